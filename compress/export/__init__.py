@@ -1,0 +1,1 @@
+"""Files for phones, one module a format, each checked in its own runtime."""

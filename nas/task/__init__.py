@@ -1,0 +1,1 @@
+"""What a network is trained for: photographs, degradations, losses, metrics, the training loop."""

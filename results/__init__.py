@@ -1,0 +1,1 @@
+"""What was found: candidates, fronts, and the run folder that holds them."""

@@ -1,0 +1,1 @@
+"""What can be built: genotypes, blueprints, networks and their cost."""

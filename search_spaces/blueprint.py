@@ -1,0 +1,104 @@
+"""Blueprint: every channel count of one network; a pruned network is a smaller blueprint."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STAGES, Genotype
+
+IMAGE_CHANNELS = 3  # RGB in, RGB out
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBlueprint:
+    """Hidden channels of one inverted residual block."""
+
+    depthwise: int  # of the pair around the depthwise convolution
+    pointwise: int  # of the second pair
+
+
+@dataclass(frozen=True, slots=True)
+class StageBlueprint:
+    """Channels of one stage."""
+
+    width: int
+    blocks: tuple[BlockBlueprint, ...]
+    attention: str
+    attention_hidden: int  # of the channel branch; 0 where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """All that is needed to build one LPIENet; raises ValueError on a count below 1 or an unknown word."""
+
+    stages: tuple[StageBlueprint, ...]  # one per name in STAGES
+    block: str
+    activation: str
+    head: str
+
+    def __post_init__(self) -> None:
+        if len(self.stages) != len(STAGES):
+            raise ValueError(f"a blueprint needs {len(STAGES)} stages, got {len(self.stages)}")
+        for name, value, choices in (
+            ("block", self.block, BLOCKS),
+            ("activation", self.activation, ACTIVATIONS),
+            ("head", self.head, HEADS),
+        ):
+            if value not in choices:
+                raise ValueError(f"blueprint {name} = {value!r}: must be one of {', '.join(choices)}")
+        for name, stage in zip(STAGES, self.stages, strict=True):
+            _validate_stage(name, stage)
+
+    @classmethod
+    def from_genotype(cls, genotype: Genotype) -> "Blueprint":
+        """The channel counts that a genotype asks for."""
+        return cls(
+            stages=tuple(
+                StageBlueprint(
+                    width=stage.width,
+                    blocks=(BlockBlueprint(stage.hidden, stage.hidden),) * stage.depth,
+                    attention=stage.attention,
+                    attention_hidden=stage.width if stage.attention in ("channel", "both") else 0,
+                )
+                for stage in genotype.stages
+            ),
+            block=genotype.block,
+            activation=genotype.activation,
+            head=genotype.head,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Blueprint":
+        """Inverse of `to_json`; raises ValueError when a field is missing, unknown or wrong."""
+        try:
+            return cls(
+                stages=tuple(
+                    StageBlueprint(**{**stage, "blocks": tuple(BlockBlueprint(**block) for block in stage["blocks"])})
+                    for stage in value["stages"]
+                ),
+                block=value["block"],
+                activation=value["activation"],
+                head=value["head"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a blueprint: {error}") from error
+
+
+def _validate_stage(name: str, stage: StageBlueprint) -> None:
+    if stage.attention not in ATTENTIONS:
+        raise ValueError(f"blueprint {name}.attention = {stage.attention!r}: must be one of {', '.join(ATTENTIONS)}")
+    if not stage.blocks:
+        raise ValueError(f"blueprint {name}.blocks is empty: must hold at least one inverted residual block")
+    has_channel_branch = stage.attention in ("channel", "both")
+    if has_channel_branch != (stage.attention_hidden > 0):
+        raise ValueError(
+            f"blueprint {name}.attention_hidden = {stage.attention_hidden}: must be above 0 exactly where the "
+            f"attention has a channel branch (attention = {stage.attention!r})"
+        )
+    counts = [stage.width, *(count for block in stage.blocks for count in (block.depthwise, block.pointwise))]
+    if any(not isinstance(count, int) or count < 1 for count in counts):
+        raise ValueError(f"blueprint {name}: every channel count must be a whole number of at least 1, got {counts}")

@@ -1,0 +1,64 @@
+"""LPIENet: the network that a blueprint describes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.blocks import ConvHead, GatedHead, IRABlock
+from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint, StageBlueprint
+from search_spaces.sides import STRIDE
+
+
+class LPIENet(nn.Module):
+    """A U-Net of IRA blocks, three encoders and two decoders, that predicts a residual on its input.
+
+    Input and output are RGB in [0, 1], (B, 3, H, W) with H and W divisible by 4 (see sides.on_any_size).
+    Raises ValueError for other sides.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.blueprint = blueprint
+        e1, e2, e3, d1, d2 = blueprint.stages
+
+        def stage(channels: int, plan: StageBlueprint) -> nn.Sequential:
+            block = IRABlock(plan, blueprint.block, blueprint.activation)
+            return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), nn.ReLU(), block)
+
+        self.encoder1 = stage(IMAGE_CHANNELS, e1)
+        self.encoder2 = stage(e1.width, e2)
+        self.encoder3 = stage(e2.width, e3)
+        self.decoder1 = stage(e3.width, d1)
+        self.decoder2 = stage(d1.width + e2.width, d2)
+        width = d2.width + e1.width
+        self.head = GatedHead(width, blueprint.activation) if blueprint.head == "gated" else ConvHead(width)
+
+    def forward(self, image: Tensor) -> Tensor:
+        if not torch.compiler.is_exporting() and (image.shape[-2] % STRIDE or image.shape[-1] % STRIDE):
+            raise ValueError(
+                f"an LPIENet needs sides divisible by {STRIDE}, got {image.shape[-2]}x{image.shape[-1]}; "
+                "sides.on_any_size pads and crops"
+            )
+        full = self.encoder1(image)  # (B, e1, H, W)
+        half = self.encoder2(F.max_pool2d(full, 2))  # (B, e2, H/2, W/2)
+        quarter = self.encoder3(F.max_pool2d(half, 2))  # (B, e3, H/4, W/4)
+        x = _double(self.decoder1(quarter))  # (B, d1, H/2, W/2)
+        x = _double(self.decoder2(torch.cat([x, half], dim=1)))  # (B, d2, H, W)
+        update: Tensor = self.head(torch.cat([x, full], dim=1))  # (B, 3, H, W)
+        return image + update
+
+
+def build(blueprint: Blueprint, seed: int) -> LPIENet:
+    """A new network with the random weights of `seed`; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LPIENet(blueprint)
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,0 +1,91 @@
+"""Space: the choices of each gene, their number, and the presets."""
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from search_spaces.genotype import GENES, STAGES, Gene, GeneError, Genotype, Stage
+
+REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16)))
+PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
+PRESETS = {"reference": REFERENCE, "paper": PAPER}
+
+_WIDTHS = {
+    "encoder1": (8, 12, 16, 24),
+    "encoder2": (8, 16, 24, 32, 48),
+    "encoder3": (16, 32, 48, 64, 96),
+    "decoder1": (8, 16, 24, 32, 48),
+    "decoder2": (8, 12, 16, 24),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The choices of every gene, in the fixed order of GENES."""
+
+    choices: Mapping[str, tuple[Gene, ...]]
+
+    def __post_init__(self) -> None:
+        if tuple(self.choices) != GENES:
+            raise ValueError(f"a space needs choices for exactly these genes, in this order: {', '.join(GENES)}")
+        for gene, values in self.choices.items():
+            if not values or len(set(values)) != len(values):
+                raise ValueError(f"choices of gene {gene} must be distinct and at least one, got {values}")
+
+    @property
+    def size(self) -> int:
+        """Number of genotypes."""
+        return math.prod(len(values) for values in self.choices.values())
+
+    def require(self, genotype: Genotype) -> Genotype:
+        """`genotype` itself; raises GeneError for the first gene that is not among the choices."""
+        for gene, value in genotype.flat().items():
+            if value not in self.choices[gene]:
+                raise GeneError(gene, value, f"one of {', '.join(map(str, self.choices[gene]))} in this space")
+        return genotype
+
+    def nearest(self, genotype: Genotype) -> Genotype:
+        """`genotype` with every number moved to the closest choice and every word kept (it must be a choice)."""
+        genes: dict[str, Gene] = {}
+        for gene, value in genotype.flat().items():
+            numbers = [choice for choice in self.choices[gene] if not isinstance(choice, str)]
+            if not isinstance(value, str) and numbers:
+                genes[gene] = min(numbers, key=lambda choice, value=value: abs(choice - value))  # type: ignore[misc]
+            else:
+                genes[gene] = value
+        return self.require(Genotype.from_flat(genes))
+
+    def sample(self, generator: random.Random) -> Genotype:
+        """A genotype drawn with every gene uniform and independent."""
+        return Genotype.from_flat({gene: generator.choice(values) for gene, values in self.choices.items()})
+
+
+def default_space() -> Space:
+    """The ordered space: depth, width, expansion and attention per stage, and the two activations and heads.
+
+    The block's join is held at the released one, so that 60 trials are not spread over a choice that
+    changes neither cost nor, measurably, quality; `space.PRESETS["paper"]` has the other.
+    """
+    choices: dict[str, tuple[Gene, ...]] = {}
+    for stage in STAGES:
+        choices[f"{stage}.depth"] = (1, 2, 3)
+        choices[f"{stage}.width"] = _WIDTHS[stage]
+        choices[f"{stage}.expansion"] = (0.5, 1.0, 2.0)
+        choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
+    return Space(choices | {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3")})
+
+
+def scaled(genotype: Genotype, factor: float) -> Genotype:
+    """`genotype` with all widths multiplied by `factor` and rounded to a multiple of 4, at least 4."""
+    return replace(
+        genotype,
+        stages=tuple(replace(stage, width=max(4, 4 * round(stage.width * factor / 4))) for stage in genotype.stages),
+    )
+
+
+def hand_made(space: Space) -> list[Genotype]:
+    """Genotypes worth trying first: the reference, and smaller copies of it with either head, all in `space`."""
+    light = replace(REFERENCE, activation="relu", head="conv3x3")
+    wishes = [REFERENCE, light, scaled(light, 0.5), scaled(REFERENCE, 0.75), scaled(light, 0.25)]
+    return list(dict.fromkeys(space.nearest(wish) for wish in wishes))
