@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, StageBlueprint
 
 ACTIVATION = {"elu": nn.ELU, "relu": nn.ReLU}
-_START_SCALE = 0.05  # of the last convolutions: large enough to learn, small enough to keep the gate near 1/2
 
 
 class InvertedResidual(nn.Module):
@@ -45,6 +44,7 @@ class Attention(nn.Module):
     def __init__(self, plan: StageBlueprint) -> None:
         super().__init__()
         width = plan.width
+        self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune
         self.spatial = nn.Conv2d(2, width, 3, padding=1) if plan.attention in ("spatial", "both") else None
         self.channel = (
             nn.Sequential(nn.Conv2d(1, plan.attention_hidden, 1), nn.ReLU(), nn.Conv2d(plan.attention_hidden, width, 1))
@@ -55,10 +55,11 @@ class Attention(nn.Module):
         self.join = nn.Conv2d(branches * width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, width, H, W) -> the same
-        mean = x.mean(dim=1, keepdim=True)  # (B, 1, H, W)
+        pooled = self.pooled(x)
+        mean = pooled.mean(dim=1, keepdim=True)  # (B, 1, H, W)
         branches = []
         if self.spatial is not None:
-            maximum = x.amax(dim=1, keepdim=True)  # (B, 1, H, W)
+            maximum = pooled.amax(dim=1, keepdim=True)  # (B, 1, H, W)
             branches.append(torch.sigmoid(self.spatial(torch.cat([mean, maximum], dim=1))) * x)
         if self.channel is not None:
             branches.append(torch.sigmoid(self.channel(mean)) * x)
@@ -89,8 +90,7 @@ class IRABlock(nn.Module):
 class GatedHead(nn.Module):
     """The released tail: a projection to RGB times a gate from 7x7, 5x5 and 3x3 convolutions.
 
-    With default weights the gate can close for good and the network stays the identity; so the last convolutions
-    start small and without bias, which holds the gate near 1/2 while the projection learns.
+    The gate can close for good, and then the network stays the identity; initialise.py keeps it open at the start.
     """
 
     def __init__(self, width: int, activation: str) -> None:
@@ -110,8 +110,6 @@ class GatedHead(nn.Module):
             nn.ReLU(),
             nn.Conv2d(rgb, rgb, 3, padding=1),
         )
-        for last in (self.project[-1], self.shortcut, self.gate[-1]):
-            start_small(last)
 
     def forward(self, z: Tensor) -> Tensor:  # (B, width, H, W) -> (B, 3, H, W)
         update: Tensor = self.project(z) + torch.relu(self.shortcut(z))
@@ -124,17 +122,7 @@ class ConvHead(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.project = nn.Conv2d(width, IMAGE_CHANNELS, 3, padding=1)
-        start_small(self.project)
 
     def forward(self, z: Tensor) -> Tensor:  # (B, width, H, W) -> (B, 3, H, W)
         update: Tensor = self.project(z)
         return update
-
-
-def start_small(convolution: nn.Module) -> None:
-    """Scale a convolution's weights down and zero its bias, so that the network starts close to the identity."""
-    assert isinstance(convolution, nn.Conv2d)
-    assert convolution.bias is not None
-    with torch.no_grad():
-        convolution.weight.mul_(_START_SCALE)
-        convolution.bias.zero_()

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks import ConvHead, GatedHead, IRABlock
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint, StageBlueprint
+from search_spaces.initialise import initialise
 from search_spaces.sides import STRIDE
 
 
@@ -32,6 +33,7 @@ class LPIENet(nn.Module):
         self.decoder2 = stage(d1.width + e2.width, d2)
         width = d2.width + e1.width
         self.head = GatedHead(width, blueprint.activation) if blueprint.head == "gated" else ConvHead(width)
+        initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
         if not torch.compiler.is_exporting() and (image.shape[-2] % STRIDE or image.shape[-1] % STRIDE):

@@ -11,12 +11,13 @@ REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
 PRESETS = {"reference": REFERENCE, "paper": PAPER}
 
+# Evenly spaced, so that a sampler may treat them as numbers with an order.
 _WIDTHS = {
-    "encoder1": (8, 12, 16, 24),
-    "encoder2": (8, 16, 24, 32, 48),
-    "encoder3": (16, 32, 48, 64, 96),
-    "decoder1": (8, 16, 24, 32, 48),
-    "decoder2": (8, 12, 16, 24),
+    "encoder1": tuple(range(8, 25, 4)),
+    "encoder2": tuple(range(8, 49, 8)),
+    "encoder3": tuple(range(16, 97, 16)),
+    "decoder1": tuple(range(8, 49, 8)),
+    "decoder2": tuple(range(8, 25, 4)),
 }
 
 
@@ -71,7 +72,7 @@ def default_space() -> Space:
     for stage in STAGES:
         choices[f"{stage}.depth"] = (1, 2, 3)
         choices[f"{stage}.width"] = _WIDTHS[stage]
-        choices[f"{stage}.expansion"] = (0.5, 1.0, 2.0)
+        choices[f"{stage}.expansion"] = (0.5, 1.0, 1.5, 2.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
     return Space(choices | {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3")})
 

@@ -1,0 +1,531 @@
+"""The command: one verb a stage; text becomes one settings value, one function is called, its result is printed."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
+    from rich.console import Console
+    from torch import Tensor
+
+    from nas.task.task import Task, TaskSettings
+    from results.progress import Bars
+    from results.run import Run
+    from search_spaces.lpienet import LPIENet
+
+_T = TypeVar("_T")
+
+_DESCRIPTION = """\
+Find the best small photo-enhancement network for a phone, shrink it, and ship it.
+
+  lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
+  lpienas front    runs/night --plot front.png   see what was found
+  lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
+  lpienas export   runs/night                    write and check ONNX, LiteRT and ExecuTorch files
+  lpienas enhance  runs/night photo.jpg -o better.png
+  lpienas evaluate runs/night --data DIR
+
+Costs are multiply-adds (1 MAC = 2 FLOPs) at 256x256 unless --size says otherwise.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 0 done, 1 the work failed, 2 wrong arguments, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    # Before torch is imported: waiting threads sleep, where spinning ones slow a shared machine ten times.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    verb: Callable[[argparse.Namespace], None] = options.verb
+    try:
+        verb(options)
+    except KeyboardInterrupt:
+        print("\nlpienas: interrupted; the same command continues where it stopped", file=sys.stderr)
+        return 130
+    except (ValueError, FileNotFoundError, ImportError, RuntimeError) as error:
+        if os.environ.get("LPIENAS_TRACEBACK"):
+            raise
+        print(f"lpienas: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+# One function a verb.
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from search_spaces.blueprint import Blueprint
+    from search_spaces.cost import cost_of
+    from search_spaces.genotype import Genotype
+    from search_spaces.space import PRESETS
+    from search_spaces.units import format_macs
+
+    if options.genotype is not None:
+        genotype = Genotype.from_json(json.loads(options.genotype.read_text()))
+    else:
+        genotype = PRESETS[options.preset]
+    cost = cost_of(Blueprint.from_genotype(genotype), options.size)
+    if options.json:
+        _print_json(
+            {
+                "parameters": cost.parameters,
+                "macs": cost.macs,
+                "flops": 2 * cost.macs,
+                "upsampling_macs": cost.upsampling_macs,
+                "size": list(cost.size),
+                "genotype": genotype.to_json(),
+            }
+        )
+        return
+    console = _console()
+    console.print(f"{cost.parameters:,} parameters, {format_macs(cost.macs)} at {cost.size[0]}x{cost.size[1]}")
+    console.print(f"not in it: {cost.upsampling_macs / 1e6:.3g} MMACs of bilinear upsampling")
+    for gene, value in genotype.flat().items():
+        console.print(f"  {gene} = {value}")
+
+
+def _search(options: argparse.Namespace) -> None:
+    from nas.search import SearchSettings, search
+    from nas.task.training import Recipe
+    from results.report import report_front
+    from results.run import Run, versions
+    from results.study import open_study
+    from search_spaces.space import default_space
+    from search_spaces.units import format_macs
+
+    run = Run(options.out)
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        asked = _search_settings(run, options)
+        settings = SearchSettings(
+            trials=options.trials,
+            recipe=Recipe(asked["steps"]),
+            budget=asked["budget"],
+            size=tuple(asked["size"]),
+            seed=asked["seed"],
+        )
+        task = _open_task(run, asked, options.threads)
+        run.describe(asked)
+        console = _console(stderr=True)
+        if settings.budget is not None:
+            console.print(f"budget {format_macs(settings.budget)} at {settings.size[0]}x{settings.size[1]}")
+        search(run, default_space(), task, settings, stack.enter_context(_bars(console)))
+        report = report_front(open_study(run.study))
+        run.summarize(
+            settings=asked,
+            seed=settings.seed,
+            versions=versions(),
+            input=task.input.to_json(),
+            reference=report.reference.to_json(),
+            search=report.to_json(),
+        )
+    _print_json(report.to_json()) if options.json else _console().print(report.verdict)
+
+
+def _front(options: argparse.Namespace) -> None:
+    from results.plots import plot_front
+    from results.report import report_front
+    from results.run import Run
+    from results.study import open_study
+    from results.table import front_table
+
+    run = Run(options.run)
+    settings = run.settings()
+    size = (settings["size"][0], settings["size"][1])
+    report = report_front(open_study(run.study))
+    if options.plot is not None:
+        plot_front(
+            options.plot,
+            report.candidates,
+            report.front,
+            report.knee,
+            report.reference,
+            size,
+            report.reference_point.ssim,
+        )
+    if options.json:
+        _print_json(report.to_json())
+        return
+    console = _console()
+    console.print(front_table(report.front, report.knee, report.reference, size))
+    corner = report.reference_point
+    console.print(
+        f"hypervolume {report.hypervolume:.4f} SSIM x decades of MACs, above SSIM {corner.ssim:.4f} (the degraded "
+        f"photographs) and below {corner.macs / 1e9:.3f} GMACs (the largest network of the space)"
+    )
+    console.print("trials: " + ", ".join(f"{count} {state.lower()}" for state, count in report.trials.items()))
+    console.print(report.verdict)
+    if options.plot is not None:
+        console.print(f"plot written to {options.plot}")
+
+
+def _compress(options: argparse.Namespace) -> None:
+    from compress.pipeline import CompressSettings, compress
+    from results.pick import pick
+    from results.run import Run
+    from results.study import open_study
+
+    run = Run(options.run)
+    settings = run.settings()
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        chosen = pick(open_study(run.study).get_trials(deepcopy=False), options.pick)
+        task = _open_task(run, settings, options.threads)
+        run.describe(settings)
+        console = _console(stderr=True)
+        console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
+        plan = CompressSettings.from_steps(options.steps, options.keep, settings["seed"])
+        summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
+    if options.json:
+        _print_json(summary)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from compress.ship import ship
+    from results.run import Run
+
+    run = Run(options.run)
+    settings = run.settings()
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        task = _open_task(run, settings, options.threads)
+        run.describe(settings)
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        exported = ship(run, task, options.to, options.size, settings["seed"], options.threads, bars)
+    if options.json:
+        _print_json({"exported": exported})
+    else:
+        _console().print(f"{len(exported)} files in {run.exported}")
+
+
+def _enhance(options: argparse.Namespace) -> None:
+    from compress.photo import enhance_photo
+    from nas.task.device import limit_threads
+
+    limit_threads(options.threads)
+    model = _open_model(options.model, options.threads)
+    if not options.photo.is_file():
+        raise FileNotFoundError(f"{options.photo} is not there; give a picture file")
+    with _bars(_console(stderr=True)) as bars:
+        bars.begin("enhance", 100)
+        network = partial(model.apply, on_tile=lambda done, total: bars.at(100 * done // total))
+        height, width = enhance_photo(network, options.photo, options.output)
+    if options.json:
+        _print_json({"output": str(options.output), "size": [height, width], "runtime": model.runtime})
+    else:
+        _console().print(f"{options.output}: {height}x{width}, by {model.name} in {model.runtime}", highlight=False)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    import torch
+
+    from nas.task.device import limit_threads
+    from nas.task.evaluation import evaluate, input_quality
+    from nas.task.metrics import SSIM_DEFINITION
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import read_folder
+    from nas.task.task import TaskSettings, read_photos
+    from results.run import Run
+
+    limit_threads(options.threads)
+    run = Run(options.models[0])
+    settings = _task_settings(run.settings()) if run.folder.is_dir() else TaskSettings()
+    photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
+    pairs = validation_pairs(photos, settings.noise, settings.seed, None)
+    before = input_quality(pairs)
+    rows = []
+    with _bars(_console(stderr=True)) as bars:
+        for path in options.models:
+            model = _open_model(path, options.threads)
+            bars.begin(str(path), len(pairs))
+            quality = evaluate(model.apply, bars.counted(pairs), torch.device("cpu"))
+            rows.append(
+                {
+                    "model": model.name,
+                    "runtime": model.runtime,
+                    "images": len(pairs),
+                    "ssim": quality.ssim,
+                    "psnr": quality.psnr,
+                    "input_ssim": before.ssim,
+                    "input_psnr": before.psnr,
+                    "ssim_definition": SSIM_DEFINITION,
+                }
+            )
+    if options.json:
+        _print_json(rows[0] | {"models": rows})
+        return
+    console = _console()
+    console.print(f"{len(pairs)} photographs; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB")
+    for row in rows:
+        console.print(f"{row['model']} ({row['runtime']}): SSIM {row['ssim']:.4f}, PSNR {row['psnr']:.2f} dB")
+    console.print(SSIM_DEFINITION)
+
+
+# What the verbs share.
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A network that was named on the command line, ready for images of any size."""
+
+    name: str
+    runtime: str
+    apply: Callable[..., "Tensor"]  # image (1, 3, H, W) -> the same; with on_tile(done, all) to follow it
+
+
+def _open_model(path: Path, threads: int) -> _Model:
+    """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
+    from compress.runtimes import load
+    from compress.tiles import enhance
+    from results.files import has_network, load_network
+    from results.run import Run
+
+    if path.is_dir():
+        stage = Run(path).network("pruned")
+        if not has_network(stage):
+            raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
+        network = load_network(stage)
+        return _Model(f"{path} (float)", "PyTorch", partial(_whole, network))
+    runtime = load(path, threads)
+    return _Model(str(path), runtime.name, partial(enhance, runtime))
+
+
+def _whole(network: "LPIENet", image: "Tensor", on_tile: Callable[[int, int], None] | None = None) -> "Tensor":
+    from search_spaces.sides import on_any_size
+
+    return on_any_size(network, image)
+
+
+def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
+    """What decides a search: given on the command line, else as the folder was made with, else the default."""
+    asked: dict[str, Any] = {
+        "data": None if options.data is None else str(options.data.absolute()),
+        "budget": options.budget,
+        "size": None if options.size is None else list(options.size),
+        "seed": options.seed,
+        "steps": options.steps,
+        "patch": options.patch,
+        "batch": options.batch,
+    }
+    defaults = {"data": None, "budget": None, "size": [256, 256], "seed": 0, "steps": 400, "patch": 64, "batch": 8}
+    made_with = run.settings() if (run.folder / "run.json").exists() else defaults
+    return {name: made_with[name] if value is None else value for name, value in asked.items()}
+
+
+def _task_settings(settings: dict[str, Any]) -> "TaskSettings":
+    from nas.task.task import TaskSettings
+
+    return TaskSettings(settings["data"], settings["seed"], settings["patch"], settings["batch"])
+
+
+def _open_task(run: "Run", settings: dict[str, Any], threads: int | None) -> "Task":
+    from nas.prepare import prepare
+
+    task = prepare(_task_settings(settings), run.device, threads)
+    console = _console(stderr=True)
+    console.print(f"device: {task.device.describe()}", highlight=False)
+    console.print(f"photographs: {task.photos.source}", highlight=False)
+    return task
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _bars(console: "Console") -> "Bars":
+    from results.progress import Bars
+
+    return Bars(console)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2))
+
+
+# How text becomes settings.
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lpienas", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    describe = _verb(
+        verbs,
+        "describe",
+        _describe,
+        "count a network's parameters and multiply-adds",
+        "lpienas describe --preset reference --size 1080x1920",
+    )
+    network = describe.add_mutually_exclusive_group()
+    network.add_argument("--preset", choices=("reference", "paper"), default="reference", help="which known network")
+    network.add_argument("--genotype", type=Path, metavar="FILE", help="a genotype as JSON instead of a preset")
+    describe.add_argument("--size", type=_size, default=(256, 256), metavar="HxW", help="input size (256x256)")
+
+    search = _verb(
+        verbs,
+        "search",
+        _search,
+        "score networks; run again to continue",
+        "lpienas search --out runs/night --data ~/pairs --budget 600M --trials 60",
+    )
+    search.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder, made or continued")
+    search.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
+        "(default: sample photographs of scikit-image and scikit-learn)",
+    )
+    search.add_argument("--budget", type=_macs, metavar="MACS", help="never train above it: 600M, or 1.2GFLOPs")
+    search.add_argument("--trials", type=_count, default=60, metavar="N", help="networks to train in all (60)")
+    search.add_argument("--steps", type=_count, metavar="N", help="training steps for each network (400)")
+    search.add_argument("--seed", type=int, metavar="N", help="of everything random (0)")
+    search.add_argument("--size", type=_size, metavar="HxW", help="size at which MACs are counted (256x256)")
+    search.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
+    search.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
+    _add_threads(search)
+
+    front = _verb(verbs, "front", _front, "show what a search found", "lpienas front runs/night --plot front.png")
+    front.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    front.add_argument("--plot", type=Path, metavar="FILE.png", help="draw SSIM over MACs")
+
+    compress = _verb(
+        verbs,
+        "compress",
+        _compress,
+        "train one candidate fully, prune it, quantize it",
+        "lpienas compress runs/night --pick under=600M --keep 0.6",
+    )
+    compress.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    compress.add_argument(
+        "--pick", default="knee", metavar="WHICH", help="knee (default), a candidate's number, under=600M, or reference"
+    )
+    compress.add_argument(
+        "--steps",
+        type=_count,
+        default=4000,
+        metavar="N",
+        help="of the full training (4000); fine-tuning takes half, quantization a quarter",
+    )
+    compress.add_argument(
+        "--keep",
+        type=float,
+        default=0.7,
+        metavar="SHARE",
+        help="share of the MACs that pruning leaves (0.7); 1: no pruning",
+    )
+    _add_threads(compress)
+
+    export = _verb(
+        verbs,
+        "export",
+        _export,
+        "write files for phones and check each in its own runtime",
+        "lpienas export runs/night --to litert --size 1080x1920",
+    )
+    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument(
+        "--to",
+        nargs="+",
+        choices=("onnx", "litert", "executorch"),
+        default=("onnx", "litert", "executorch"),
+        metavar="FORMAT",
+        help="onnx, litert, executorch (default: all)",
+    )
+    export.add_argument(
+        "--size",
+        type=_size,
+        default=(512, 512),
+        metavar="HxW",
+        help="image size of LiteRT and ExecuTorch files (512x512)",
+    )
+    _add_threads(export)
+
+    enhance = _verb(
+        verbs,
+        "enhance",
+        _enhance,
+        "enhance one photograph of any size",
+        "lpienas enhance runs/night/exported/lpienet_int8.onnx photo.jpg -o better.png",
+    )
+    enhance.add_argument("model", type=Path, metavar="MODEL", help="run folder, .onnx, .tflite or .pte")
+    enhance.add_argument("photo", type=Path, metavar="PHOTO", help="picture file")
+    enhance.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="picture file to write")
+    _add_threads(enhance)
+
+    evaluate = _verb(
+        verbs,
+        "evaluate",
+        _evaluate,
+        "measure SSIM and PSNR on photographs",
+        "lpienas evaluate runs/night runs/night/exported/*.onnx --data ~/pairs --json",
+    )
+    evaluate.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="run folders and exported files")
+    evaluate.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="pairs, or clean photographs to be degraded (default: the sample photographs kept for validation)",
+    )
+    _add_threads(evaluate)
+    return parser
+
+
+def _verb(
+    verbs: Any, name: str, function: Callable[[argparse.Namespace], None], purpose: str, example: str
+) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
+    verb.set_defaults(verb=function)
+    return verb
+
+
+def _add_threads(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--threads", type=_count, default=os.cpu_count() or 1, metavar="N", help="processor threads (all)"
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    from search_spaces.units import parse_size
+
+    return _or_argument_error(parse_size, text)
+
+
+def _macs(text: str) -> int:
+    from search_spaces.units import parse_macs
+
+    return _or_argument_error(parse_macs, text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of at least 1")
+    return int(text)
+
+
+def _or_argument_error(parse: Callable[[str], _T], text: str) -> _T:
+    """argparse shows the message of its own error type only."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

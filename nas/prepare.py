@@ -1,0 +1,41 @@
+"""Prepare: photographs read and checked, the device chosen, its precision checked once a run."""
+
+from pathlib import Path
+
+from nas.task.device import Device, choose_device, fastest, limit_threads, loss_curve
+from nas.task.patches import PatchSampler
+from nas.task.photos import Photos
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from results.files import read_json, write_json
+from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import build
+from search_spaces.space import REFERENCE
+
+
+def prepare(settings: TaskSettings, record: Path, threads: int | None) -> Task:
+    """The task of `settings` on the best device, with all of `threads` (None: every processor).
+
+    Whether bfloat16 trains as well as float32 is tried out once for each device and kept in the JSON file `record`.
+    Raises DataError, listing every unusable photograph, before anything is computed.
+    """
+    limit_threads(threads)
+    photos = read_photos(settings)
+    return make_task(settings, photos, _settled_device(settings, photos, record))
+
+
+def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Device:
+    known = read_json(record) if record.exists() else {}
+    name = fastest()
+    if name not in known:
+        device = choose_device(name, lambda device: _short_training(settings, photos, device))
+        known[name] = {"bfloat16": device.bfloat16, "reason": device.reason}
+        write_json(record, known)
+    return Device(name, known[name]["bfloat16"], known[name]["reason"])
+
+
+def _short_training(settings: TaskSettings, photos: Photos, device: Device) -> list[float]:
+    sampler = PatchSampler(
+        photos.training, settings.patch, settings.batch, settings.noise, settings.seed, device.torch
+    )  # fmt: skip
+    network = build(Blueprint.from_genotype(REFERENCE), settings.seed)
+    return loss_curve(network, sampler.batch, settings.loss, device)

@@ -1,0 +1,109 @@
+"""Device: where training runs, in which precision, and why; chosen by the program and printed."""
+
+import copy
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_CHECK_STEPS = 30
+_CHECK_TOLERANCE = 0.05  # relative difference of the mean loss over the last third that counts as equally well
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A torch device with the precision of its autocast."""
+
+    name: str  # "cpu", "cuda" or "mps"
+    bfloat16: bool
+    reason: str  # why this precision
+
+    @property
+    def torch(self) -> torch.device:
+        return torch.device(self.name)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bfloat16 autocast where it was chosen, else nothing."""
+        return torch.autocast(self.name, torch.bfloat16) if self.bfloat16 else nullcontext()
+
+    def describe(self) -> str:
+        """`cpu (2 threads), float32: ...`, for the user and for run.json."""
+        if self.name == "cpu":
+            where = f"cpu ({torch.get_num_threads()} threads)"
+        else:
+            where = f"cuda ({torch.cuda.get_device_name()})" if self.name == "cuda" else "mps (Apple GPU)"
+        return f"{where}, {'bfloat16 autocast' if self.bfloat16 else 'float32'}: {self.reason}"
+
+
+def fastest() -> str:
+    """Name of the fastest kind of device present."""
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def choose_device(name: str, trial: Callable[["Device"], list[float]]) -> Device:
+    """The device `name`; with bfloat16 where the processor has it and `trial` shows that it trains as well.
+
+    `trial(device)` gives the losses of one short training; see `loss_curve`.
+    """
+    if not has_bfloat16(name):
+        return Device(name, False, "no bfloat16 arithmetic on this processor")
+    plain, brief = Device(name, False, "check"), Device(name, True, "check")
+    return Device(name, *bfloat16_verdict(trial(plain), trial(brief)))
+
+
+def has_bfloat16(name: str) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; without that, autocast is several times slower."""
+    if name == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if name == "cpu":
+        try:
+            lines = Path("/proc/cpuinfo").read_text().splitlines()
+        except OSError:
+            return False
+        flags = next((line for line in lines if line.startswith("flags")), "").split()
+        return "avx512_bf16" in flags or "amx_bf16" in flags
+    return False
+
+
+def bfloat16_verdict(float32: list[float], bfloat16: list[float]) -> tuple[bool, str]:
+    """Whether the two loss curves end alike, and a sentence with both figures."""
+    last = max(1, len(float32) // 3)
+    plain, brief = sum(float32[-last:]) / last, sum(bfloat16[-last:]) / last
+    equal = brief <= plain * (1 + _CHECK_TOLERANCE)  # NaN compares false
+    how = "trains as well as" if equal else "trains worse than"
+    return equal, f"bfloat16 {how} float32 over {len(float32)} steps (loss {brief:.4f} against {plain:.4f})"
+
+
+def loss_curve(
+    network: nn.Module,
+    batch: Callable[[int], tuple[Tensor, Tensor]],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    device: Device,
+) -> list[float]:
+    """Losses of a short plain training of a copy of `network` on `batch(step)`, for the precision check."""
+    trained = copy.deepcopy(network).to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(trained.parameters(), lr=1e-3)
+    losses = []
+    for step in range(_CHECK_STEPS):
+        degraded, clean = batch(step)
+        with device.autocast():
+            output = trained(degraded)
+        value = loss(output.float(), clean)
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+
+
+def limit_threads(threads: int | None) -> None:
+    """Use `threads` processor threads, all of them where None; waiting OpenMP threads sleep instead of spinning."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # nearly dead channels otherwise slow every convolution on a CPU

@@ -1,0 +1,44 @@
+"""Evaluation: mean SSIM and PSNR of a network, or of any function, over pairs of photographs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from nas.task.metrics import psnr, ssim
+from search_spaces.sides import on_any_size
+
+Pair = tuple[str, Tensor, Tensor]  # name, degraded (1, 3, H, W), clean (1, 3, H, W), both in [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Means over photographs; the definition of SSIM is nas.task.metrics.SSIM_DEFINITION."""
+
+    ssim: float
+    psnr: float  # dB
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> Quality:
+    """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
+
+    Raises ValueError when there are no pairs.
+    """
+    ssims, psnrs = [], []
+    with torch.inference_mode():
+        for _, degraded, clean in pairs:
+            output = on_any_size(network, degraded.to(device)).float().clamp(0, 1).cpu()
+            ssims.append(ssim(output, clean).item())
+            psnrs.append(psnr(output, clean).item())
+    if not ssims:
+        raise ValueError("nothing to evaluate: no pairs of photographs were given")
+    return Quality(sum(ssims) / len(ssims), sum(psnrs) / len(psnrs))
+
+
+def input_quality(pairs: Iterable[Pair]) -> Quality:
+    """Quality of the degraded photographs themselves."""
+    return evaluate(lambda image: image, pairs, torch.device("cpu"))

@@ -1,0 +1,87 @@
+"""Task: what a network is trained for, made once from settings: photographs, noise, loss, validation pairs."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.task.degrade import SensorNoise
+from nas.task.device import Device
+from nas.task.evaluation import Pair, Quality, input_quality
+from nas.task.losses import Loss
+from nas.task.patches import PatchSampler, validation_pairs
+from nas.task.photos import Photos, load_folder, sample_photos
+from nas.task.training import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """All that decides what a network is trained for."""
+
+    data: str | None = None  # the user's folder; None: the photographs that come with scikit-image and scikit-learn
+    seed: int = 0
+    patch: int = 64  # pixels per side
+    batch: int = 8  # patches per step
+    validation_side: int = 384  # pixels; validation photographs are cropped to at most this, around their centre
+    noise: SensorNoise = field(default_factory=SensorNoise)
+    loss: Loss = field(default_factory=Loss)
+
+    def __post_init__(self) -> None:
+        if self.patch < 16 or self.patch % 4:
+            raise ValueError(f"patch = {self.patch}: must be a multiple of 4, at least 16 pixels")
+        if self.batch < 1:
+            raise ValueError(f"batch = {self.batch}: must be at least 1")
+        if self.validation_side < 16:
+            raise ValueError(f"validation_side = {self.validation_side}: must be at least 16 pixels")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for run.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Photographs in memory, ready to be trained and judged on."""
+
+    settings: TaskSettings
+    photos: Photos
+    device: Device
+    validation: tuple[Pair, ...]
+    input: Quality  # of the degraded validation photographs themselves
+
+    @property
+    def loss(self) -> Loss:
+        return self.settings.loss
+
+    def batches(self, seed: int) -> Batch:
+        """Batches of patches that depend on (seed, step) alone, on this task's device."""
+        settings = self.settings
+        return PatchSampler(
+            self.photos.training, settings.patch, settings.batch, settings.noise, seed, self.device.torch
+        ).batch
+
+
+def read_photos(settings: TaskSettings) -> Photos:
+    """The task's photographs, all decoded and checked; raises DataError before any training starts."""
+    if settings.data is None:
+        return sample_photos()
+    return load_folder(Path(settings.data), settings.patch, seed=settings.seed)
+
+
+def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
+    """The task of `settings` on `device`."""
+    pairs = tuple(validation_pairs(photos.validation, settings.noise, settings.seed, settings.validation_side))
+    return Task(settings, photos, device, pairs, input_quality(pairs))
+
+
+def calibration_images(task: Task, count: int, seed: int) -> list[torch.Tensor]:
+    """`count` degraded training patches (1, 3, P, P) in [0, 1], to calibrate a quantized network with."""
+    batch = task.batches(seed)
+    images: list[torch.Tensor] = []
+    step = 0
+    while len(images) < count:
+        degraded, _ = batch(step)
+        images += [image[None].cpu().contiguous() for image in degraded]
+        step += 1
+    return images[:count]

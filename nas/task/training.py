@@ -1,0 +1,119 @@
+"""Training: one loop for every stage, resumable at any step, that stops on NaN and recognises the identity."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from nas.task.device import Device
+from results.files import write_tensors
+
+CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
+
+Batch = Callable[[int], tuple[Tensor, Tensor]]  # step -> degraded, clean: (B, 3, P, P) in [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained."""
+
+    steps: int
+    learning_rate: float = 5e-3  # at the peak
+    warmup: float = 0.05  # share of the steps with a rising learning rate
+    clip: float = 0.5  # gradient norm; the gated head needs it, see search_spaces.blocks.GatedHead
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps = {self.steps}: must be at least 1")
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(f"learning_rate = {self.learning_rate}: must be between 0 and 1")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup = {self.warmup}: must be in [0, 1)")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of one step: linear warm-up, then a cosine to a hundredth of the peak."""
+        rising = self.warmup * self.steps
+        if step < rising:
+            return self.learning_rate * (step + 1) / (rising + 1)
+        done = (step - rising) / max(1.0, self.steps - rising)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Diverged(RuntimeError):
+    """The loss became NaN or infinite."""
+
+
+def train(
+    network: nn.Module,
+    batch: Batch,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    recipe: Recipe,
+    device: Device,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> None:
+    """Train `network` in place for `recipe.steps` steps and leave it on `device`.
+
+    `batch(step)` depends on the step alone, so a training that continues from `checkpoint` (safetensors, written
+    every ten seconds and kept until the caller removes it) sees what an uninterrupted one would. `on_step(step, loss)`
+    is called after each step. Raises Diverged.
+    """
+    network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    done = 0
+    if checkpoint is not None and checkpoint.exists():
+        done = _restore(checkpoint, network, optimizer)
+    saved = time.monotonic()
+    for step in range(done, recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate(step)
+        degraded, clean = batch(step)
+        with device.autocast():
+            output = network(degraded)
+        value = loss(output.float(), clean)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        current = value.item()
+        if not math.isfinite(current):
+            raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
+        optimizer.step()
+        if on_step is not None:
+            on_step(step, current)
+        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save(checkpoint, network, optimizer, step + 1)
+            saved = time.monotonic()
+    if any(not torch.isfinite(parameter).all() for parameter in network.parameters()):
+        raise Diverged("a weight became NaN or infinite in the last step")
+
+
+def is_identity(psnr: float, input_psnr: float) -> bool:
+    """Whether a trained network gives its input back, as it does when the output gate has closed (dB, both)."""
+    return abs(psnr - input_psnr) < 0.05
+
+
+def _save(path: Path, network: nn.Module, optimizer: torch.optim.Adam, step: int) -> None:
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    write_tensors(path, tensors, {"step": str(step)})
+
+
+def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Adam) -> int:
+    """Load `network` and `optimizer`, and return the number of steps already done."""
+    tensors = load_file(path)
+    network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name[0] == "n"})
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, field = name.split(".")
+            states.setdefault(int(index), {})[field] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+    with safe_open(path, framework="pt") as file:
+        return int(file.metadata()["step"])

@@ -1,0 +1,75 @@
+"""Files: written whole or not at all, and networks kept as JSON plus safetensors."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import LPIENet, build
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place on success and vanishes on failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp gives 0600
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """One JSON object, indented; raises ValueError for NaN or infinity."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in `path`; raises ValueError naming the file when it is damaged."""
+    try:
+        value = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}); delete it to have it made again") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object; delete it to have it made again")
+    return value
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Tensors by name, with text beside them."""
+    with written_whole(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def save_network(path: Path, network: LPIENet) -> None:
+    """`path`.json (blueprint) and `path`.safetensors (weights, written last: its presence means complete)."""
+    write_json(path.with_suffix(".json"), network.blueprint.to_json())
+    write_tensors(path.with_suffix(".safetensors"), network.state_dict())
+
+
+def load_network(path: Path) -> LPIENet:
+    """The network that `save_network` wrote; raises ValueError where the weights do not fit the blueprint."""
+    blueprint = Blueprint.from_json(read_json(path.with_suffix(".json")))
+    network = build(blueprint, seed=0)
+    try:
+        network.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"the weights in {path.with_suffix('.safetensors')} do not load: {error}") from error
+    return network.eval()
+
+
+def has_network(path: Path) -> bool:
+    """Whether `save_network(path, ...)` has finished."""
+    return path.with_suffix(".json").exists() and path.with_suffix(".safetensors").exists()

@@ -1,0 +1,86 @@
+"""Progress: what long work tells the user, and nothing that the work depends on."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+
+
+class Watcher(Protocol):
+    """Where long work reports to."""
+
+    def begin(self, stage: str, total: int) -> None:
+        """A stage of `total` units of work starts."""
+
+    def at(self, done: int, note: str = "") -> None:
+        """`done` units of the stage are finished; `note` says what is best so far."""
+
+    def say(self, line: str) -> None:
+        """Something worth a line of its own."""
+
+
+class Silent:
+    """A Watcher that shows nothing."""
+
+    def begin(self, stage: str, total: int) -> None: ...
+
+    def at(self, done: int, note: str = "") -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+class Bars:
+    """A Watcher that draws one rich bar a stage on standard error, with the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._current: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, stage: str, total: int) -> None:
+        self._current = self._bars.add_task(stage, total=total, note="")
+
+    def at(self, done: int, note: str = "") -> None:
+        assert self._current is not None
+        if note:
+            self._bars.update(self._current, completed=done, note=note)
+        else:
+            self._bars.update(self._current, completed=done)
+
+    def counted(self, items: Sequence[T]) -> Iterator[T]:
+        """`items`, each counted as one unit of the current stage once it has been used."""
+        for done, item in enumerate(items, 1):
+            yield item
+            self.at(done)
+
+    def say(self, line: str) -> None:
+        self._bars.console.print(line, highlight=False)

@@ -1,0 +1,137 @@
+"""Run: one folder that holds all of a job and explains itself.
+
+Every stage reads and writes this folder only. `run.json` says what made it, `summary.json` holds every figure.
+"""
+
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from results.files import read_json, write_json
+
+VERSIONED = (
+    "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
+    "ai-edge-litert", "executorch", "numpy",
+)  # fmt: skip
+
+GUIDE = {
+    "run.json": "what made this folder: commands, settings, versions",
+    "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
+    "study.db": "the Optuna study (SQLite; optuna-dashboard opens it)",
+    "candidates/": "one folder a trial: its checkpoint, and its weights after the short training",
+    "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
+    "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights)",
+    "exported/": "files for phones, float and int8",
+    "summary.json": "every figure of the run",
+}
+
+
+class RunBusy(RuntimeError):
+    """Another process is writing to the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The paths inside one run folder."""
+
+    folder: Path
+
+    @property
+    def study(self) -> Path:
+        return self.folder / "study.db"
+
+    @property
+    def summary(self) -> Path:
+        return self.folder / "summary.json"
+
+    @property
+    def device(self) -> Path:
+        return self.folder / "device.json"
+
+    @property
+    def exported(self) -> Path:
+        return self.folder / "exported"
+
+    def candidate(self, number: int) -> Path:
+        """Folder of one trial."""
+        return self.folder / "candidates" / f"{number:04d}"
+
+    def network(self, stage: str) -> Path:
+        """Path, without suffix, of the chosen network after `stage`."""
+        return self.folder / "networks" / stage
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Sole writer of the folder; the lock goes with the process, also when it is killed. Raises RunBusy."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise RunBusy(f"another lpienas process is writing to {self.folder}; wait for it or stop it") from error
+
+    def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Write `run.json` on the first call; afterwards keep its settings and add this command to its list.
+
+        Raises ValueError where `settings` differ from those that the folder was made with.
+        """
+        path = self.folder / "run.json"
+        fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
+        record = read_json(path) if path.exists() else fresh
+        differing = {
+            name: (record["settings"].get(name), value)
+            for name, value in settings.items()
+            if record["settings"].get(name) != value
+        }
+        if differing:
+            changes = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in differing.items())
+            raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
+        record["versions"] = versions()
+        record["platform"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        record["commands"].append({"at": _now(), "command": command()})
+        write_json(path, record)
+        return record
+
+    def settings(self) -> dict[str, Any]:
+        """The settings in `run.json`; raises FileNotFoundError where the folder is no run."""
+        path = self.folder / "run.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{self.folder} is not a run folder; start one: lpienas search --out {self.folder}")
+        settings: dict[str, Any] = read_json(path)["settings"]
+        return settings
+
+    def summarize(self, **parts: Any) -> dict[str, Any]:
+        """Replace the named parts of `summary.json`, keep the others, and return the whole."""
+        summary = read_json(self.summary) if self.summary.exists() else {}
+        summary |= parts
+        write_json(self.summary, summary)
+        return summary
+
+
+def versions() -> dict[str, str]:
+    """Installed version of every package that a figure may depend on."""
+    found = {}
+    for package in VERSIONED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def command() -> str:
+    """The command line of this process, as a shell would take it."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
