@@ -39,8 +39,6 @@ Costs are multiply-adds (1 MAC = 2 FLOPs) at 256x256 unless --size says otherwis
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0 done, 1 the work failed, 2 wrong arguments, 130 interrupted."""
     options = _parser().parse_args(arguments)
-    # Before torch is imported: waiting threads sleep, where spinning ones slow a shared machine ten times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     verb: Callable[[argparse.Namespace], None] = options.verb
     try:
         verb(options)
@@ -193,10 +191,10 @@ def _export(options: argparse.Namespace) -> None:
     settings = run.settings()
     with ExitStack() as stack:
         stack.enter_context(run.locked())
-        task = _open_task(run, settings, options.threads)
+        task = _open_task(run, settings, 1)
         run.describe(settings)
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        exported = ship(run, task, options.to, options.size, settings["seed"], options.threads, bars)
+        exported = ship(run, task, options.to, options.size, settings["seed"], options.workers, bars)
     if options.json:
         _print_json({"exported": exported})
     else:
@@ -204,10 +202,11 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _enhance(options: argparse.Namespace) -> None:
-    from compress.photo import enhance_photo
-    from nas.task.device import limit_threads
+    import torch
 
-    limit_threads(options.threads)
+    from compress.photo import draw_before_after, enhance_photo
+
+    torch.set_num_threads(options.threads)
     model = _open_model(options.model, options.threads)
     if not options.photo.is_file():
         raise FileNotFoundError(f"{options.photo} is not there; give a picture file")
@@ -215,16 +214,31 @@ def _enhance(options: argparse.Namespace) -> None:
         bars.begin("enhance", 100)
         network = partial(model.apply, on_tile=lambda done, total: bars.at(100 * done // total))
         height, width = enhance_photo(network, options.photo, options.output)
+    if options.compare is not None:
+        draw_before_after(options.photo, options.output, options.compare)
     if options.json:
         _print_json({"output": str(options.output), "size": [height, width], "runtime": model.runtime})
     else:
         _console().print(f"{options.output}: {height}x{width}, by {model.name} in {model.runtime}", highlight=False)
 
 
+def _samples(options: argparse.Namespace) -> None:
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import sample_photos, write_pairs
+    from nas.task.task import TaskSettings
+
+    settings = TaskSettings()
+    pairs = validation_pairs(sample_photos().validation, settings.noise, options.seed, None)
+    written = write_pairs(pairs, options.out)
+    if options.json:
+        _print_json({"written": [str(path) for path in written]})
+    else:
+        _console().print(f"{len(written)} pictures in {options.out}/noisy and {options.out}/clean", highlight=False)
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     import torch
 
-    from nas.task.device import limit_threads
     from nas.task.evaluation import evaluate, input_quality
     from nas.task.metrics import SSIM_DEFINITION
     from nas.task.patches import validation_pairs
@@ -232,7 +246,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from nas.task.task import TaskSettings, read_photos
     from results.run import Run
 
-    limit_threads(options.threads)
+    torch.set_num_threads(options.threads)
     run = Run(options.models[0])
     settings = _task_settings(run.settings()) if run.folder.is_dir() else TaskSettings()
     photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
@@ -448,7 +462,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HxW",
         help="image size of LiteRT and ExecuTorch files (512x512)",
     )
-    _add_threads(export)
+    export.add_argument(
+        "--workers",
+        type=_count,
+        default=min(4, os.cpu_count() or 1),
+        metavar="N",
+        help="files made at a time, about 1.2 GB each (one per processor, at most 4)",
+    )
 
     enhance = _verb(
         verbs,
@@ -460,7 +480,18 @@ def _parser() -> argparse.ArgumentParser:
     enhance.add_argument("model", type=Path, metavar="MODEL", help="run folder, .onnx, .tflite or .pte")
     enhance.add_argument("photo", type=Path, metavar="PHOTO", help="picture file")
     enhance.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="picture file to write")
-    _add_threads(enhance)
+    enhance.add_argument("--compare", type=Path, metavar="FILE", help="also draw before and after side by side")
+    _add_threads(enhance, measured=False)
+
+    samples = _verb(
+        verbs,
+        "samples",
+        _samples,
+        "write the sample photographs kept for validation, noisy and clean",
+        "lpienas samples --out photos",
+    )
+    samples.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write noisy/ and clean/ in")
+    samples.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
 
     evaluate = _verb(
         verbs,
@@ -476,7 +507,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="pairs, or clean photographs to be degraded (default: the sample photographs kept for validation)",
     )
-    _add_threads(evaluate)
+    _add_threads(evaluate, measured=False)
     return parser
 
 
@@ -495,10 +526,10 @@ def _verb(
     return verb
 
 
-def _add_threads(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--threads", type=_count, default=os.cpu_count() or 1, metavar="N", help="processor threads (all)"
-    )
+def _add_threads(verb: argparse.ArgumentParser, measured: bool = True) -> None:
+    """`measured`: without the option, the verb finds out whether one thread or all of them are faster."""
+    default, says = (None, "one or all, as measured") if measured else (os.cpu_count() or 1, "all")
+    verb.add_argument("--threads", type=_count, default=default, metavar="N", help=f"processor threads ({says})")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -45,3 +45,23 @@ def enhance_photo(network: Callable[[Tensor], Tensor], source: Path, target: Pat
     with written_whole(target) as temporary:
         result.save(temporary, exif=exif, icc_profile=profile, quality=95)  # PNG has no quality and ignores it
     return result.height, result.width
+
+
+def draw_before_after(before: Path, after: Path, target: Path) -> None:
+    """Write both pictures side by side, and below them the centre of each, enlarged three times."""
+    pictures = []
+    for path in (before, after):
+        with Image.open(path) as opened:
+            pictures.append(ImageOps.exif_transpose(opened).convert("RGB"))
+    width, height = pictures[0].size
+    gap, zoom = 6, 3
+    detail = (width // zoom, height // zoom)  # pixels of the enlarged part
+    left, top = (width - detail[0]) // 2, (height - detail[1]) // 2
+    sheet = Image.new("RGB", (2 * width + gap, 2 * height + gap), "white")
+    for column, picture in enumerate(pictures):
+        enlarged = picture.crop((left, top, left + detail[0], top + detail[1]))
+        x = column * (width + gap)
+        sheet.paste(picture, (x, 0))
+        sheet.paste(enlarged.resize((width, height), Image.Resampling.NEAREST), (x, height + gap))
+    with written_whole(target) as temporary:
+        sheet.save(temporary, quality=95)

@@ -1,19 +1,25 @@
 """Ship: write a run's network in every format, float and int8, and let no file out that its own runtime disproves."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from math import inf
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import check
 from compress.pipeline import int8_calibration
 from compress.runtimes import Runtime, load
 from compress.tiles import enhance
-from nas.task.evaluation import evaluate
+from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from results.files import has_network, load_network, read_json
 from results.progress import Watcher
@@ -23,30 +29,39 @@ PRECISIONS = {"float": "pruned", "int8": "quantized"}  # precision -> the stage 
 
 
 def ship(
-    run: Run, task: Task, formats: Sequence[str], size: tuple[int, int], seed: int, threads: int, watcher: Watcher
+    run: Run, task: Task, formats: Sequence[str], size: tuple[int, int], seed: int, workers: int, watcher: Watcher
 ) -> dict[str, Any]:
     """Export the compressed network of `run`; returns the `exported` part of its summary, file name -> figures.
 
     Every file is compared in its own runtime with the network that it came from, on validation photographs, before it
-    gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept. Raises
-    ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
+    gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept.
+    `workers` files are made at a time, each in a process of its own that needs about 1.2 GB. Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     for stage in PRECISIONS.values():
         if not has_network(run.network(stage)):
             raise FileNotFoundError(f"{run.folder} has no {stage} network yet; make it: lpienas compress {run.folder}")
+    calibration = tuple(int8_calibration(task, seed))
     exported: dict[str, Any] = read_json(run.summary).get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
-    wanted = [(format, precision) for format in formats for precision in PRECISIONS]
-    watcher.begin("export", len(wanted))
-    for done, (format, precision) in enumerate(wanted):
-        name = file_name(format, precision, size)
+    jobs = []
+    for format, precision in product(formats, PRECISIONS):
         made_from = _fingerprint(run.network(PRECISIONS[precision]))
-        watcher.at(done, name)
-        if exported.get(name, {}).get("made_from") != made_from:
-            exported[name] = _export(run, task, format, precision, size, seed, threads) | {"made_from": made_from}
+        path = run.exported / file_name(format, precision, size)
+        if exported.get(path.name, {}).get("made_from") == made_from:
+            watcher.say(_line(path.name, exported[path.name]))
+        else:
+            network = run.network(PRECISIONS[precision])
+            jobs.append(_Job(network, made_from, format, precision, path, size, calibration, task.validation))
+    watcher.begin("export", len(jobs))
+    run.exported.mkdir(parents=True, exist_ok=True)
+    # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
+    # has used torch's threads can hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for done, (job, made) in enumerate(_as_made(pool, jobs), 1):
+            exported[job.path.name] = made
             run.summarize(exported=exported)
-        watcher.say(_line(name, exported[name]))
-    watcher.at(len(wanted))
+            watcher.at(done)
+            watcher.say(_line(job.path.name, made))
     return exported
 
 
@@ -56,35 +71,51 @@ def file_name(format: str, precision: str, size: tuple[int, int]) -> str:
     return f"lpienet_{precision}{'' if made.any_size else f'_{size[0]}x{size[1]}'}{made.suffix}"
 
 
-def _export(
-    run: Run, task: Task, format: str, precision: str, size: tuple[int, int], seed: int, threads: int
-) -> dict[str, Any]:
-    path = run.exported / file_name(format, precision, size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unproven = path.with_name(f".unproven-{path.name}")
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that a process needs to make one file."""
+
+    network: Path  # without suffix
+    made_from: str  # fingerprint of its weights
+    format: str
+    precision: str
+    path: Path
+    size: tuple[int, int]
+    calibration: tuple[Tensor, ...]
+    validation: tuple[Pair, ...]
+
+
+def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
+    """Each job with its figures, in the order in which they end; the first failure cancels what has not begun."""
+    running = {pool.submit(_export, job): job for job in jobs}
     try:
-        origin = export_network(
-            load_network(run.network(PRECISIONS[precision])),
-            format,
-            precision,
-            unproven,
-            None if FORMATS[format].any_size else size,
-            int8_calibration(task, seed),
-        )
-        runtime = load(unproven, threads)
-        parity = check(runtime, origin, [degraded for _, degraded, _ in task.validation])
-        quality = evaluate(lambda image: enhance(runtime, image), task.validation, torch.device("cpu"))
-        unproven.replace(path)
+        for ended in as_completed(running):
+            yield running[ended], ended.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _export(job: _Job) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    unproven = job.path.with_name(f".unproven-{job.path.name}")
+    size = None if FORMATS[job.format].any_size else job.size
+    try:
+        origin = export_network(load_network(job.network), job.format, job.precision, unproven, size, job.calibration)
+        runtime = load(unproven)
+        parity = check(runtime, origin, [degraded for _, degraded, _ in job.validation])
+        quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))
+        unproven.replace(job.path)
     finally:
         unproven.unlink(missing_ok=True)
     return {
-        "format": format,
-        "precision": precision,
+        "format": job.format,
+        "precision": job.precision,
         "runtime": runtime.name,
         "size": _size_of(runtime),
-        "bytes": path.stat().st_size,
-        "parity": asdict(parity),
+        "bytes": job.path.stat().st_size,
+        "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
+        "made_from": job.made_from,
     }
 
 

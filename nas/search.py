@@ -32,7 +32,7 @@ from search_spaces.genotype import Genotype
 from search_spaces.space import REFERENCE, Space, hand_made
 from search_spaces.units import format_macs
 
-REJECTED_IN_A_ROW = 300  # proposals without a single new affordable genotype, after which the search gives up
+REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
 
 
 class SearchStopped(RuntimeError):

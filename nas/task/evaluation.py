@@ -12,6 +12,9 @@ from search_spaces.sides import on_any_size
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (1, 3, H, W), clean (1, 3, H, W), both in [0, 1]
 
 
+_EQUAL = 100.0  # dB, stands for the infinite PSNR of two equal pictures, which has no mean and no JSON
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Means over photographs; the definition of SSIM is nas.task.metrics.SSIM_DEFINITION."""
@@ -33,7 +36,7 @@ def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device:
         for _, degraded, clean in pairs:
             output = on_any_size(network, degraded.to(device)).float().clamp(0, 1).cpu()
             ssims.append(ssim(output, clean).item())
-            psnrs.append(psnr(output, clean).item())
+            psnrs.append(min(psnr(output, clean).item(), _EQUAL))
     if not ssims:
         raise ValueError("nothing to evaluate: no pairs of photographs were given")
     return Quality(sum(ssims) / len(ssims), sum(psnrs) / len(psnrs))

@@ -155,6 +155,22 @@ def read_folder(folder: Path, patch: int = 0) -> tuple[Photo, ...]:
     return tuple(photos)
 
 
+def write_pairs(pairs: Iterable[tuple[str, Tensor, Tensor]], folder: Path) -> list[Path]:
+    """Write (name, degraded, clean), both (1, 3, H, W) in [0, 1], as PNG into `folder`/noisy and `folder`/clean.
+
+    Returns the files, in the layout that `load_folder` and `read_folder` take.
+    """
+    written = []
+    for name, *sides in pairs:
+        for kind, image in zip((DEGRADED[0], CLEAN), sides, strict=True):
+            path = folder / kind / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+            Image.fromarray(pixels.numpy()).save(path)
+            written.append(path)
+    return written
+
+
 def _find(folder: Path, problems: list[str]) -> list[tuple[str, tuple[Path, ...]]]:
     """(name, its clean file and, in a folder of pairs, its degraded one) by name; appends what has no partner."""
     sides = [folder / side for side in DEGRADED if (folder / side).is_dir()]

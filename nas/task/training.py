@@ -65,7 +65,7 @@ def train(
     is called after each step. Raises Diverged.
     """
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
     done = 0
     if checkpoint is not None and checkpoint.exists():
         done = _restore(checkpoint, network, optimizer)

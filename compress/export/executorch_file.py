@@ -1,0 +1,42 @@
+"""ExecuTorch (.pte): one file a size, float or int8, for the XNNPACK delegate."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from compress.quiet import quiet
+from results.files import written_whole
+from search_spaces.blueprint import Blueprint
+
+BLUEPRINT_METHOD = "blueprint"  # returns the JSON's bytes, (n,) uint8
+
+
+def write_executorch(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
+    """`module` (a float network or its int8 graph with folded weights) at `size` (height, width).
+
+    Input and output are (1, 3, height, width) float32, contiguous. Raises ValueError without a size, ImportError when
+    executorch is missing.
+    """
+    if size is None:
+        raise ValueError("an ExecuTorch file has one size: give size=(height, width), multiples of 4")
+    try:
+        with quiet():
+            from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+            from executorch.backends.xnnpack.partition.config.generic_node_configs import EluConfig
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+    except ImportError as error:
+        raise ImportError(f"ExecuTorch export needs {error.name}: pip install executorch") from error
+
+    text = torch.tensor(list(json.dumps(blueprint.to_json()).encode()), dtype=torch.uint8)
+    with quiet(), written_whole(path) as temporary:
+        # The example must be contiguous: the file keeps its order of dimensions, and XNNPACK fails on any other.
+        program = torch.export.export(module, (torch.zeros(1, 3, *size),))
+        # ELU: the delegate has it, in float and int8, but 1.5.1 leaves it out of the list it partitions by.
+        partitioner = XnnpackPartitioner(configs=[*ALL_PARTITIONER_CONFIGS, EluConfig])
+        lowered = to_edge_transform_and_lower(
+            program, partitioner=[partitioner], constant_methods={BLUEPRINT_METHOD: text}
+        )
+        temporary.write_bytes(lowered.to_executorch().buffer)

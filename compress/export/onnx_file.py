@@ -1,0 +1,53 @@
+"""ONNX: one file for any image size, float or int8."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.export import Dim
+
+from compress.quiet import quiet
+from results.files import written_whole
+from search_spaces.blueprint import Blueprint
+from search_spaces.sides import STRIDE
+
+BLUEPRINT_KEY = "lpienas.blueprint"  # of the JSON in the file's metadata
+
+
+def write_onnx(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
+    """`module` (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W) float32.
+
+    H and W are any multiples of 4, so `size` is not used. Raises ImportError when onnx or onnxscript is missing.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"ONNX export needs {error.name}: pip install onnx onnxscript") from error
+
+    sides = {2: STRIDE * Dim("rows", min=1, max=4096), 3: STRIDE * Dim("columns", min=1, max=4096)}
+    with quiet():
+        program = torch.onnx.export(
+            module,
+            (torch.zeros(1, 3, 4 * STRIDE, 5 * STRIDE),),
+            dynamo=True,
+            dynamic_shapes=(sides,),
+            input_names=["image"],
+            output_names=["enhanced"],
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _forget_origin(model)
+    onnx.helper.set_model_props(model, {BLUEPRINT_KEY: json.dumps(blueprint.to_json())})
+    with written_whole(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _forget_origin(model: "onnx.ModelProto") -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Drop stack traces and shapes of inner values: they hold this machine's paths and most of an int8 file."""
+    del model.graph.value_info[:]
+    for part in (model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")

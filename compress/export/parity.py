@@ -1,0 +1,72 @@
+"""Parity: an exported file, run in its own runtime, must say what the network that it came from says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log10
+
+import torch
+from torch import Tensor, nn
+
+from compress.runtimes import Runtime
+from compress.tiles import fitted
+
+FLOAT_DIFFERENCE = 1e-4  # largest allowed; 3e-7 was measured in all three formats
+# Least PSNR between file and torch int8 graph, in dB. Rounding ties fall differently in each runtime and then spread,
+# so equal pixels cannot be asked for. Measured on noisy photographs, four trained networks (8 to 64 channels, ELU and
+# ReLU): ONNX Runtime 50.6 to 53.3, LiteRT 45.8 to 60.5, ExecuTorch 50.6 to 61.9; the int8 graph itself is 45 to 49 from
+# the float network. A lost scale that costs 1.8 dB at 28 dB leaves about 31.
+INT8_PSNR = 40.0
+
+
+class ParityError(ValueError):
+    """A file differs from its network by more than rounding; the message has what was measured and allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far a file is from the torch module that it came from, over all pixels of all images."""
+
+    runtime: str
+    images: int
+    max_difference: float  # of values in [0, 1]
+    mean_difference: float
+    psnr_db: float  # between the two outputs, peak 1; infinite when they are equal
+
+
+def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor]) -> Parity:
+    """Compare `runtime` with `module` (what `export_network` returned) on `images` (1, 3, H, W) in [0, 1], any size.
+
+    Images are cropped and padded to the file's size. Use photographs: noise and constant images hide wrong scales.
+    Raises ParityError, and ValueError without images.
+    """
+    if not images:
+        raise ValueError("images is empty: parity needs at least one photograph")
+    pairs = [_both(runtime, module, image) for image in images]
+    difference = torch.cat([(file - reference).abs().flatten() for file, reference in pairs]).double()
+    error = float(difference.square().mean())
+    parity = Parity(
+        runtime=runtime.name,
+        images=len(images),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        psnr_db=-10 * log10(error) if error else inf,
+    )
+    is_int8 = isinstance(module, torch.fx.GraphModule)
+    # Written so that NaN fails.
+    if is_int8 and not parity.psnr_db >= INT8_PSNR:
+        raise ParityError(
+            f"the int8 file in {runtime.name} is {parity.psnr_db:.1f} dB from its int8 graph (at least {INT8_PSNR} dB "
+            f"allowed; mean difference {parity.mean_difference:.5f}): a scale was lost in conversion, do not ship it"
+        )
+    if not is_int8 and not parity.max_difference <= FLOAT_DIFFERENCE:
+        raise ParityError(
+            f"the float file in {runtime.name} differs from its network by up to {parity.max_difference:.2e} "
+            f"({FLOAT_DIFFERENCE:.0e} allowed): an operator was converted wrongly, do not ship it"
+        )
+    return parity
+
+
+def _both(runtime: Runtime, module: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
+    image = fitted(image.cpu(), runtime.size)
+    with torch.no_grad():
+        return runtime(image), module(image)

@@ -1,0 +1,135 @@
+"""Runtimes: an exported file, opened by the library that phones use, as a function from image to image."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from compress.export.executorch_file import BLUEPRINT_METHOD
+from compress.export.onnx_file import BLUEPRINT_KEY
+from compress.quiet import quiet
+from search_spaces.blueprint import Blueprint
+from search_spaces.sides import STRIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An opened file. Not for several threads at once: it owns one set of buffers."""
+
+    name: str  # of the library, for tables
+    size: tuple[int, int] | None  # height, width; None where any multiples of 4 will do
+    blueprint: Blueprint | None  # as kept in the file; None in a file made elsewhere
+    _run: Callable[[Tensor], Tensor]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Enhanced `image`, both (1, 3, H, W) float32; raises ValueError for another shape (see tiles.enhance)."""
+        sides = (image.shape[-2], image.shape[-1]) if image.dim() == 4 else (0, 0)
+        fits = sides == self.size if self.size else not (sides[0] % STRIDE or sides[1] % STRIDE)
+        if image.dim() != 4 or tuple(image.shape[:2]) != (1, 3) or not fits:
+            wanted = f"{self.size[0]}, {self.size[1]}" if self.size else f"multiples of {STRIDE}"
+            raise ValueError(f"{self.name} needs an image of shape (1, 3, {wanted}), got {tuple(image.shape)}")
+        # Contiguous: a permuted image keeps channels-last strides, which ExecuTorch takes for another shape.
+        return self._run(image.detach().to("cpu", torch.float32).contiguous())
+
+
+def load(path: Path, threads: int = 1) -> Runtime:
+    """Open `path` by its suffix: .onnx, .tflite or .pte.
+
+    `threads` is the number of CPU threads; ExecuTorch has one pool for the process, so there the last call counts.
+    Raises FileNotFoundError, ImportError naming the package to install, and ValueError for an unknown suffix or a
+    damaged file.
+    """
+    if path.suffix not in _OPENERS:
+        raise ValueError(f"{path}: a file to run must end in one of {', '.join(_OPENERS)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; export it first")
+    if threads < 1:
+        raise ValueError(f"threads = {threads}: must be at least 1")
+    try:
+        with quiet():
+            return _OPENERS[path.suffix](path, threads)
+    except ImportError as error:
+        raise ImportError(f"opening {path} needs {error.name}: pip install {_PACKAGES[path.suffix]}") from error
+    except Exception as error:  # each library has its own types, down to a bare RuntimeError
+        raise ValueError(f"{path} cannot be opened ({error}); it is damaged or not ours: export it again") from error
+
+
+def _open_onnx(path: Path, threads: int) -> Runtime:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.qdqisint8allowed", "1")  # or int8 convolutions run in float
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = session.get_inputs()[0]
+    text = session.get_modelmeta().custom_metadata_map.get(BLUEPRINT_KEY)
+
+    def run(image: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {source.name: image.numpy()})[0])
+
+    height, width = source.shape[2:]
+    size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    return Runtime("ONNX Runtime", size, _blueprint(text), run)
+
+
+def _open_litert(path: Path, threads: int) -> Runtime:
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = path.read_bytes()
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(image: Tensor) -> Tensor:
+        interpreter.set_tensor(source["index"], image.numpy())
+        interpreter.invoke()
+        return torch.from_numpy(interpreter.get_tensor(target["index"]))  # a copy
+
+    height, width = (int(side) for side in source["shape"][2:])
+    return Runtime("LiteRT", (height, width), _blueprint(_litert_metadata(content, BLUEPRINT_KEY)), run)
+
+
+def _open_executorch(path: Path, threads: int) -> Runtime:
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+    from executorch.runtime import Runtime as Library
+    from executorch.runtime import Verification
+
+    with path.open("rb") as file:
+        if file.read(8)[4:6] != b"ET":  # the library ends the whole process on a file of another kind
+            raise ValueError("not an ExecuTorch program")
+    _unsafe_reset_threadpool(threads)
+    # By path: a program made from bytes does not keep them, and runs in freed memory.
+    program = Library.get().load_program(path, verification=Verification.InternalConsistency)
+    method = program.load_method("forward")
+    text = None
+    if BLUEPRINT_METHOD in program.method_names:
+        text = bytes(program.load_method(BLUEPRINT_METHOD).execute([])[0].tolist()).decode()
+
+    def run(image: Tensor) -> Tensor:
+        output: Tensor = method.execute([image])[0]
+        return output.clone()  # the next call writes into the same memory
+
+    height, width = method.metadata.input_tensor_meta(0).sizes()[2:]
+    return Runtime("ExecuTorch", (height, width), _blueprint(text), run)
+
+
+def _litert_metadata(content: bytes, name: str) -> str | None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    for entry in (model.Metadata(index) for index in range(model.MetadataLength())):
+        if entry.Name().decode() == name:
+            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+    return None
+
+
+def _blueprint(text: str | None) -> Blueprint | None:
+    return Blueprint.from_json(json.loads(text)) if text else None
+
+
+_OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch}
+_PACKAGES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert", ".pte": "executorch"}

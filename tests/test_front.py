@@ -1,0 +1,194 @@
+"""Front: equal to brute force on random sets, and sentences that say what the figures say."""
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+from results.candidate import Candidate, Scores
+from results.front import ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
+from search_spaces.space import REFERENCE
+
+CORNER = ReferencePoint(ssim=0.5, macs=10_000)
+
+
+def candidate(number: int, ssim: float, macs: int) -> Candidate:
+    return Candidate(number, REFERENCE, Scores(ssim, 30.0, macs, 1000))
+
+
+def random_set(seed: int) -> list[Candidate]:
+    """Up to 25 candidates from a coarse grid, so that ties in one objective and in both are common."""
+    generator = random.Random(seed)
+    return [
+        candidate(number, generator.randrange(40, 101, 5) / 100, 10 ** generator.randrange(1, 6))
+        for number in range(generator.randrange(1, 26))
+    ]
+
+
+def dominates(one: Candidate, other: Candidate) -> bool:
+    no_worse = one.scores.ssim >= other.scores.ssim and one.scores.macs <= other.scores.macs
+    return no_worse and (one.scores.ssim, one.scores.macs) != (other.scores.ssim, other.scores.macs)
+
+
+def area_by_cells(points: list[Candidate], corner: ReferencePoint) -> float:
+    """The dominated area as the sum of the grid cells between all coordinates that some point dominates."""
+    inside = [p.scores for p in points if p.scores.ssim > corner.ssim and p.scores.macs < corner.macs]
+    heights = sorted({corner.ssim, *(s.ssim for s in inside)})
+    costs = sorted({corner.macs, *(s.macs for s in inside)})
+    return sum(
+        (top - bottom) * (math.log10(right) - math.log10(left))
+        for bottom, top in itertools.pairwise(heights)
+        for left, right in itertools.pairwise(costs)
+        if any(s.ssim >= top and s.macs <= left for s in inside)
+    )
+
+
+def distance_above_chord(candidate: Candidate, front: list[Candidate]) -> float:
+    """Signed perpendicular distance to the line from the first to the last of `front`, in [0, 1] coordinates."""
+    points = np.array([[math.log10(c.scores.macs), c.scores.ssim] for c in (front[0], front[-1], candidate)])
+    start, end, point = (points - points[0]) / (points[1] - points[0])
+    along = (end - start) / np.linalg.norm(end - start)
+    return float(along[0] * (point - start)[1] - along[1] * (point - start)[0])
+
+
+def front_of(length: int, seed: int) -> list[Candidate]:
+    generator = random.Random(seed)
+    costs = sorted(generator.sample(range(10, 10_000), length))
+    scores = sorted(generator.sample(range(500, 1000), length))
+    return [candidate(n, ssim / 1000, macs) for n, (ssim, macs) in enumerate(zip(scores, costs, strict=True))]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_the_front_is_the_set_that_nothing_dominates(seed):
+    points = random_set(seed)
+    expected: dict[Scores, Candidate] = {}
+    for point in points:
+        if not any(dominates(other, point) for other in points):
+            expected.setdefault(point.scores, point)  # of equal ones the first
+    assert pareto_front(points) == sorted(expected.values(), key=lambda c: c.scores.macs)
+
+
+def test_the_front_does_not_depend_on_the_order_of_the_candidates():
+    points = random_set(3)
+    for seed in range(10):
+        assert pareto_front(random.Random(seed).sample(points, len(points))) == pareto_front(points)
+
+
+def test_the_front_of_nothing_is_empty():
+    assert pareto_front([]) == []
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_hypervolume_equals_the_sum_of_dominated_cells(seed):
+    points = random_set(seed)
+    found = hypervolume([p.scores for p in points], CORNER)
+    assert found == pytest.approx(area_by_cells(points, CORNER), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_hypervolume_equals_that_of_optuna(seed):
+    hypervolumes = pytest.importorskip("optuna._hypervolume")
+    points = [p for p in random_set(seed) if p.scores.ssim > CORNER.ssim and p.scores.macs < CORNER.macs]
+    if not points:
+        pytest.skip("no point above the corner")
+    losses = np.array([[-p.scores.ssim, math.log10(p.scores.macs)] for p in points])
+    expected = hypervolumes.compute_hypervolume(losses, np.array([-CORNER.ssim, math.log10(CORNER.macs)]))
+    assert hypervolume([p.scores for p in points], CORNER) == pytest.approx(expected, abs=1e-12)
+
+
+def test_hypervolume_of_one_point_is_its_rectangle():
+    assert hypervolume([candidate(0, 0.7, 100).scores], CORNER) == pytest.approx(0.2 * 2)
+
+
+@pytest.mark.parametrize(("ssim", "macs"), [(0.5, 100), (0.4, 100), (0.9, 10_000), (0.9, 20_000)])
+def test_points_on_or_outside_the_corner_add_nothing(ssim, macs):
+    assert hypervolume([candidate(0, ssim, macs).scores], CORNER) == 0
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_knee_is_furthest_above_the_chord(seed):
+    front = front_of(length=3 + seed % 10, seed=seed)
+    assert distance_above_chord(knee(front), front) == pytest.approx(
+        max(distance_above_chord(c, front) for c in front), abs=1e-9
+    )
+
+
+def test_the_knee_does_not_depend_on_the_order_of_the_front():
+    front = front_of(length=8, seed=0)
+    assert knee(front[::-1]) == knee(front)
+
+
+def test_the_knee_of_an_obvious_bend_is_the_bend():
+    assert knee([candidate(0, 0.5, 10), candidate(1, 0.9, 20), candidate(2, 0.91, 1000)]).number == 1
+
+
+def test_the_knee_of_one_or_two_is_the_best():
+    assert knee(front_of(1, seed=0)).number == 0
+    assert knee(front_of(2, seed=0)).number == 1
+
+
+def test_an_empty_front_has_no_knee():
+    with pytest.raises(ValueError, match="no knee"):
+        knee([])
+
+
+def test_a_front_that_beats_the_reference_in_both_says_by_how_much():
+    reference = candidate(0, 0.80, 1000)
+    comparison = compare([reference, candidate(1, 0.83, 900), candidate(2, 0.81, 250)], reference)
+    assert comparison.ssim_gain == pytest.approx(0.03)
+    assert comparison.macs_ratio == 4
+    sentence = verdict(comparison)
+    assert sentence.startswith("The front beats the reference: at no more MACs candidate 1 is 0.0300 SSIM above it")
+    assert "candidate 2 reaches its SSIM with 25% of its MACs" in sentence
+
+
+def test_a_front_that_beats_the_reference_in_cost_only_says_so():
+    reference = candidate(0, 0.80, 1000)
+    comparison = compare([reference, candidate(1, 0.80, 500), candidate(2, 0.90, 2000)], reference)
+    assert (comparison.ssim_gain, comparison.macs_ratio) == (0, 2)
+    assert verdict(comparison) == (
+        "The front beats the reference in cost only: candidate 1 reaches its SSIM with 50% of its MACs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        ([(0.75, 500)], "does not beat the reference: at no more MACs its best candidate, 1, is 0.0500 SSIM below it"),
+        ([(0.75, 500), (0.90, 2000)], "does not beat the reference: no candidate is better at no more MACs"),
+        ([(0.80, 1000)], "does not beat the reference: no candidate is better at no more MACs"),
+        ([(0.90, 2000)], "No candidate costs as little as the reference, so the front does not beat it"),
+        ([], "No candidate costs as little as the reference, so the front does not beat it"),
+    ],
+)
+def test_a_front_that_does_not_beat_the_reference_says_so(others, sentence):
+    reference = candidate(0, 0.80, 1000)
+    found = [candidate(number, ssim, macs) for number, (ssim, macs) in enumerate(others, 1)]
+    assert sentence in verdict(compare([reference, *found], reference))
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_comparison_equals_a_search_through_all_candidates(seed):
+    reference, *others = [candidate(0, 0.7, 1000), *random_set(seed)[1:]]
+    comparison = compare([reference, *others], reference)
+    gains = [c.scores.ssim - 0.7 for c in others if c.scores.macs <= 1000]
+    ratios = [1000 / c.scores.macs for c in others if c.scores.ssim >= 0.7]
+    assert comparison.ssim_gain == (max(gains) if gains else None)
+    assert comparison.macs_ratio == (max(ratios) if ratios else None)
+
+
+@pytest.mark.parametrize(("ssim", "macs"), [(float("nan"), 100), (0.5, 0)])
+def test_a_reference_point_that_is_no_corner_is_refused(ssim, macs):
+    with pytest.raises(ValueError, match="reference point needs"):
+        ReferencePoint(ssim, macs)
+
+
+@pytest.mark.parametrize(
+    ("ssim", "psnr", "macs", "count"),
+    [(float("nan"), 30.0, 1, 1), (0.5, float("inf"), 1, 1), (0.5, 30.0, 0, 1), (0.5, 30.0, 1, 0)],
+)
+def test_scores_that_are_no_measurement_are_refused(ssim, psnr, macs, count):
+    with pytest.raises(ValueError, match="must be"):
+        Scores(ssim, psnr, macs, count)

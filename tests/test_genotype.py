@@ -1,0 +1,121 @@
+"""Genotype: a value that can be written in two ways, read back from both, and never holds a forbidden gene."""
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from search_spaces.genotype import GENES, STAGES, GeneError, Genotype, Stage
+from search_spaces.space import PAPER, REFERENCE, default_space
+
+SAMPLES = [default_space().sample(random.Random(seed)) for seed in range(50)]
+
+
+def with_gene(gene: str, value: object) -> dict[str, object]:
+    return REFERENCE.flat() | {gene: value}
+
+
+def test_the_samples_differ():
+    assert len(set(SAMPLES)) == len(SAMPLES)
+
+
+@pytest.mark.parametrize("genotype", [REFERENCE, PAPER, *SAMPLES[:10]])
+def test_json_text_gives_the_same_genotype_back(genotype):
+    assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))) == genotype
+
+
+def test_the_flat_encoding_gives_the_same_genotype_back():
+    for genotype in SAMPLES:
+        assert Genotype.from_flat(genotype.flat()) == genotype
+
+
+def test_the_flat_encoding_has_the_same_genes_in_the_same_order_for_every_genotype():
+    expected = [f"{stage}.{gene}" for stage in STAGES for gene in ("depth", "width", "expansion", "attention")]
+    expected += ["block", "activation", "head"]
+    assert list(GENES) == expected
+    for genotype in SAMPLES:
+        assert list(genotype.flat()) == expected
+
+
+def test_json_is_nested_by_stage():
+    genotype = replace(REFERENCE, stages=(Stage(1, 8, 2.0, "none"), *REFERENCE.stages[1:]))
+    value = genotype.to_json()
+    assert value["encoder1"] == {"depth": 1, "width": 8, "expansion": 2.0, "attention": "none"}
+    assert value["head"] == "gated"
+
+
+@pytest.mark.parametrize(
+    ("gene", "value", "rule"),
+    [
+        ("encoder1.depth", 0, "whole number from 1 to 8"),
+        ("encoder1.depth", 9, "whole number from 1 to 8"),
+        ("decoder1.depth", 1.5, "whole number from 1 to 8"),
+        ("decoder1.depth", True, "whole number from 1 to 8"),
+        ("encoder2.width", 3, "whole number from 4 to 512"),
+        ("encoder2.width", 513, "whole number from 4 to 512"),
+        ("encoder2.width", "16", "whole number from 4 to 512"),
+        ("encoder3.expansion", 0.2, "from 0.25 to 8"),
+        ("encoder3.expansion", 9.0, "from 0.25 to 8"),
+        ("encoder3.expansion", float("nan"), "from 0.25 to 8"),
+        ("encoder3.expansion", "1", "from 0.25 to 8"),
+        ("encoder1.expansion", 1.3, "width * expansion is whole"),
+        ("decoder2.attention", "all", "none, channel, spatial, both"),
+        ("block", "new", "released, paper"),
+        ("activation", "gelu", "elu, relu"),
+        ("head", None, "gated, conv3x3"),
+        ("encoder4.width", 16, "one of the known genes"),
+    ],
+)
+def test_an_error_names_gene_value_and_rule(gene, value, rule):
+    with pytest.raises(GeneError) as caught:
+        Genotype.from_flat(with_gene(gene, value))
+    for part in (f"gene {gene} ", repr(value), rule):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("gene", GENES)
+def test_a_missing_gene_is_named(gene):
+    genes = REFERENCE.flat()
+    del genes[gene]
+    with pytest.raises(GeneError, match=f"gene {gene} .*present"):
+        Genotype.from_flat(genes)
+
+
+def test_a_gene_missing_in_json_is_named_with_its_stage():
+    value = REFERENCE.to_json()
+    del value["encoder3"]["width"]
+    with pytest.raises(GeneError, match=r"encoder3\.width"):
+        Genotype.from_json(value)
+
+
+def test_a_gene_unknown_in_json_is_named_with_its_stage():
+    value = REFERENCE.to_json()
+    value["encoder3"]["stride"] = 2
+    with pytest.raises(GeneError, match=r"encoder3\.stride = 2"):
+        Genotype.from_json(value)
+
+
+def test_a_stage_that_is_no_object_in_json_is_refused():
+    with pytest.raises(GeneError, match="encoder1"):
+        Genotype.from_json(REFERENCE.to_json() | {"encoder1": 16})
+
+
+@pytest.mark.parametrize("value", [[], "text", 5, None])
+def test_json_that_is_no_object_is_refused(value):
+    with pytest.raises(GeneError):
+        Genotype.from_json(value)
+
+
+def test_four_stages_are_refused():
+    with pytest.raises(GeneError, match="gene stages = 4: must be 5 stages"):
+        Genotype(REFERENCE.stages[:4])
+
+
+def test_hidden_channels_are_width_times_expansion():
+    assert Stage(width=12, expansion=1.5).hidden == 18
+
+
+def test_equal_genes_make_equal_genotypes_that_hash_alike():
+    again = Genotype.from_flat(REFERENCE.flat())
+    assert {again: "found"}[REFERENCE] == "found"

@@ -1,0 +1,92 @@
+"""Losses: each term by hand, and gradients that stay finite."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nas.task.losses import Loss, edges
+from nas.task.metrics import ssim
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, 3, 16, 20, generator=generator), torch.rand(2, 3, 16, 20, generator=generator)
+
+
+def test_without_weights_the_loss_is_l1(images):
+    output, target = images
+    assert Loss(0, 0)(output, target).item() == pytest.approx(np.abs(output.numpy() - target.numpy()).mean(), rel=1e-6)
+
+
+def test_alpha_weighs_the_lack_of_similarity(images):
+    output, target = images
+    added = Loss(0.3, 0)(output, target) - Loss(0, 0)(output, target)
+    assert added.item() == pytest.approx(0.3 * (1 - ssim(output, target).mean().item()), rel=1e-4)
+
+
+def test_beta_weighs_the_difference_of_the_edges(images):
+    output, target = images
+    added = Loss(0, 0.3)(output, target) - Loss(0, 0)(output, target)
+
+    def magnitudes(image):
+        rows, columns = np.gradient(image.numpy(), axis=(2, 3))  # halved central differences inside
+        return 2 * np.hypot(rows, columns)[..., 1:-1, 1:-1]
+
+    assert added.item() == pytest.approx(0.3 * np.abs(magnitudes(output) - magnitudes(target)).mean(), rel=1e-4)
+
+
+def test_a_step_of_brightness_has_an_edge_of_its_height_on_both_of_its_sides():
+    image = torch.zeros(1, 1, 5, 8)
+    image[..., 4:] = 0.5
+    expected = [0, 0, 0.5, 0.5, 0, 0]
+    np.testing.assert_allclose(edges(image)[0, 0], [expected] * 3, atol=1.1e-3)  # 1e-3: the floor under the root
+
+
+def test_the_loss_of_an_image_with_itself_is_zero(images):
+    target = images[1]
+    assert Loss(0.5, 0.5)(target, target).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_gradients_are_finite_on_flat_images_without_difference(value):
+    target = torch.full((1, 3, 16, 16), value)
+    output = target.clone().requires_grad_()
+    Loss(0.5, 0.5)(output, target).backward()
+    assert torch.isfinite(output.grad).all()
+
+
+def test_gradients_are_finite_between_flat_images(images):
+    output = torch.zeros(1, 3, 16, 16, requires_grad=True)
+    Loss(0.5, 0.5)(output, torch.ones(1, 3, 16, 16)).backward()
+    assert torch.isfinite(output.grad).all()
+    assert output.grad.sum() < 0  # a brighter output is better
+
+
+def test_a_sixteen_bit_output_is_compared_in_the_precision_of_the_target(images):
+    output, target = images
+    value = Loss(0.1, 0.1)(output.bfloat16(), target)
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(Loss(0.1, 0.1)(output.bfloat16().float(), target).item())
+
+
+def test_descending_the_loss_removes_noise(images):
+    target = F.avg_pool2d(images[0], 5, stride=1, padding=2)
+    output = images[1].clone().requires_grad_()
+    optimizer = torch.optim.Adam([output], lr=0.03)
+    before = ssim(output, target).mean().item()
+    for _ in range(25):
+        optimizer.zero_grad()
+        Loss(0.2, 0.1)(output, target).backward()
+        optimizer.step()
+    assert ssim(output, target).mean().item() > before + 0.5
+
+
+@pytest.mark.parametrize("weight", [-0.1, math.inf, math.nan])
+@pytest.mark.parametrize("which", ["alpha", "beta"])
+def test_a_negative_or_endless_weight_is_refused_by_name(which, weight):
+    with pytest.raises(ValueError, match=which):
+        Loss(**{which: weight})

@@ -1,0 +1,198 @@
+"""LPIENet: the released network recomputed by hand, every variant alive, and a start from which it can learn."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, Genotype, Stage
+from search_spaces.lpienet import LPIENet, build, parameters
+from search_spaces.space import PAPER, REFERENCE, default_space
+
+SMALL = Genotype(tuple(Stage(depth=1, width=width) for width in (4, 8, 12, 8, 4)))
+
+
+def network_of(genotype: Genotype, seed: int = 0) -> LPIENet:
+    return build(Blueprint.from_genotype(genotype), seed)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def released_parameters() -> int:
+    """Weights and biases, written out from the description of the released network."""
+
+    def convolution(inputs: int, outputs: int, side: int) -> int:
+        return inputs * outputs * side**2 + outputs
+
+    def stage(inputs: int, width: int) -> int:
+        base = 4 * convolution(width, width, 1) + convolution(1, width, 3)  # a depthwise filter has one input
+        spatial, channel = convolution(2, width, 3), convolution(1, width, 1) + convolution(width, width, 1)
+        return convolution(inputs, width, 3) + 2 * base + spatial + channel + convolution(2 * width, width, 1)
+
+    stages = stage(3, 16) + stage(16, 32) + stage(32, 64) + stage(64, 32) + stage(32 + 32, 16)
+    projection = convolution(16 + 16, 3, 1) + convolution(1, 3, 3) + convolution(3, 3, 1)
+    shortcut = convolution(16 + 16, 3, 1)
+    gate = convolution(3, 3, 7) + convolution(3, 3, 5) + convolution(3, 3, 3)
+    return stages + projection + shortcut + gate
+
+
+def released_forward(image: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """The released network as plain calls, written from its description; `weights` by name as in LPIENet."""
+
+    def convolution(x: Tensor, name: str) -> Tensor:
+        weight = weights[f"{name}.weight"]
+        return F.conv2d(
+            x, weight, weights[f"{name}.bias"], padding=weight.shape[-1] // 2, groups=x.shape[1] // weight.shape[1]
+        )
+
+    def base(x: Tensor, name: str) -> Tensor:
+        m = convolution(convolution(x, f"{name}.spatial.0"), f"{name}.spatial.1")
+        y = x + convolution(F.elu(m), f"{name}.spatial.3")
+        return y + convolution(F.elu(convolution(y, f"{name}.mixing.0")), f"{name}.mixing.2")
+
+    def attention(x: Tensor, name: str) -> Tensor:
+        mean, maximum = x.mean(1, keepdim=True), x.max(1, keepdim=True).values
+        spatial = convolution(torch.cat([mean, maximum], 1), f"{name}.spatial").sigmoid() * x
+        hidden = convolution(mean, f"{name}.channel.0").relu()
+        channel = convolution(hidden, f"{name}.channel.2").sigmoid() * x
+        return x + convolution(torch.cat([spatial, channel], 1), f"{name}.join")
+
+    def stage(x: Tensor, name: str) -> Tensor:
+        x = convolution(x, f"{name}.0").relu()
+        return attention(base(base(x, f"{name}.2.residuals.0"), f"{name}.2.residuals.1"), f"{name}.2.attention")
+
+    def double(x: Tensor) -> Tensor:
+        return F.interpolate(x, size=(2 * x.shape[-2], 2 * x.shape[-1]), mode="bilinear")
+
+    def head(z: Tensor) -> Tensor:
+        m = convolution(convolution(z, "head.project.0"), "head.project.1")
+        u = convolution(F.elu(m), "head.project.3") + convolution(z, "head.shortcut").relu()
+        gate = convolution(convolution(u, "head.gate.0").relu(), "head.gate.2").relu()
+        return u * convolution(gate, "head.gate.4").sigmoid()
+
+    full = stage(image, "encoder1")
+    half = stage(F.max_pool2d(full, 2, 2), "encoder2")
+    quarter = stage(F.max_pool2d(half, 2, 2), "encoder3")
+    up = double(stage(quarter, "decoder1"))
+    up = double(stage(torch.cat([up, half], 1), "decoder2"))
+    return image + head(torch.cat([up, full], 1))
+
+
+def test_the_reference_has_the_number_of_parameters_of_the_released_network():
+    assert parameters(network_of(REFERENCE)) == released_parameters() == 133_652
+
+
+def test_the_reference_computes_what_the_description_of_the_released_network_says():
+    network = network_of(REFERENCE).double()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in network.parameters():  # biases start at zero, which would hide one in the wrong place
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    image = noise(2, 3, 24, 36).double()
+    with torch.no_grad():
+        found, expected = network(image), released_forward(image, network.state_dict())
+    assert (found - image).abs().mean() > 1e-2  # the network does something
+    assert (found - expected).abs().max() < 1e-12
+
+
+def test_the_paper_preset_skips_around_the_whole_block():
+    network = network_of(replace(SMALL, block="paper"))
+    block, x = network.encoder1[2], noise(1, 4, 8, 8)
+    with torch.no_grad():
+        y = block.residuals(x)
+        expected = x + y * torch.sigmoid(block.attention(y))
+        assert torch.equal(block(x), expected)
+
+
+@pytest.mark.parametrize("genotype", [REFERENCE, PAPER], ids=["reference", "paper"])
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (20, 32), (32, 12)])
+def test_the_output_has_the_shape_of_the_input(genotype, height, width):
+    with torch.no_grad():
+        assert network_of(genotype)(noise(2, 3, height, width)).shape == (2, 3, height, width)
+
+
+@pytest.mark.parametrize(
+    ("block", "activation", "head", "attention"), itertools.product(BLOCKS, ACTIVATIONS, HEADS, ATTENTIONS)
+)
+def test_every_variant_gives_every_parameter_a_finite_gradient(block, activation, head, attention):
+    stages = tuple(replace(stage, attention=attention) for stage in SMALL.stages)
+    network = network_of(Genotype(stages, block, activation, head))
+    image = noise(2, 3, 16, 16)
+    (network(image) - image.flip(1)).square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    silent = [name for name, parameter in network.named_parameters() if not parameter.grad.any()]
+    assert silent == []
+
+
+def test_attention_may_differ_from_stage_to_stage():
+    attentions = ("none", "channel", "spatial", "both", "none")
+    stages = tuple(
+        replace(stage, attention=attention) for stage, attention in zip(SMALL.stages, attentions, strict=True)
+    )
+    network = network_of(Genotype(stages))
+    assert [getattr(network, f"encoder{n}")[2].attention is None for n in (1, 2, 3)] == [True, False, False]
+    assert network(noise(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+
+
+def test_images_of_a_batch_do_not_see_each_other():
+    network, images = network_of(SMALL), noise(3, 3, 16, 16)
+    with torch.no_grad():
+        alone = torch.cat([network(images[index : index + 1]) for index in range(3)])
+        torch.testing.assert_close(network(images), alone)
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 8), (8, 6), (5, 5)])
+def test_sides_not_divisible_by_four_are_refused_with_the_way_out(height, width):
+    with pytest.raises(ValueError, match=rf"divisible by 4, got {height}x{width}; sides\.on_any_size"):
+        network_of(SMALL)(noise(1, 3, height, width))
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, second = network_of(SMALL, seed=3).state_dict(), network_of(SMALL, seed=3).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_gives_other_weights():
+    first, second = network_of(SMALL, seed=3).state_dict(), network_of(SMALL, seed=4).state_dict()
+    assert not any(torch.equal(first[name], second[name]) for name in first if name.endswith("weight"))
+
+
+def test_building_leaves_the_global_random_state_alone():
+    torch.manual_seed(11)
+    expected = torch.rand(5)
+    torch.manual_seed(11)
+    network_of(SMALL, seed=3)
+    assert torch.equal(torch.rand(5), expected)
+
+
+def test_building_leaves_the_random_state_of_other_devices_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("it seeded the GPU"))
+    network_of(SMALL, seed=3)
+
+
+def test_a_new_network_starts_near_the_identity_but_not_on_it():
+    space, image = default_space(), noise(1, 3, 32, 32)
+    for seed in range(5):
+        for genotype in (REFERENCE, space.sample(random.Random(seed))):
+            with torch.no_grad():
+                change = (network_of(genotype, seed)(image) - image).abs().mean()
+            assert 1e-3 < change < 0.15
+
+
+def test_the_gate_of_a_new_network_is_open():
+    opening = []
+    for seed in range(5):
+        network = network_of(REFERENCE, seed)
+        network.head.gate.register_forward_hook(lambda module, inputs, output: opening.append(output.sigmoid().mean()))
+        with torch.no_grad():
+            network(noise(1, 3, 32, 32))
+    assert len(opening) == 5
+    assert all(0.3 < mean < 0.7 for mean in opening)

@@ -1,0 +1,180 @@
+"""Patches: cut from the photos and nowhere else, the same for the same step, both sides turned alike."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from nas.task.degrade import SensorNoise
+from nas.task.patches import PatchSampler, validation_pairs
+from nas.task.photos import Photo
+
+FAINT = SensorNoise(shot=(1e-12, 1e-12), read=(1e-9, 1e-9))
+
+
+def numbered(name: str, height: int, width: int, blue: int = 0) -> Photo:
+    """Red is the row and green the column of each pixel; blue says which photo."""
+    rows = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
+    columns = torch.arange(width, dtype=torch.uint8)[None, :].expand(height, width)
+    return Photo(name, torch.stack([rows, columns, torch.full((height, width), blue, dtype=torch.uint8)]), None)
+
+
+def as_pair(photo: Photo) -> Photo:
+    return Photo(photo.name, photo.clean, 255 - photo.clean)
+
+
+def as_bytes(images: torch.Tensor) -> np.ndarray:
+    return (images * 255).round().to(torch.uint8).numpy()
+
+
+def sampler(*photos: Photo, noise: SensorNoise = FAINT, patch: int = 8, batch: int = 16, seed: int = 0) -> PatchSampler:
+    return PatchSampler(photos, patch, batch, noise, seed)
+
+
+def test_a_batch_is_float32_in_channels_last_order_and_in_range():
+    for images in sampler(numbered("a", 20, 30), noise=SensorNoise()).batch(0):
+        assert images.shape == (16, 3, 8, 8)
+        assert images.dtype == torch.float32
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        assert images.min() >= 0
+        assert images.max() <= 1
+
+
+def test_every_patch_is_one_of_the_eight_turns_of_a_crop():
+    photo = numbered("a", 20, 30)
+    pixels = photo.clean.numpy()
+    for patch in as_bytes(sampler(photo).batch(0)[1]):
+        top, left = patch[0].min(), patch[1].min()
+        crop = pixels[:, top : top + 8, left : left + 8]
+        turned = [np.rot90(image, turn, (1, 2)) for image in (crop, crop[..., ::-1]) for turn in range(4)]
+        assert sum(np.array_equal(patch, candidate) for candidate in turned) == 1
+
+
+def test_all_eight_turns_and_all_corners_of_the_photo_occur():
+    patches = np.concatenate([as_bytes(sampler(numbered("a", 10, 11)).batch(step)[1]) for step in range(40)])
+    corners = Counter((int(patch[0].min()), int(patch[1].min())) for patch in patches)
+    assert set(corners) == {(top, left) for top in range(3) for left in range(4)}
+    relative = {(patch - patch.min(axis=(1, 2), keepdims=True)).tobytes() for patch in patches}
+    assert len(relative) == 8
+
+
+def test_photos_are_drawn_in_proportion_to_their_area():
+    photos = (numbered("a", 10, 10, blue=0), numbered("b", 30, 30, blue=1))
+    source = sampler(*photos, batch=200)
+    large = np.concatenate([as_bytes(source.batch(step)[1])[:, 2, 0, 0] for step in range(10)]).mean()
+    assert large == pytest.approx(0.9, abs=0.03)  # 4.5 standard deviations of 2000 draws
+
+
+def test_a_step_gives_the_same_batch_whatever_came_before():
+    first, resumed = (sampler(numbered("a", 20, 30), noise=SensorNoise()) for _ in range(2))
+    for step in range(3):
+        first.batch(step)
+    for one, other in zip(first.batch(7), resumed.batch(7), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_steps_and_seeds_give_different_batches():
+    photo = numbered("a", 20, 30)
+    drawn = [sampler(photo, seed=seed).batch(step)[1] for seed, step in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2**32))]
+    for index, one in enumerate(drawn):
+        assert not any(torch.equal(one, other) for other in drawn[index + 1 :])
+
+
+def test_steps_and_seeds_give_different_noise():
+    photo = Photo("flat", torch.full((3, 8, 8), 128, dtype=torch.uint8), None)
+    drawn = [
+        sampler(photo, noise=SensorNoise(), seed=seed).batch(step)[0] for seed, step in ((0, 0), (0, 1), (1, 0), (1, 1))
+    ]
+    for index, one in enumerate(drawn):
+        assert not any(torch.equal(one, other) for other in drawn[index + 1 :])
+
+
+def test_the_global_random_states_are_neither_used_nor_changed():
+    torch.manual_seed(5)
+    np.random.seed(5)
+    expected = torch.rand(1), np.random.rand()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    sampler(numbered("a", 20, 30), noise=SensorNoise()).batch(0)
+    assert (torch.rand(1), np.random.rand()) == expected
+
+
+def test_both_sides_of_a_pair_are_cut_and_turned_alike():
+    degraded, clean = sampler(as_pair(numbered("a", 20, 30))).batch(0)
+    np.testing.assert_array_equal(as_bytes(degraded), 255 - as_bytes(clean))
+
+
+def test_noise_is_added_on_the_fly_to_the_degraded_side_alone():
+    photo = numbered("a", 20, 30)
+    noisy, clean = sampler(photo, noise=SensorNoise((0.01, 0.01), (0.05, 0.05))).batch(0)
+    faint, same = sampler(photo).batch(0)
+    assert torch.equal(clean, same)
+    assert (noisy - clean).std() > 0.02
+    torch.testing.assert_close(faint, same)
+
+
+@pytest.mark.parametrize(
+    ("photos", "patch", "message"),
+    [
+        ((), 8, "at least one photo"),
+        ((numbered("tiny", 7, 30),), 8, "tiny"),
+        ((numbered("a", 20, 30), as_pair(numbered("b", 20, 30))), 8, "degraded side"),
+        ((numbered("a", 20, 30),), 0, "patch = 0"),
+    ],
+)
+def test_photos_that_cannot_be_sampled_are_refused(photos, patch, message):
+    with pytest.raises(ValueError, match=message):
+        sampler(*photos, patch=patch)
+
+
+def test_validation_takes_the_centre():
+    ((name, degraded, clean),) = validation_pairs([numbered("a", 21, 30)], FAINT, seed=0, side=10)
+    assert name == "a"
+    assert degraded.shape == clean.shape == (1, 3, 10, 10)
+    assert (as_bytes(clean)[0, 0].min(), as_bytes(clean)[0, 1].min()) == (5, 10)
+
+
+@pytest.mark.parametrize("side", [None, 100])
+def test_validation_takes_the_whole_photo_where_it_is_small_enough(side):
+    ((_, _, clean),) = validation_pairs([numbered("a", 21, 30)], FAINT, seed=0, side=side)
+    np.testing.assert_array_equal(as_bytes(clean)[0], numbered("a", 21, 30).clean)
+
+
+def test_validation_crops_only_the_sides_that_are_too_long():
+    ((_, _, clean),) = validation_pairs([numbered("a", 21, 30)], FAINT, seed=0, side=26)
+    np.testing.assert_array_equal(as_bytes(clean)[0], numbered("a", 21, 30).clean[..., 2:28])
+
+
+def test_validation_noise_is_fixed_by_the_seed():
+    photos = [numbered("a", 20, 30), numbered("b", 20, 30)]
+    first, second, other = (validation_pairs(photos, SensorNoise(), seed, None) for seed in (0, 0, 1))
+    assert all(torch.equal(one[1], two[1]) for one, two in zip(first, second, strict=True))
+    assert not any(torch.equal(one[1], two[1]) for one, two in zip(first, other, strict=True))
+
+
+def test_validation_levels_rise_geometrically_over_the_photos():
+    flat = torch.full((3, 100, 100), 128, dtype=torch.uint8)
+    noise = SensorNoise(shot=(1e-12, 1e-12), read=(0.01, 0.16))
+    pairs = validation_pairs([Photo(str(index), flat, None) for index in range(5)], noise, seed=0, side=None)
+    spreads = [(noisy - clean).std().item() for _, noisy, clean in pairs]
+    assert spreads == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16], rel=0.03)
+
+
+def test_one_validation_photo_has_the_middle_level():
+    flat = torch.full((3, 100, 100), 128, dtype=torch.uint8)
+    noise = SensorNoise(shot=(1e-12, 1e-12), read=(0.01, 0.16))
+    ((_, noisy, clean),) = validation_pairs([Photo("a", flat, None)], noise, seed=0, side=None)
+    assert (noisy - clean).std().item() == pytest.approx(0.04, rel=0.03)
+
+
+def test_validation_noise_is_rounded_to_the_eight_bits_of_a_file():
+    ((_, noisy, clean),) = validation_pairs([numbered("a", 20, 30)], SensorNoise(), seed=0, side=None)
+    assert not torch.equal(noisy, clean)
+    torch.testing.assert_close(noisy * 255, (noisy * 255).round(), atol=1e-4, rtol=0)
+
+
+def test_a_pair_is_validated_on_its_own_degraded_side():
+    photo = as_pair(numbered("a", 21, 30))
+    ((_, degraded, clean),) = validation_pairs([photo], SensorNoise(), seed=0, side=10)
+    np.testing.assert_array_equal(as_bytes(degraded), 255 - as_bytes(clean))

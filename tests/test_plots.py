@@ -1,0 +1,62 @@
+"""Plots: a picture is written, whole, with the front, the knee and the reference on it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from results.candidate import Candidate, Scores
+from results.plots import plot_front
+from search_spaces.space import REFERENCE
+
+COLOURS = {"front": "#1a73e8", "knee": "#e8710a", "reference": "#d93025", "dominated": "#9aa0a6"}
+
+
+def candidate(number: int, ssim: float, macs: int) -> Candidate:
+    return Candidate(number, REFERENCE, Scores(ssim, 30.0, macs, 1000))
+
+
+FRONT = [candidate(1, 0.70, 50_000_000), candidate(2, 0.80, 100_000_000), candidate(3, 0.82, 900_000_000)]
+WHOLE = candidate(0, 0.75, 1_200_000_000)
+
+
+def drawn(path, candidates, front) -> np.ndarray:
+    plot_front(path, candidates, front, front[-1], WHOLE, (256, 256), input_ssim=0.6)
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def pixels_near(picture: np.ndarray, colour: str) -> int:
+    target = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+    return int((np.abs(picture - target).max(axis=-1) < 12).sum())
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    dominated = [candidate(number, 0.5, number * 10**8) for number in range(4, 12)]
+    return drawn(tmp_path_factory.mktemp("plot") / "front.png", [*FRONT, WHOLE, *dominated], FRONT)
+
+
+def test_the_picture_is_large_enough_to_read(picture):
+    assert picture.shape == (750, 1200, 3)
+
+
+@pytest.mark.parametrize("what", COLOURS)
+def test_everything_that_the_legend_names_is_on_the_picture(picture, what):
+    assert pixels_near(picture, COLOURS[what]) > 50
+
+
+def test_most_of_the_picture_is_paper(picture):
+    assert 0.7 < (picture == 255).all(axis=-1).mean() < 0.99
+
+
+def test_one_candidate_alone_can_be_drawn(tmp_path):
+    assert pixels_near(drawn(tmp_path / "one.png", [WHOLE], [WHOLE]), COLOURS["reference"]) > 50
+
+
+def test_an_earlier_picture_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+    path = tmp_path / "new" / "front.png"
+    first = drawn(path, FRONT, FRONT)
+    second = drawn(path, FRONT[:2], FRONT[:2])
+    assert (first != second).any()
+    assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,164 @@
+"""Prune: whole channels go, in the stages too, until the cost is met; what is left is a network like any other."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress.prune import blueprint_of, prune
+from results.files import load_network, save_network
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import LPIENet, build
+from search_spaces.sides import on_any_size
+
+SMALL = Genotype(tuple(Stage(depth=1, width=width) for width in (16, 16, 24, 16, 16)), activation="relu")
+
+
+def network_of(genotype: Genotype) -> LPIENet:
+    return build(Blueprint.from_genotype(genotype), seed=0)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def gradients(network: nn.Module) -> None:
+    """Of a loss that depends on every weight."""
+    network.zero_grad()
+    image = noise(1, 3, 16, 16)
+    (network(image) - image.flip(1)).square().mean().backward()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return network_of(SMALL)
+
+
+@pytest.fixture(scope="module")
+def before(network):
+    """The weights before pruning."""
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def pruned(network, before):
+    return prune(network, keep=0.7)
+
+
+def test_the_target_is_reached_and_not_missed_by_much(network, pruned):
+    whole = cost_of(network.blueprint).macs
+    assert pruned.macs == cost_of(pruned.network.blueprint).macs
+    assert 0.4 * whole < pruned.macs <= 0.7 * whole
+    assert pruned.kept == pruned.macs / whole
+
+
+def test_stages_lose_width(network, pruned):
+    widths = [stage.width for stage in pruned.network.blueprint.stages]
+    assert all(width <= stage.width for width, stage in zip(widths, network.blueprint.stages, strict=True))
+    assert sum(width < stage.width for width, stage in zip(widths, network.blueprint.stages, strict=True)) >= 3
+
+
+def test_every_channel_count_stays_a_multiple_of_four(pruned):
+    for stage in pruned.network.blueprint.stages:
+        counts = [stage.width, *(count for block in stage.blocks for count in (block.depthwise, block.pointwise))]
+        assert all(count % 4 == 0 for count in counts)
+
+
+def test_the_modules_are_as_wide_as_the_blueprint_says(pruned):
+    assert blueprint_of(pruned.network) == pruned.network.blueprint
+
+
+def test_the_network_that_was_given_stays_as_it_was(network, before, pruned):
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert network.blueprint == Blueprint.from_genotype(SMALL)
+    assert blueprint_of(network) == network.blueprint
+    assert network.training
+    assert not any(module._forward_hooks for module in [*network.modules(), *pruned.network.modules()])
+
+
+def test_the_weights_that_are_left_are_weights_that_were_there(network, pruned):
+    known = {value for tensor in network.state_dict().values() for value in tensor.flatten().tolist()}
+    left = {value for tensor in pruned.network.state_dict().values() for value in tensor.flatten().tolist()}
+    assert left <= known
+
+
+def test_the_pruned_network_is_rebuilt_from_its_files_with_the_same_output(tmp_path, pruned):
+    save_network(tmp_path / "pruned", pruned.network)
+    image = noise(1, 3, 24, 24)
+    with torch.no_grad():
+        assert (load_network(tmp_path / "pruned")(image) - pruned.network(image)).abs().max() == 0
+
+
+def test_the_pruned_network_takes_an_image_of_odd_sides(pruned):
+    with torch.no_grad():
+        assert on_any_size(pruned.network, noise(1, 3, 37, 51)).shape == (1, 3, 37, 51)
+
+
+def test_the_pruned_network_can_be_trained_on(pruned):
+    trained = build(pruned.network.blueprint, seed=0)
+    trained.load_state_dict(pruned.network.state_dict())
+    gradients(trained)
+    for name, parameter in trained.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_the_same_network_is_pruned_to_the_same_network(network, pruned):
+    again = prune(network, keep=0.7).network.state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in pruned.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("attention", "block", "activation", "head"),
+    [
+        ("none", "released", "elu", "conv3x3"),
+        ("channel", "paper", "relu", "gated"),
+        ("spatial", "released", "relu", "gated"),
+        ("both", "paper", "elu", "conv3x3"),
+    ],
+)
+def test_every_kind_of_network_can_be_pruned_run_and_trained(attention, block, activation, head):
+    stages = tuple(replace(stage, attention=attention) for stage in SMALL.stages)
+    network = network_of(Genotype(stages, block, activation, head))
+    small = prune(network, keep=0.8)
+    assert small.kept <= 0.8
+    assert any(
+        after.width < stage.width
+        for after, stage in zip(small.network.blueprint.stages, network.blueprint.stages, strict=True)
+    )
+    gradients(small.network)
+    assert all(parameter.grad.isfinite().all() for parameter in small.network.parameters())
+
+
+def test_given_gradients_decide_which_channels_go(network, pruned):
+    by_gradients = prune(network, keep=0.7, gradients=gradients)
+    assert by_gradients.kept <= 0.7
+    assert by_gradients.network.blueprint != pruned.network.blueprint
+
+
+def test_channels_of_zeros_go_first():
+    network = network_of(SMALL)
+    useless = network.encoder3[2].residuals[0].mixing[0]
+    with torch.no_grad():
+        useless.weight[::2] = 0
+        network.encoder3[2].residuals[0].mixing[2].weight[:, ::2] = 0
+    mixing = prune(network, keep=0.95).network.encoder3[2].residuals[0].mixing[0]
+    whole = useless.weight.abs().sum(dim=(1, 2, 3))
+    left = mixing.weight.abs().sum(dim=(1, 2, 3))
+    assert mixing.out_channels < useless.out_channels
+    assert (left > 0).sum() == (whole > 0).sum()
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0, -0.5, 1.5, float("nan")])
+def test_a_share_out_of_range_is_refused_by_name_and_value(network, keep):
+    with pytest.raises(ValueError, match=f"keep = {keep}: must be a share of the MACs between 0 and 1"):
+        prune(network, keep)
+
+
+def test_a_share_out_of_reach_says_how_far_pruning_got(network, monkeypatch):
+    monkeypatch.setattr("compress.prune._ROUNDS", 4)  # the same limit in larger steps
+    with pytest.raises(ValueError, match=r"pruning reached \d+% of the MACs and no less; ask to keep more than 1%"):
+        prune(network, keep=0.01)

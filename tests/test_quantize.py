@@ -1,0 +1,159 @@
+"""Quantization: the int8 graph stays close to the float network, and fake quantization trains it."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from compress.quantize import FakeQuantized, post_training_quantize
+from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
+from search_spaces.lpienet import LPIENet, build
+
+
+def blueprint_of(block: str = "released", activation: str = "elu", head: str = "gated") -> Blueprint:
+    """All attentions, and the odd widths that pruning leaves."""
+    inner = (BlockBlueprint(depthwise=5, pointwise=11),)
+    stages = (
+        StageBlueprint(7, inner, "both", 3),
+        StageBlueprint(6, inner, "channel", 7),
+        StageBlueprint(9, inner, "spatial", 0),
+        StageBlueprint(5, inner, "none", 0),
+        StageBlueprint(7, inner, "none", 0),
+    )
+    return Blueprint(stages, block=block, activation=activation, head=head)
+
+
+def images(count: int, height: int = 32, width: int = 40) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.rand(1, 3, height, width, generator=generator) for _ in range(count)]
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    return float(-10 * (a - b).square().mean().log10())
+
+
+@pytest.fixture(scope="module")
+def network() -> LPIENet:
+    return build(blueprint_of(), seed=0).eval()
+
+
+@pytest.fixture(scope="module")
+def graph(network: LPIENet) -> GraphModule:
+    return post_training_quantize(network, images(3))
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[LPIENet, GraphModule]:
+    """The other block, activation and head."""
+    network = build(blueprint_of("paper", "relu", "conv3x3"), seed=0).eval()
+    return network, post_training_quantize(network, images(1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["released", "paper"])
+def test_int8_graph_is_close_to_the_float_network(
+    kind: str, network: LPIENet, graph: GraphModule, plain: tuple[LPIENet, GraphModule]
+) -> None:
+    source, quantized = (network, graph) if kind == "released" else plain
+    image = images(1)[0]
+    with torch.no_grad():
+        update, int8_update = source(image) - image, quantized(image) - image
+    assert not torch.equal(update, int8_update)
+    assert psnr(int8_update, update) > psnr(torch.zeros_like(update), update) + 15  # 0 would be no network at all
+
+
+def test_every_convolution_has_integer_weights(graph: GraphModule, network: LPIENet) -> None:
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    integers = [value for value in graph.state_dict().values() if value.dtype == torch.int8]
+    assert len(integers) == len(convolutions)
+
+
+def test_int8_graph_takes_any_batch_and_sides(graph: GraphModule) -> None:
+    for shape in [(1, 3, 8, 12), (5, 3, 44, 36)]:
+        image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            whole = graph(image)
+            alone = graph(image[:1])
+        assert whole.shape == shape
+        assert (whole[:1] - alone).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+def test_quantizing_again_gives_the_same_graph_whether_weights_are_folded_or_not(
+    network: LPIENet, graph: GraphModule
+) -> None:
+    again = post_training_quantize(network, images(3), fold_weights=False)
+    image = images(1)[0]
+    with torch.no_grad():
+        assert torch.equal(graph(image), again(image))
+
+
+def test_maximum_and_its_input_share_one_scale(graph: GraphModule) -> None:
+    maxima = [node for node in graph.graph.nodes if node.target == torch.ops.aten.amax.default]
+    assert len(maxima) == 2  # one for "both", one for "spatial"
+    for node in maxima:
+        into, (out,) = node.args[0], list(node.users)
+        assert into.args[1:3] == out.args[1:3]  # scale and zero point of dequantize before, quantize after
+
+
+def test_quantizing_leaves_the_network_as_it_was(network: LPIENet, graph: GraphModule) -> None:
+    untouched = build(blueprint_of(), seed=0).state_dict()
+    assert all(torch.equal(value, untouched[name]) for name, value in network.state_dict().items())
+
+
+def test_no_calibration_image_is_an_error(network: LPIENet) -> None:
+    with pytest.raises(ValueError, match="calibration"):
+        post_training_quantize(network, [])
+
+
+def test_float_network_is_the_source_before_training_and_carries_each_step(network: LPIENet) -> None:
+    quantized = FakeQuantized(network)
+    before = quantized.float_network()
+    assert before.blueprint == network.blueprint
+    for name, value in network.state_dict().items():
+        assert torch.equal(before.state_dict()[name], value)
+
+    optimizer = torch.optim.SGD(quantized.parameters(), lr=1.0)
+    batch = torch.rand(4, 3, 16, 20, generator=torch.Generator().manual_seed(0))
+    quantized(batch).square().mean().backward()
+    gradients = {name: parameter.grad for name, parameter in quantized.graph.named_parameters()}
+    optimizer.step()
+    assert set(gradients) == set(network.state_dict())
+    moved = 0
+    for name, value in quantized.float_network().state_dict().items():
+        gradient = gradients[name]
+        assert gradient is not None
+        assert torch.allclose(value, network.state_dict()[name] - gradient)
+        moved += int(gradient.abs().max() > 0)
+    assert moved > 0.9 * len(gradients)
+
+
+def ranges(quantized: FakeQuantized) -> list[Tensor]:
+    """The scales that the activations are rounded with (one number each; the weights have one a channel)."""
+    return [
+        value.clone()
+        for name, value in quantized.graph.state_dict().items()
+        if name.endswith(".scale") and value.numel() == 1
+    ]
+
+
+def test_ranges_follow_the_data_until_frozen_and_never_in_evaluation(network: LPIENet) -> None:
+    quantized = FakeQuantized(network)
+    narrow, wide = images(1)[0], 3 * images(1)[0]
+
+    def moves_on(image: Tensor) -> bool:
+        before = ranges(quantized)
+        quantized(image)
+        return any(not torch.equal(a, b) for a, b in zip(before, ranges(quantized), strict=True))
+
+    assert moves_on(narrow)
+    assert moves_on(wide)
+    quantized.eval()
+    assert not moves_on(narrow)
+    quantized.train()
+    assert moves_on(narrow)
+    quantized.freeze_ranges()
+    assert not moves_on(wide)
+    quantized.eval()
+    quantized.train()
+    assert not moves_on(wide)  # back in training mode they stay frozen

@@ -1,0 +1,130 @@
+"""Run: one folder with one set of settings and one writer at a time."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.files import read_json
+from results.run import VERSIONED, Run, RunBusy, versions
+
+ROOT = Path(__file__).parents[1]
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from results.run import Run
+
+with Run(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path / "night")
+
+
+@pytest.fixture
+def holder(run):
+    """Another process that holds the lock."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(run.folder)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_first_description_writes_settings_guide_versions_and_command(run):
+    run.describe({"seed": 3, "budget": None})
+    record = read_json(run.folder / "run.json")
+    assert record["settings"] == {"seed": 3, "budget": None}
+    assert set(record["versions"]) == set(VERSIONED)
+    assert "run.json" in record["files"]
+    assert len(record["commands"]) == 1
+
+
+def test_the_same_settings_add_a_command_and_change_nothing_else(run):
+    first = run.describe({"seed": 3})
+    second = run.describe({"seed": 3})
+    assert len(second["commands"]) == 2
+    assert second["commands"][0] == first["commands"][0]
+    assert second["settings"] == first["settings"]
+
+
+def test_other_settings_are_refused_and_each_one_is_named(run):
+    run.describe({"seed": 3, "steps": 400, "patch": 64})
+    with pytest.raises(ValueError, match="other settings") as caught:
+        run.describe({"seed": 4, "steps": 400, "patch": 32})
+    message = str(caught.value)
+    assert "seed was 3, now 4" in message
+    assert "patch was 64, now 32" in message
+    assert "steps" not in message
+    assert "--out" in message
+
+
+def test_refused_settings_leave_the_description_alone(run):
+    run.describe({"seed": 3})
+    before = (run.folder / "run.json").read_text()
+    with pytest.raises(ValueError, match="other settings"):
+        run.describe({"seed": 4})
+    assert (run.folder / "run.json").read_text() == before
+
+
+def test_settings_are_those_of_the_first_description(run):
+    run.describe({"seed": 3, "size": [256, 256]})
+    assert run.settings() == {"seed": 3, "size": [256, 256]}
+
+
+def test_a_folder_that_is_no_run_says_how_to_start_one(run):
+    with pytest.raises(FileNotFoundError, match="lpienas search --out"):
+        run.settings()
+
+
+def test_the_summary_replaces_the_named_parts_and_keeps_the_others(run):
+    run.folder.mkdir()
+    run.summarize(search={"trials": 1}, seed=0)
+    assert run.summarize(search={"trials": 2}) == {"search": {"trials": 2}, "seed": 0}
+    assert read_json(run.summary) == {"search": {"trials": 2}, "seed": 0}
+
+
+def test_every_path_lies_in_the_folder(run):
+    paths = [run.study, run.summary, run.device, run.exported, run.candidate(7), run.network("pruned")]
+    assert all(path.is_relative_to(run.folder) for path in paths)
+    assert len(set(paths)) == len(paths)
+
+
+def test_folders_of_trials_sort_by_number(run):
+    assert run.candidate(9) < run.candidate(10) < run.candidate(100)
+
+
+def test_the_lock_keeps_another_process_out(run, holder):
+    with pytest.raises(RunBusy, match=r"another lpienas process is writing to .*night"), run.locked():
+        pytest.fail("two processes held the lock")
+    assert holder.poll() is None
+
+
+def test_the_lock_goes_with_a_killed_process(run, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with run.locked():
+        pass
+
+
+def test_the_lock_is_free_again_after_an_exception(run):
+    with pytest.raises(KeyError), run.locked():
+        raise KeyError
+    with run.locked():
+        pass
+
+
+def test_versions_name_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr("results.run.VERSIONED", ("torch", "no-such-package-of-ours"))
+    found = versions()
+    assert found["torch"][0].isdigit()
+    assert found["no-such-package-of-ours"] == "not installed"

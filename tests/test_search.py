@@ -1,0 +1,186 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+import nas.search
+from nas.search import SearchSettings, SearchStopped, best_so_far, search
+from nas.task.device import Device
+from nas.task.evaluation import Quality
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Diverged, Recipe
+from results.progress import Silent
+from results.run import Run
+from results.study import candidates, genotype_of, open_study, reference_of
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.genotype import GENES
+from search_spaces.lpienet import build
+from search_spaces.space import PAPER, REFERENCE, Space, default_space
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[Blueprint]:
+    """Replaces training by a made-up quality, and records which blueprints would have been trained."""
+    seen: list[Blueprint] = []
+
+    def quality(blueprint, task, recipe, seed, folder, on_step):
+        seen.append(blueprint)
+        return build(blueprint, seed), Quality(0.5 + 0.05 * cost_of(blueprint).macs / 1e9, 30.0)
+
+    monkeypatch.setattr(nas.search, "train_from_scratch", quality)
+    return seen
+
+
+def run_search(folder: Path, task: Task, trials: int, budget: int | None = None, space: Space | None = None) -> Run:
+    run = Run(folder)
+    settings = SearchSettings(trials=trials, recipe=Recipe(1), budget=budget)
+    search(run, space or default_space(), task, settings, Silent())
+    return run
+
+
+def test_the_reference_is_the_first_trial(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=3)
+    assert trained[0] == Blueprint.from_genotype(REFERENCE)
+    assert reference_of(open_study(run.study).trials).genotype == REFERENCE
+
+
+def test_a_search_trains_the_asked_number_of_different_networks(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=14)
+    assert len(trained) == len(set(trained)) == 14
+    assert len(candidates(open_study(run.study).trials)) == 14
+
+
+def test_a_search_that_is_asked_for_more_trials_continues(tmp_path, task, trained):
+    run_search(tmp_path, task, trials=8)
+    run_search(tmp_path, task, trials=12)
+    assert len(trained) == len(set(trained)) == 12
+
+
+def test_two_searches_with_one_seed_propose_the_same_networks_even_if_one_was_stopped(tmp_path, task, trained):
+    run_search(tmp_path / "whole", task, trials=15)
+    whole = list(trained)
+    trained.clear()
+    for trials in (7, 11, 15):
+        run_search(tmp_path / "parts", task, trials=trials)
+    assert trained == whole
+
+
+def test_nothing_over_the_budget_is_trained_except_the_reference(tmp_path, task, trained):
+    budget = 400_000_000
+    run = run_search(tmp_path, task, trials=12, budget=budget)
+    reference, *others = trained
+    assert cost_of(reference).macs > budget
+    assert all(cost_of(blueprint).macs <= budget for blueprint in others)
+    states = [trial.state for trial in open_study(run.study).trials]
+    assert TrialState.PRUNED in states
+    assert states.count(TrialState.COMPLETE) == 12
+
+
+def test_what_is_over_the_budget_is_told_to_the_sampler_as_infeasible(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=6, budget=400_000_000)
+    for trial in open_study(run.study).trials:
+        over = trial.user_attrs["macs"] > 400_000_000
+        assert all((value > 0) == over for value in trial.constraints.values())
+        assert len(trial.constraints) == 1
+
+
+def test_a_reference_over_the_budget_is_no_candidate(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=6, budget=400_000_000)
+    trials = open_study(run.study).trials
+    assert reference_of(trials).number not in {candidate.number for candidate in candidates(trials)}
+
+
+def test_a_budget_that_no_network_fits_is_refused_with_the_nearest_possible_one(tmp_path, task, trained):
+    with pytest.raises(SearchStopped, match=r"the cheapest needs [\d.]+ MMACs"):
+        run_search(tmp_path, task, trials=3, budget=1_000_000)
+    assert not trained
+
+
+def test_a_space_with_two_networks_ends_the_search_instead_of_looping(tmp_path, task, trained, monkeypatch):
+    flat = REFERENCE.flat()
+    space = Space(
+        {gene: (flat[gene],) if gene != "head" else ("gated", "conv3x3") for gene in GENES}
+        | {"activation": ("elu", "relu")}
+    )
+    monkeypatch.setattr(nas.search, "REJECTED_IN_A_ROW", 10)
+    with pytest.raises(SearchStopped, match="all known or over budget"):
+        run_search(tmp_path, task, trials=9, space=space)
+    assert len(trained) == 4
+
+
+def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path, task, monkeypatch):
+    calls = []
+
+    def sometimes(blueprint, task, recipe, seed, folder, on_step):
+        calls.append(blueprint)
+        if len(calls) == 2:
+            raise Diverged("the loss became nan at step 7 of 9")
+        return build(blueprint, 0), Quality(0.6, 30.0)
+
+    monkeypatch.setattr(nas.search, "train_from_scratch", sometimes)
+    run = run_search(tmp_path, task, trials=4)
+    trials = open_study(run.study).trials
+    assert [trial.state.name for trial in trials][:4] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert "step 7 of 9" in trials[1].user_attrs["reason"]
+
+
+def test_the_best_so_far_names_the_front(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=5)
+    assert best_so_far(open_study(run.study)).startswith("best SSIM 0.5")
+
+
+def test_every_trial_keeps_its_genotype(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=5)
+    genotypes = [genotype_of(trial) for trial in open_study(run.study).trials if trial.state is TrialState.COMPLETE]
+    assert [Blueprint.from_genotype(genotype) for genotype in genotypes] == trained
+    assert PAPER not in genotypes
+
+
+@pytest.mark.slow
+def test_a_search_killed_in_the_middle_and_started_again_is_the_search_that_was_not_killed(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start_search(killed)
+    wait_until_training(killed, number=2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    states = [trial.state.name for trial in open_study(killed / "study.db").trials]
+    assert states[:3] == ["COMPLETE", "COMPLETE", "RUNNING"]
+    assert start_search(killed).wait() == 0
+    assert start_search(whole).wait() == 0
+    assert outcome(killed) == outcome(whole)
+    assert [state for _, state, _, _ in outcome(killed)] == ["COMPLETE"] * 4
+
+
+def start_search(folder: Path) -> subprocess.Popen[bytes]:
+    options = ["--trials", "4", "--steps", "25", "--patch", "32", "--batch", "4", "--threads", "1"]
+    command = [sys.executable, str(ROOT / "lpienas.py"), "search", "--out", str(folder), *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_until_training(folder: Path, number: int) -> None:
+    for _ in range(1200):
+        time.sleep(0.1)
+        if (folder / "study.db").exists():
+            states = [trial.state.name for trial in open_study(folder / "study.db").trials]
+            if states[number : number + 1] == ["RUNNING"]:
+                return
+    raise AssertionError(f"trial {number} did not start within two minutes")
+
+
+def outcome(folder: Path) -> list[tuple[int, str, object, list[float] | None]]:
+    return [(t.number, t.state.name, genotype_of(t), t.values) for t in open_study(folder / "study.db").trials]

@@ -1,0 +1,127 @@
+"""Space: what a search may choose, counted by hand, and the genotypes that it starts from."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+
+from search_spaces.genotype import GENES, GeneError, Genotype, Stage
+from search_spaces.space import PAPER, PRESETS, REFERENCE, Space, default_space, hand_made, scaled
+
+
+def narrow(**choices: tuple[object, ...]) -> Space:
+    """The reference alone, but for the `choices` by gene (a double underscore stands for the dot)."""
+    wider = {gene.replace("__", "."): values for gene, values in choices.items()}
+    return Space({gene: wider.get(gene, (value,)) for gene, value in REFERENCE.flat().items()})
+
+
+def test_the_reference_is_the_released_network():
+    assert [stage.width for stage in REFERENCE.stages] == [16, 32, 64, 32, 16]
+    assert {(stage.depth, stage.expansion, stage.attention) for stage in REFERENCE.stages} == {(2, 1.0, "both")}
+    assert (REFERENCE.block, REFERENCE.activation, REFERENCE.head) == ("released", "elu", "gated")
+
+
+def test_the_paper_preset_differs_in_what_the_figure_shows_and_in_nothing_else():
+    assert (PAPER.block, PAPER.activation, PAPER.head) == ("paper", "relu", "conv3x3")
+    assert PAPER.stages == REFERENCE.stages
+
+
+def test_both_presets_have_a_name():
+    assert PRESETS == {"reference": REFERENCE, "paper": PAPER}
+
+
+def test_size_is_the_number_of_genotypes_counted_one_by_one():
+    space = narrow(encoder1__width=(8, 12, 16), decoder1__attention=("none", "both"), head=("gated", "conv3x3"))
+    every = {
+        Genotype.from_flat(dict(zip(GENES, genes, strict=True))) for genes in itertools.product(*space.choices.values())
+    }
+    assert space.size == len(every) == 12
+
+
+def test_size_of_the_default_space_is_the_product_of_its_choices():
+    depth, expansion, attention = 3, 4, 4
+    widths = 5 * 6 * 6 * 6 * 5
+    assert default_space().size == widths * (depth * expansion * attention) ** 5 * 2 * 2
+
+
+def test_every_sample_is_in_the_space():
+    space = default_space()
+    for seed in range(200):
+        space.require(space.sample(random.Random(seed)))
+
+
+def test_a_sample_depends_on_the_generator_alone():
+    space = default_space()
+    assert space.sample(random.Random(5)) == space.sample(random.Random(5))
+    assert space.sample(random.Random(5)) != space.sample(random.Random(6))
+
+
+def test_samples_reach_every_choice_of_every_gene():
+    space, generator = default_space(), random.Random(0)
+    drawn = [space.sample(generator).flat() for _ in range(300)]
+    for gene, values in space.choices.items():
+        assert {genes[gene] for genes in drawn} == set(values)
+
+
+def test_a_genotype_outside_is_refused_by_gene_value_and_choices():
+    outside = replace(REFERENCE, stages=(Stage(width=18), *REFERENCE.stages[1:]))
+    with pytest.raises(GeneError, match=r"encoder1\.width = 18: must be one of 8, 12, 16, 20, 24 in this space"):
+        default_space().require(outside)
+
+
+def test_nearest_leaves_a_genotype_of_the_space_alone():
+    space = default_space()
+    for seed in range(50):
+        genotype = space.sample(random.Random(seed))
+        assert space.nearest(genotype) == genotype
+
+
+def test_nearest_moves_every_number_to_the_closest_choice():
+    far = replace(REFERENCE, stages=(Stage(depth=8, width=100, expansion=4.0), Stage(width=4), *REFERENCE.stages[2:]))
+    near = default_space().nearest(far)
+    assert near.stages[0] == Stage(depth=3, width=24, expansion=2.0)
+    assert near.stages[1] == Stage(width=8)
+    assert near.stages[2:] == REFERENCE.stages[2:]
+
+
+def test_nearest_refuses_a_word_that_is_no_choice():
+    with pytest.raises(GeneError, match="block = 'paper'"):
+        default_space().nearest(PAPER)
+
+
+@pytest.mark.parametrize(
+    ("factor", "widths"),
+    [(1, [16, 32, 64, 32, 16]), (0.5, [8, 16, 32, 16, 8]), (0.75, [12, 24, 48, 24, 12]), (0.1, [4, 4, 8, 4, 4])],
+)
+def test_scaled_multiplies_widths_and_keeps_multiples_of_four(factor, widths):
+    assert [stage.width for stage in scaled(REFERENCE, factor).stages] == widths
+
+
+def test_scaled_changes_widths_only():
+    smaller = scaled(PAPER, 0.5)
+    widened = tuple(replace(stage, width=2 * stage.width) for stage in smaller.stages)
+    assert replace(smaller, stages=widened) == PAPER
+
+
+def test_the_first_hand_made_genotype_is_the_reference():
+    assert hand_made(default_space())[0] == REFERENCE
+
+
+def test_hand_made_genotypes_are_distinct_and_in_the_space():
+    space = default_space()
+    made = hand_made(space)
+    assert len(set(made)) == len(made) >= 3
+    for genotype in made:
+        space.require(genotype)
+
+
+def test_genes_in_another_order_are_refused():
+    with pytest.raises(ValueError, match="in this order"):
+        Space(dict(reversed(default_space().choices.items())))
+
+
+@pytest.mark.parametrize("values", [(), (8, 8)])
+def test_choices_that_are_empty_or_repeated_are_refused(values):
+    with pytest.raises(ValueError, match=r"encoder1\.width must be distinct and at least one"):
+        narrow(encoder1__width=values)

@@ -1,0 +1,180 @@
+"""Training: the same weights with and without an interruption, and an end where the loss is no number."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from nas.task.device import Device
+from nas.task.training import Diverged, Recipe, is_identity, train
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import LPIENet, build
+
+CPU = Device("cpu", bfloat16=False, reason="test")
+SMALL = Blueprint.from_genotype(Genotype(tuple(Stage(depth=1, width=4) for _ in range(5))))
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+def new_network() -> LPIENet:
+    return build(SMALL, seed=0)
+
+
+def batch(step: int) -> tuple[Tensor, Tensor]:
+    clean = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+    return clean * 0.5, clean
+
+
+def l1(output: Tensor, clean: Tensor) -> Tensor:
+    return (output - clean).abs().mean()
+
+
+def interrupt_at(last: int):
+    def on_step(step: int, loss: float) -> None:
+        if step == last:
+            raise Interrupted
+
+    return on_step
+
+
+def weights_after(network: LPIENet) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    """Where a training leaves its state, here after every step."""
+    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    return tmp_path / "state.safetensors"
+
+
+@pytest.mark.parametrize("stops", [[1], [2, 7], [9]])
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(checkpoint, stops):
+    recipe, whole = Recipe(steps=10), new_network()
+    train(whole, batch, l1, recipe, CPU)
+    for stop in stops:
+        with pytest.raises(Interrupted):
+            train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(stop))
+    resumed = new_network()
+    train(resumed, batch, l1, recipe, CPU, checkpoint)
+    assert torch.equal(weights_after(resumed), weights_after(whole))
+    assert not torch.equal(weights_after(whole), weights_after(new_network()))
+
+
+def test_a_resumed_training_does_only_the_steps_that_are_left(checkpoint):
+    recipe, seen = Recipe(steps=6), []
+    with pytest.raises(Interrupted):
+        train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(3))
+    train(new_network(), batch, l1, recipe, CPU, checkpoint, lambda step, loss: seen.append(step))
+    assert seen == [3, 4, 5]  # the third step was done, but not yet saved
+
+
+def test_a_finished_training_is_not_done_again(checkpoint):
+    recipe, finished, again = Recipe(steps=3), new_network(), new_network()
+    train(finished, batch, l1, recipe, CPU, checkpoint)
+    train(again, batch, l1, recipe, CPU, checkpoint, lambda step, loss: pytest.fail("it trained again"))
+    assert torch.equal(weights_after(again), weights_after(finished))
+
+
+def test_nothing_is_saved_before_the_time_between_checkpoints_is_over(tmp_path):
+    train(new_network(), batch, l1, Recipe(steps=2), CPU, tmp_path / "state.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_lowers_the_loss():
+    losses = []
+    train(new_network(), lambda step: batch(0), l1, Recipe(steps=40), CPU, on_step=lambda _, loss: losses.append(loss))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_every_step_is_reported_with_its_loss():
+    network, seen = new_network(), []
+    with torch.no_grad():
+        first = l1(network(batch(0)[0]), batch(0)[1]).item()
+    train(network, batch, l1, Recipe(steps=3), CPU, on_step=lambda step, loss: seen.append((step, loss)))
+    assert [step for step, _ in seen] == [0, 1, 2]
+    assert seen[0][1] == pytest.approx(first, rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step(value):
+    def breaks_at_the_third(step: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = batch(step)
+        return degraded, clean * (value if step == 2 else 1)
+
+    seen = []
+    with pytest.raises(Diverged, match=f"the loss became {value} at step 2 of 5"):
+        train(new_network(), breaks_at_the_third, l1, Recipe(steps=5), CPU, on_step=lambda step, _: seen.append(step))
+    assert seen == [0, 1]
+
+
+def test_a_weight_that_is_no_number_after_the_last_step_is_noticed():
+    def finite_with_an_infinite_slope(output: Tensor, clean: Tensor) -> Tensor:
+        return (0 * output).sum().sqrt()
+
+    with pytest.raises(Diverged, match="weight"):
+        train(new_network(), batch, finite_with_an_infinite_slope, Recipe(steps=1), CPU)
+
+
+def test_a_broken_step_leaves_finite_weights_behind():
+    network = new_network()
+    with pytest.raises(Diverged):
+        train(network, batch, lambda output, clean: l1(output, clean) * math.nan, Recipe(steps=1), CPU)
+    assert torch.equal(weights_after(network), weights_after(new_network()))
+
+
+def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine_to_a_hundredth():
+    recipe = Recipe(steps=110, learning_rate=0.5, warmup=10 / 110)
+    rates = [recipe.rate(step) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.5 * n / 11 for n in range(1, 11)])
+    assert rates[10] == pytest.approx(0.5)
+    assert rates[60] == pytest.approx(0.5 * (1 + 0.01) / 2)  # half-way down
+    assert rates[35] - rates[60] == pytest.approx(rates[60] - rates[85])  # a cosine is odd about its middle
+    assert rates[109] == pytest.approx(0.005, rel=0.05)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 400])
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.9])
+def test_every_learning_rate_is_above_zero_and_at_most_the_peak(steps, warmup):
+    recipe = Recipe(steps, 0.5, warmup)
+    assert all(0 < recipe.rate(step) <= 0.5 for step in range(steps))
+
+
+def test_each_step_uses_its_own_learning_rate():
+    """Adam's first step moves every weight by the learning rate, up to its epsilon."""
+    network, recipe = new_network().double(), Recipe(steps=100, learning_rate=0.1, warmup=0.5)
+    before = weights_after(network)
+
+    def in_double(step: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = batch(step)
+        return degraded.double(), clean.double()
+
+    with pytest.raises(Interrupted):
+        train(network, in_double, l1, recipe, CPU, on_step=interrupt_at(0))
+    assert (weights_after(network) - before).abs().median() == pytest.approx(0.1 / 51, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("psnr", "identity"), [(30.0, True), (30.04, True), (29.96, True), (30.06, False), (29.9, False)]
+)
+def test_a_network_that_gives_its_input_back_has_the_psnr_of_its_input(psnr, identity):
+    assert is_identity(psnr, input_psnr=30.0) == identity
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps = 0: must be at least 1"),
+        ({"steps": 1, "learning_rate": 0.0}, r"learning_rate = 0\.0"),
+        ({"steps": 1, "learning_rate": math.nan}, "learning_rate = nan"),
+        ({"steps": 1, "warmup": 1.0}, r"warmup = 1\.0: must be in \[0, 1\)"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused_by_name_and_value(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**settings)
