@@ -8,7 +8,15 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	BIN=$(BIN) RUN=$(DEMO) sh demo.sh
+	$(BIN)/lpienas search --out $(DEMO) --budget 600M --trials 10 --steps 60
+	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400
+	$(BIN)/lpienas export $(DEMO) --size 256x256
+	$(BIN)/lpienas samples --out $(DEMO)/photos
+	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png \
+		--compare $(DEMO)/before-after.png
+	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/lpienet_* --data $(DEMO)/photos
+	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/ (files for phones)"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -35,7 +35,8 @@ def ship(
 
     Every file is compared in its own runtime with the network that it came from, on validation photographs, before it
     gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept.
-    `workers` files are made at a time, each in a process of its own that needs about 1.2 GB. Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
+    `workers` files are made at a time, each in a process of its own that needs about 1.2 GB. Raises ParityError when
+    a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     for stage in PRECISIONS.values():
         if not has_network(run.network(stage)):

@@ -1,0 +1,156 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lpienas import main
+from nas.suggest import parameters_of, suggest
+from results.candidate import Scores
+from results.front import ReferencePoint
+from results.run import Run
+from results.study import fix_reference_point, open_study, record_genotype, tell_scores
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.space import PAPER, REFERENCE, default_space, hand_made
+
+ROOT = Path(__file__).parent.parent
+VERBS = ("describe", "search", "front", "compress", "export", "enhance", "samples", "evaluate")
+SETTINGS = {"data": None, "budget": None, "size": [256, 256], "seed": 0, "steps": 9, "patch": 64, "batch": 8}
+
+
+@pytest.fixture
+def finished(tmp_path) -> Path:
+    """A run folder whose study holds the hand-made networks with made-up scores."""
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    run.describe(SETTINGS)
+    space, study = default_space(), open_study(run.study, create=True)
+    fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
+    for number, genotype in enumerate(hand_made(space)):
+        study.enqueue_trial(parameters_of(genotype))
+        trial = study.ask()
+        assert suggest(trial, space) == genotype
+        cost = cost_of(Blueprint.from_genotype(genotype))
+        record_genotype(trial, genotype, cost.macs, cost.parameters)
+        tell_scores(study, trial, Scores((0.7, 0.8, 0.78, 0.6, 0.75)[number], 30.0, cost.macs, cost.parameters))
+    return run.folder
+
+
+def printed(capsys) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"example:\n  lpienas {verb} " in capsys.readouterr().out
+
+
+def test_describe_prints_the_released_network_as_one_json_object(capsys):
+    assert main(["describe", "--preset", "reference", "--json"]) == 0
+    described = printed(capsys)
+    assert described["parameters"] == 133652
+    assert described["macs"] == 1198063616
+    assert described["size"] == [256, 256]
+    assert described["genotype"] == REFERENCE.to_json()
+
+
+def test_describe_counts_at_the_asked_size(capsys):
+    main(["describe", "--size", "128x512", "--json"])
+    assert printed(capsys)["macs"] == 1198063616  # as many pixels as 256x256
+
+
+def test_describe_takes_a_genotype_from_a_file(tmp_path, capsys):
+    (tmp_path / "paper.json").write_text(json.dumps(PAPER.to_json()))
+    main(["describe", "--genotype", str(tmp_path / "paper.json"), "--json"])
+    assert printed(capsys)["genotype"] == PAPER.to_json()
+
+
+def test_a_wrong_gene_in_a_file_is_an_error_that_names_it(tmp_path, capsys):
+    (tmp_path / "wrong.json").write_text(json.dumps(PAPER.to_json() | {"head": "round"}))
+    assert main(["describe", "--genotype", str(tmp_path / "wrong.json")]) == 1
+    assert "gene head = 'round': must be one of gated, conv3x3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["search", "--out", "x", "--budget", "lots"], "write multiply-adds like 600M"),
+        (["search", "--out", "x", "--trials", "0"], "at least 1"),
+        (["describe", "--size", "256"], "write HEIGHTxWIDTH"),
+    ],
+)
+def test_a_wrong_argument_ends_with_2_and_says_what_to_write(arguments, says, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["front", "compress", "export"])
+def test_a_folder_that_is_no_run_is_an_error_that_says_how_to_start_one(verb, tmp_path, capsys):
+    assert main([verb, str(tmp_path)]) == 1
+    assert "lpienas search --out" in capsys.readouterr().err
+
+
+def test_front_prints_its_keys_as_json_cheapest_candidate_first(finished, capsys):
+    assert main(["front", str(finished), "--json"]) == 0
+    front = printed(capsys)
+    assert {"reference", "front", "knee", "hypervolume", "reference_point", "trials"} <= set(front)
+    assert [candidate["number"] for candidate in front["front"]] == [4, 2, 1]
+    assert set(front["front"][0]) == {"number", "ssim", "psnr", "macs", "parameters", "genotype"}
+    assert front["knee"] == 2
+    assert front["trials"] == {"COMPLETE": 5}
+    assert front["reference"]["number"] == 0
+
+
+def test_front_shows_a_table_a_plot_and_a_verdict(finished, tmp_path, capsys):
+    assert main(["front", str(finished), "--plot", str(tmp_path / "front.png")]) == 0
+    shown = capsys.readouterr().out
+    assert "The front beats the reference" in shown
+    assert "hypervolume" in shown
+    with Image.open(tmp_path / "front.png") as plot:
+        assert plot.width > 600
+
+
+def test_unusable_photographs_are_listed_before_anything_is_trained(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "broken.png").write_text("no picture")
+    Image.new("RGB", (20, 20)).save(tmp_path / "data" / "small.png")
+    assert main(["search", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "data")]) == 1
+    said = capsys.readouterr().err
+    assert "broken.png" in said
+    assert "small.png" in said
+    assert not (tmp_path / "run" / "study.db").exists()
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_continuing_with_another_seed_is_refused(finished, capsys):
+    assert main(["search", "--out", str(finished), "--seed", "7", "--trials", "5"]) == 1
+    assert "seed was 0, now 7" in capsys.readouterr().err
+
+
+def test_a_finished_search_continues_without_work_and_keeps_its_settings(finished, capsys):
+    assert main(["search", "--out", str(finished), "--trials", "5", "--threads", "1", "--json"]) == 0
+    assert printed(capsys)["trials"] == {"COMPLETE": 5}
+
+
+def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsys):
+    assert main(["export", str(finished)]) == 1
+    assert "lpienas compress" in capsys.readouterr().err
+
+
+def test_samples_writes_pairs_that_evaluate_reads(tmp_path, capsys):
+    assert main(["samples", "--out", str(tmp_path), "--json"]) == 0
+    names = sorted(Path(path).relative_to(tmp_path).as_posix() for path in printed(capsys)["written"])
+    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("chelsea", "coffee", "flower")]
+
+
+def test_the_command_answers_help_without_importing_torch():
+    probe = "import sys, lpienas\ntry:\n lpienas.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True).returncode == 0
