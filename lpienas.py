@@ -528,7 +528,7 @@ def _verb(
 
 def _add_threads(verb: argparse.ArgumentParser, measured: bool = True) -> None:
     """`measured`: without the option, the verb finds out whether one thread or all of them are faster."""
-    default, says = (None, "one or all, as measured") if measured else (os.cpu_count() or 1, "all")
+    default, says = (None, "one or all, whichever is faster") if measured else (os.cpu_count() or 1, "all")
     verb.add_argument("--threads", type=_count, default=default, metavar="N", help=f"processor threads ({says})")
 
 

@@ -1,9 +1,9 @@
 """Prepare: photographs read and checked, the device chosen, its precision checked once a run."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from nas.task.device import Device, choose_device, fastest, loss_curve, set_threads
+from nas.task.device import Device, choose_device, fastest, loss_curve, thread_choices
 from nas.task.patches import PatchSampler
 from nas.task.photos import Photos
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -14,15 +14,14 @@ from search_spaces.space import REFERENCE
 
 
 def prepare(settings: TaskSettings, record: Path, threads: int | None) -> Task:
-    """The task of `settings` on the best device, with `threads` processor threads (None: as measured).
+    """The task of `settings` on the best device, with `threads` processor threads (None: one or all).
 
     Whether bfloat16 trains as well as float32 is tried out once for each device and kept in the JSON file `record`.
     Raises DataError, listing every unusable photograph, before anything is computed.
     """
     photos = read_photos(settings)
-    if fastest() == "cpu":
-        set_threads(threads, _training_step(settings, photos))
-    return make_task(settings, photos, _settled_device(settings, photos, record))
+    device = _settled_device(settings, photos, record)
+    return make_task(settings, photos, replace(device, threads=thread_choices(threads)))
 
 
 def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Device:
@@ -41,11 +40,3 @@ def _short_training(settings: TaskSettings, photos: Photos, device: Device) -> l
     )  # fmt: skip
     network = build(Blueprint.from_genotype(REFERENCE), settings.seed)
     return loss_curve(network, sampler.batch, settings.loss, device)
-
-
-def _training_step(settings: TaskSettings, photos: Photos) -> Callable[[], object]:
-    """Forward and backward of the reference network on one batch, on the CPU."""
-    sampler = PatchSampler(photos.training, settings.patch, settings.batch, settings.noise, settings.seed)
-    network = build(Blueprint.from_genotype(REFERENCE), settings.seed)
-    degraded, clean = sampler.batch(0)
-    return lambda: settings.loss(network(degraded), clean).backward()  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ class Device:
     name: str  # "cpu", "cuda" or "mps"
     bfloat16: bool
     reason: str  # why this precision
+    threads: tuple[int, ...] = (1,)  # of the processor, to choose from at every step
 
     @property
     def torch(self) -> torch.device:
@@ -35,7 +36,7 @@ class Device:
     def describe(self) -> str:
         """`cpu (2 threads), float32: ...`, for the user and for run.json."""
         if self.name == "cpu":
-            where = f"cpu ({torch.get_num_threads()} threads)"
+            where = f"cpu ({' or '.join(map(str, self.threads))} threads)"
         else:
             where = f"cuda ({torch.cuda.get_device_name()})" if self.name == "cuda" else "mps (Apple GPU)"
         return f"{where}, {'bfloat16 autocast' if self.bfloat16 else 'float32'}: {self.reason}"
@@ -102,27 +103,42 @@ def loss_curve(
     return losses
 
 
-def set_threads(threads: int | None, step: Callable[[], object]) -> None:
-    """Use `threads` processor threads; where None, one or all of them, whichever runs `step` faster now.
+class ThreadChoice:
+    """How many threads each training step uses: of several numbers the one that was last seen to be fastest.
 
-    On a machine that does other work besides, torch's threads wait for one another at every operator: a training step
-    of the reference network took 4.8 s with two threads and 0.5 s with one while a third process kept one of two
-    processors busy, and 0.18 s against 0.26 s when the machine was idle.
+    On a machine that does other work besides, torch's threads wait for one another at every operator: a step of the
+    reference network took 4.8 s with two threads and 0.5 s with one while another process kept one of two processors
+    busy, and 0.18 s against 0.26 s when the machine was idle. So every number is tried again from time to time.
     """
-    if threads is None:
-        choices = sorted({1, os.cpu_count() or 1}, reverse=True)
-        threads = min(choices, key=lambda choice: _seconds(step, choice)) if len(choices) > 1 else 1
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # nearly dead channels otherwise slow every convolution on a CPU
+
+    _CYCLE = 60  # steps from one trial of all numbers to the next
+
+    def __init__(self, choices: tuple[int, ...]) -> None:
+        torch.set_flush_denormal(True)  # nearly dead channels otherwise slow every convolution on a CPU
+        self._choices = choices
+        self._seconds: dict[int, float] = {}
+        self._steps = 0
+        self._begun = 0.0
+        self._current = choices[0]
+
+    def begin_step(self) -> None:
+        """Set torch's number of threads for the step that follows."""
+        place = self._steps % self._CYCLE
+        self._current = (
+            self._choices[place] if place < len(self._choices) else min(self._choices, key=self._seconds.__getitem__)
+        )
+        if torch.get_num_threads() != self._current:
+            torch.set_num_threads(self._current)
+        self._begun = time.perf_counter()
+
+    def end_step(self) -> None:
+        """Keep how long the step took."""
+        self._seconds[self._current] = time.perf_counter() - self._begun
+        self._steps += 1
 
 
-def _seconds(step: Callable[[], object], threads: int) -> float:
-    """Fastest of two runs of `step`, after one to warm up."""
-    torch.set_num_threads(threads)
-    step()
-    times = []
-    for _ in range(2):
-        begun = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - begun)
-    return min(times)
+def thread_choices(threads: int | None) -> tuple[int, ...]:
+    """The asked number of threads, or, where None, all of the machine's and one."""
+    if threads is not None:
+        return (threads,)
+    return tuple(dict.fromkeys((os.cpu_count() or 1, 1)))

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas.task.device import Device
+from nas.task.device import Device, ThreadChoice
 from results.files import write_tensors
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
@@ -70,7 +70,9 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         done = _restore(checkpoint, network, optimizer)
     saved = time.monotonic()
+    threads = ThreadChoice(device.threads)
     for step in range(done, recipe.steps):
+        threads.begin_step()
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
         degraded, clean = batch(step)
@@ -84,6 +86,7 @@ def train(
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
         optimizer.step()
+        threads.end_step()
         if on_step is not None:
             on_step(step, current)
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:

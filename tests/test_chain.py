@@ -1,0 +1,88 @@
+"""The whole job, small: search, compress, export to three runtimes, enhance, evaluate, over one run folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lpienas import main
+from results.files import load_network, read_json
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("chain") / "run"
+    search = ["--trials", "4", "--budget", "250M", "--steps", "30", "--patch", "32", "--batch", "4"]
+    assert main(["search", "--out", str(folder), "--threads", "1", *search]) == 0
+    # the smallest network of the hand-made ones: conversion takes time in proportion to the operators
+    assert main(["compress", str(folder), "--pick", "under=250M", "--steps", "40", "--keep", "0.8"]) == 0
+    assert main(["export", str(folder), "--size", "192x192"]) == 0
+    return folder
+
+
+def test_six_files_are_exported(run):
+    names = {path.name for path in (run / "exported").iterdir()}
+    sizes = {".onnx": "", ".tflite": "_192x192", ".pte": "_192x192"}
+    assert names == {
+        f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()
+    }
+
+
+def test_every_file_scores_in_its_own_runtime_what_its_network_scores(run):
+    summary = read_json(run / "summary.json")
+    for figures in summary["exported"].values():
+        network = summary["scores"]["quantized" if figures["precision"] == "int8" else "pruned"]
+        assert figures["ssim"] == pytest.approx(network["ssim"], abs=0.005)
+
+
+def test_the_summary_holds_every_stage(run):
+    summary = read_json(run / "summary.json")
+    assert set(summary["scores"]) == {"trained", "pruned", "quantized"}
+    assert {"settings", "versions", "seed", "reference", "chosen", "exported", "ssim_definition"} <= set(summary)
+    quantized = summary["scores"]["quantized"]
+    assert quantized["ssim"] == max(quantized["post_training"]["ssim"], quantized["quantization_aware"]["ssim"])
+
+
+def test_nothing_on_disk_is_a_pickle(run):
+    suffixes = {path.suffix for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert suffixes <= {".json", ".safetensors", ".db", ".onnx", ".tflite", ".pte"}
+
+
+def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
+    summary = read_json(run / "summary.json")
+    assert summary["scores"]["pruned"]["macs"] <= 0.8 * summary["scores"]["trained"]["macs"]
+    assert load_network(run / "networks" / "pruned").blueprint != load_network(run / "networks" / "trained").blueprint
+
+
+def test_compressing_and_exporting_again_changes_nothing(run):
+    made = {path: path.stat().st_mtime_ns for path in [*(run / "networks").iterdir(), *(run / "exported").iterdir()]}
+    assert main(["compress", str(run), "--pick", "under=250M", "--steps", "40", "--keep", "0.8"]) == 0
+    assert main(["export", str(run), "--size", "192x192"]) == 0
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+    assert read_json(run / "summary.json")["exported"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["", "exported/lpienet_int8.onnx", "exported/lpienet_int8_192x192.tflite", "exported/lpienet_int8_192x192.pte"],
+)
+def test_a_photo_with_odd_sides_gets_better(model, run, tmp_path, capsys):
+    assert main(["samples", "--out", str(tmp_path / "pairs")]) == 0
+    for side in ("noisy", "clean"):
+        for name in ("coffee", "flower"):
+            (tmp_path / "pairs" / side / f"{name}.png").unlink()
+        photo = tmp_path / "pairs" / side / "chelsea.png"
+        Image.open(photo).crop((0, 0, 301, 207)).save(photo)
+    noisy, better = tmp_path / "pairs" / "noisy" / "chelsea.png", tmp_path / "better.png"
+    capsys.readouterr()
+    assert main(["enhance", str(run / model), str(noisy), "-o", str(better), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["size"] == [207, 301]
+    assert Image.open(better).size == (301, 207)
+    assert main(["evaluate", str(run / model), "--data", str(tmp_path / "pairs"), "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["images"] == 1
+    assert measured["psnr"] > measured["input_psnr"] + 0.3
+    assert measured["ssim_definition"].startswith("SSIM with an 11-pixel Gaussian window")
