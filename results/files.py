@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -40,7 +41,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in `path`; raises ValueError naming the file when it is damaged."""
     try:
         value = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON ({error}); delete it to have it made again") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object; delete it to have it made again")
@@ -65,7 +66,7 @@ def load_network(path: Path) -> LPIENet:
     network = build(blueprint, seed=0)
     try:
         network.load_state_dict(load_file(path.with_suffix(".safetensors")))
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, SafetensorError) as error:
         raise ValueError(f"the weights in {path.with_suffix('.safetensors')} do not load: {error}") from error
     return network.eval()
 

@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from results.candidate import Candidate
 from results.front import knee, pareto_front
-from results.study import candidates, reference_of
+from results.study import REFERENCE_NUMBER, candidates, reference_of
 from search_spaces.units import format_macs, parse_macs
 
 
@@ -16,8 +16,13 @@ def pick(trials: Sequence[FrozenTrial], choice: str) -> Candidate:
     Raises ValueError when there is none, or when the text is something else.
     """
     scored = candidates(trials)
-    if choice == "reference":
+    if choice == "reference" or (choice.isdecimal() and int(choice) == REFERENCE_NUMBER):
         return reference_of(trials)
+    if choice.isdecimal():
+        for candidate in scored:
+            if candidate.number == int(choice):
+                return candidate
+        raise ValueError(f"no scored candidate has number {choice}; `lpienas front RUN` lists them")
     if not scored:
         raise ValueError("the study holds no scored candidate yet; let the search go on")
     if choice == "knee":
@@ -32,9 +37,4 @@ def pick(trials: Sequence[FrozenTrial], choice: str) -> Candidate:
                 f"{format_macs(cheapest.scores.macs)}"
             )
         return affordable[-1]
-    if choice.isdecimal():
-        for candidate in [*scored, reference_of(trials)]:
-            if candidate.number == int(choice):
-                return candidate
-        raise ValueError(f"no scored candidate has number {choice}; `lpienas front RUN` lists them")
     raise ValueError(f"--pick {choice!r}: must be knee, a candidate's number, under=600M, or reference")

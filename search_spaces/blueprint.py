@@ -1,7 +1,7 @@
 """Blueprint: every channel count of one network; a pruned network is a smaller blueprint."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STAGES, Genotype
@@ -75,6 +75,9 @@ class Blueprint:
     def from_json(cls, value: Mapping[str, Any]) -> "Blueprint":
         """Inverse of `to_json`; raises ValueError when a field is missing, unknown or wrong."""
         try:
+            unknown = set(value) - {field.name for field in fields(cls)}
+            if unknown:
+                raise ValueError(f"not a blueprint: unknown {', '.join(sorted(unknown))}")
             return cls(
                 stages=tuple(
                     StageBlueprint(**{**stage, "blocks": tuple(BlockBlueprint(**block) for block in stage["blocks"])})
@@ -94,11 +97,13 @@ def _validate_stage(name: str, stage: StageBlueprint) -> None:
     if not stage.blocks:
         raise ValueError(f"blueprint {name}.blocks is empty: must hold at least one inverted residual block")
     has_channel_branch = stage.attention in ("channel", "both")
-    if has_channel_branch != (stage.attention_hidden > 0):
+    if has_channel_branch != (stage.attention_hidden != 0):
         raise ValueError(
             f"blueprint {name}.attention_hidden = {stage.attention_hidden}: must be above 0 exactly where the "
             f"attention has a channel branch (attention = {stage.attention!r})"
         )
     counts = [stage.width, *(count for block in stage.blocks for count in (block.depthwise, block.pointwise))]
+    if has_channel_branch:
+        counts.append(stage.attention_hidden)
     if any(not isinstance(count, int) or count < 1 for count in counts):
         raise ValueError(f"blueprint {name}: every channel count must be a whole number of at least 1, got {counts}")

@@ -91,6 +91,8 @@ class Genotype:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Genotype":
         """Inverse of `to_json`; raises GeneError on a missing, unknown or wrong gene."""
+        if not isinstance(value, Mapping):
+            raise GeneError("stages", value, "an object with one entry per stage")
         genes: dict[str, Any] = {}
         for key, part in value.items():
             if key in STAGES and isinstance(part, Mapping):

@@ -53,7 +53,7 @@ class LPIENet(nn.Module):
 def build(blueprint: Blueprint, seed: int) -> LPIENet:
     """A new network with the random weights of `seed`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU too
         return LPIENet(blueprint)
 
 

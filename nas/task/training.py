@@ -112,11 +112,14 @@ def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Adam) -> int
     """Load `network` and `optimizer`, and return the number of steps already done."""
     tensors = load_file(path)
     network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name[0] == "n"})
+    weights = list(network.parameters())
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, field = name.split(".")
-            states.setdefault(int(index), {})[field] = tensor
+            # fused Adam pairs elements by their place in memory: a moment needs the strides of its weight
+            laid_out = tensor if field == "step" else torch.empty_like(weights[int(index)]).copy_(tensor)
+            states.setdefault(int(index), {})[field] = laid_out
     optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
     with safe_open(path, framework="pt") as file:
         return int(file.metadata()["step"])
