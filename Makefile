@@ -10,7 +10,7 @@ DEMO := runs/demo
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 600M --trials 10 --steps 60
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
-	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 300
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png \
@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/ (files for phones)"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

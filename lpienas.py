@@ -130,7 +130,7 @@ def _front(options: argparse.Namespace) -> None:
     from results.report import report_front
     from results.run import Run
     from results.study import open_study
-    from results.table import front_table
+    from results.table import front_table, gene_lines
 
     run = Run(options.run)
     settings = run.settings()
@@ -151,6 +151,8 @@ def _front(options: argparse.Namespace) -> None:
         return
     console = _console()
     console.print(front_table(report.front, report.knee, report.reference, size))
+    for line in gene_lines(report.front):
+        console.print(line, highlight=False)
     corner = report.reference_point
     console.print(
         f"hypervolume {report.hypervolume:.4f} SSIM x decades of MACs, above SSIM {corner.ssim:.4f} (the degraded "

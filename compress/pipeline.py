@@ -126,7 +126,7 @@ def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, w
     pruned = prune(trained, settings.keep, _gradients(task, seed))
     network = pruned.network
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
-    watcher.at(1, f"{pruned.kept:.0%} of the MACs left, SSIM {before.ssim:.4f} before fine-tuning")
+    watcher.at(1, f"{pruned.kept:.0%} of MACs, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
     train(
@@ -143,10 +143,10 @@ def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, w
 def _quantize(run: Run, pruned: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
     """Both ways to int8 from the same float network; the better one by SSIM is kept."""
     recipe = settings.quantization
-    watcher.begin("post-training quantization", 1)
+    watcher.begin("quantization", 1)
     post_training = _int8_quality(pruned, task, settings.seed)
-    watcher.at(1, f"SSIM {post_training.ssim:.4f}")
-    watcher.begin("quantization-aware training", recipe.steps)
+    watcher.at(1, f"after training: SSIM {post_training.ssim:.4f}")
+    watcher.begin("quantization-aware", recipe.steps)
     fake = FakeQuantized(pruned)
     step_done = _steps(watcher)
 

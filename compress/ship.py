@@ -1,6 +1,7 @@
 """Ship: write a run's network in every format, float and int8, and let no file out that its own runtime disproves."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -57,7 +58,8 @@ def ship(
     run.exported.mkdir(parents=True, exist_ok=True)
     # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
     # has used torch's threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    log = run.folder / "export.log"
+    with ProcessPoolExecutor(workers, get_context("spawn"), _log_to, (log,)) as pool:
         for done, (job, made) in enumerate(_as_made(pool, jobs), 1):
             exported[job.path.name] = made
             run.summarize(exported=exported)
@@ -94,6 +96,12 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
             yield running[ended], ended.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _log_to(log: Path) -> None:
+    """Send what the converters write to standard error, past Python's control, into a file instead."""
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 2)
 
 
 def _export(job: _Job) -> dict[str, Any]:

@@ -100,12 +100,12 @@ def require_possible(space: Space, settings: SearchSettings) -> None:
 
 
 def best_so_far(study: optuna.Study) -> str:
-    """`best SSIM 0.8312, knee 0.8210 at 0.34 GMACs`, or nothing yet."""
+    """`SSIM best 0.831, knee 0.821 at 340M`, in MACs, or nothing yet."""
     front = pareto_front(candidates(study.get_trials(deepcopy=False)))
     if not front:
         return ""
     chosen = knee(front).scores
-    return f"best SSIM {front[-1].scores.ssim:.4f}, knee {chosen.ssim:.4f} at {chosen.macs / 1e9:.3g} GMACs"
+    return f"SSIM best {front[-1].scores.ssim:.3f}, knee {chosen.ssim:.3f} at {chosen.macs / 1e6:.0f}M"
 
 
 def _rejection(

@@ -7,11 +7,10 @@ from typing import Protocol, Self, TypeVar
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -45,13 +44,12 @@ class Bars:
     """A Watcher that draws one rich bar a stage on standard error, with the time left."""
 
     def __init__(self, console: Console) -> None:
-        self._bars = Progress(
+        self._bars = Progress(  # fits 80 columns
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=8),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=console,
         )

@@ -6,24 +6,14 @@ from rich.table import Table
 
 from results.candidate import Candidate
 from search_spaces.genotype import Genotype
-from search_spaces.units import format_macs
-
-_SHORT = {"none": "-", "channel": "c", "spatial": "s", "both": "cs"}
 
 
 def front_table(front: Sequence[Candidate], knee: Candidate, reference: Candidate, size: tuple[int, int]) -> Table:
-    """The front, cheapest first, and the reference below it."""
-    table = Table(title=f"Pareto front (MACs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)")
-    table.add_column("number", justify="right")
-    table.add_column("SSIM", justify="right")
-    table.add_column("PSNR dB", justify="right")
-    table.add_column("cost", justify="right")
-    table.add_column("parameters", justify="right")
-    table.add_column("widths")
-    table.add_column("depths")
-    table.add_column("expansion")
-    table.add_column("attention")
-    table.add_column("other")
+    """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
+    table = Table(title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)")
+    table.add_column("number")
+    for column in ("SSIM", "PSNR dB", "MMACs", "MFLOPs", "parameters"):
+        table.add_column(column, justify="right", no_wrap=True)
     for candidate in front:
         mark = " knee" if candidate.number == knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
@@ -34,15 +24,21 @@ def front_table(front: Sequence[Candidate], knee: Candidate, reference: Candidat
     return table
 
 
-def describe_genes(genotype: Genotype) -> tuple[str, str, str, str, str]:
-    """Widths, depths, expansions, attentions (c channel, s spatial, cs both) and the shared genes, as short text."""
+def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
+    """One line a candidate: its genes, stage by stage in the order encoder1/2/3, decoder1/2."""
+    return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]
+
+
+def _genes(genotype: Genotype) -> str:
     stages = genotype.stages
+    widths = "/".join(str(stage.width) for stage in stages)
+    depths = "/".join(str(stage.depth) for stage in stages)
+    expansions = "/".join(f"{stage.expansion:g}" for stage in stages)
+    attentions = "/".join(stage.attention for stage in stages)
+    block = "" if genotype.block == "released" else f", {genotype.block} block"
     return (
-        "/".join(str(stage.width) for stage in stages),
-        "/".join(str(stage.depth) for stage in stages),
-        "/".join(f"{stage.expansion:g}" for stage in stages),
-        "/".join(_SHORT[stage.attention] for stage in stages),
-        f"{genotype.activation} {genotype.head}" + ("" if genotype.block == "released" else f" {genotype.block}"),
+        f"width {widths}, depth {depths}, expansion {expansions}, attention {attentions}, {genotype.activation}, "
+        f"{genotype.head} head{block}"
     )
 
 
@@ -52,7 +48,7 @@ def _row(candidate: Candidate, mark: str) -> list[str]:
         f"{candidate.number}{mark}",
         f"{scores.ssim:.4f}",
         f"{scores.psnr:.2f}",
-        format_macs(scores.macs),
+        f"{scores.macs / 1e6:.1f}",
+        f"{2 * scores.macs / 1e6:.1f}",
         f"{scores.parameters:,}",
-        *describe_genes(candidate.genotype),
     ]

@@ -140,7 +140,7 @@ def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_go
 
 def test_the_best_so_far_names_the_front(tmp_path, task, trained):
     run = run_search(tmp_path, task, trials=5)
-    assert best_so_far(open_study(run.study)).startswith("best SSIM 0.5")
+    assert best_so_far(open_study(run.study)).startswith("SSIM best 0.5")
 
 
 def test_every_trial_keeps_its_genotype(tmp_path, task, trained):
