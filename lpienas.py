@@ -314,7 +314,10 @@ def _open_model(path: Path, threads: int) -> _Model:
 def _whole(network: "LPIENet", image: "Tensor", on_tile: Callable[[int, int], None] | None = None) -> "Tensor":
     from search_spaces.sides import on_any_size
 
-    return on_any_size(network, image)
+    output = on_any_size(network, image)
+    if on_tile is not None:
+        on_tile(1, 1)
+    return output
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def search(run: Run, space: Space, task: Task, settings: SearchSettings, watcher
     require_possible(space, settings)
     study = open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(task.input.ssim, _ceiling(space, settings.size)))
-    for genotype in hand_made(space):
+    for genotype in hand_made(space)[: settings.trials]:
         study.enqueue_trial(parameters_of(genotype), skip_if_exists=True)
     watcher.begin("search", settings.trials * settings.recipe.steps)
     left_behind = in_flight(study)

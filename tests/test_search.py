@@ -134,7 +134,7 @@ def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_go
     monkeypatch.setattr(nas.search, "train_from_scratch", sometimes)
     run = run_search(tmp_path, task, trials=4)
     trials = open_study(run.study).trials
-    assert [trial.state.name for trial in trials][:4] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert "step 7 of 9" in trials[1].user_attrs["reason"]
 
 
