@@ -40,7 +40,9 @@ def plot_front(
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"multiply-adds (MACs) at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs")
     axes.set_ylabel("SSIM on the validation photographs")
-    axes.set_title(f"{len(candidates)} candidates scored; the degraded photographs themselves have SSIM {input_ssim:.3f}")
+    axes.set_title(
+        f"{len(candidates)} candidates scored; the degraded photographs themselves have SSIM {input_ssim:.3f}"
+    )
     axes.grid(alpha=0.25, which="both")
     figure.legend(loc="outside lower center", ncols=4)  # inside the axes it could hide the reference
     with written_whole(path) as temporary:
