@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from math import inf
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def ship(
     # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
     # has used torch's threads can hang.
     log = run.folder / "export.log"
-    with ProcessPoolExecutor(workers, get_context("spawn"), _log_to, (log,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log,)) as pool:
         for done, (job, made) in enumerate(_as_made(pool, jobs), 1):
             exported[job.path.name] = made
             run.summarize(exported=exported)
@@ -98,10 +99,19 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _log_to(log: Path) -> None:
-    """Send what the converters write to standard error, past Python's control, into a file instead."""
+def _begin_worker(log: Path) -> None:
+    """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(handle, 2)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next job for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _export(job: _Job) -> dict[str, Any]:
