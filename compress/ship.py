@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
@@ -95,6 +96,11 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
     try:
         for ended in as_completed(running):
             yield running[ended], ended.result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "a process that made a file was ended from outside, or ran out of memory; export.log in the run folder has "
+            "its last words; --workers 1 needs the least memory"
+        ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 
 from results.candidate import Candidate, Scores
+from results.files import written_whole
 from results.front import ReferencePoint
 from search_spaces.genotype import Genotype
 
@@ -26,20 +27,19 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
 
     Raises FileNotFoundError when there is none and `create` is false.
     """
-    if not create and not path.exists():
-        raise FileNotFoundError(f"no study at {path}; start one with: lpienas search --out {path.parent}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every study that it opens
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(
-        URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
-        engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
-    )
-    return optuna.create_study(
-        study_name=_NAME,
-        storage=storage,
-        directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 MACs
-        load_if_exists=True,
-    )
+    if not path.exists():
+        if not create:
+            raise FileNotFoundError(f"no study at {path}; start one with: lpienas search --out {path.parent}")
+        with written_whole(path) as temporary:  # or `front`, run at the same moment, would find half of the tables
+            storage = _storage(temporary)
+            optuna.create_study(
+                study_name=_NAME,
+                storage=storage,
+                directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 MACs
+            )
+            storage.engine.dispose()
+    return optuna.load_study(study_name=_NAME, storage=_storage(path))
 
 
 def fix_reference_point(study: optuna.Study, point: ReferencePoint) -> ReferencePoint:
@@ -121,3 +121,10 @@ def _candidate(trial: FrozenTrial) -> Candidate:
     ssim = float(trial.values[0])
     scores = Scores(ssim, float(attributes[_PSNR]), int(attributes[_MACS]), int(attributes[_PARAMETERS]))
     return Candidate(trial.number, genotype, scores)
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(
+        URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
+        engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
+    )

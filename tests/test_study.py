@@ -185,3 +185,19 @@ def test_scores_of_a_trial_that_holds_no_genotype_are_refused_by_its_number(stud
     study.tell(study.ask(), [0.5, 6.0])
     with pytest.raises(ValueError, match="trial 0 has scores but no genotype"):
         candidates(study.trials)
+
+
+def test_a_study_file_appears_only_when_its_tables_are_complete(tmp_path, monkeypatch):
+    path, created = tmp_path / "study.db", []
+    create_study = optuna.create_study
+
+    def watched(**options):
+        study = create_study(**options)
+        created.append(path.exists())
+        return study
+
+    monkeypatch.setattr(optuna, "create_study", watched)
+    open_study(path, create=True)
+    assert created == [False]
+    assert path.exists()
+    assert [found.name for found in tmp_path.iterdir()] == ["study.db"]
