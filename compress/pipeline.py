@@ -56,8 +56,8 @@ class CompressSettings:
 def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, watcher: Watcher) -> dict[str, Any]:
     """Make the chosen candidate small; returns and stores the run's summary.
 
-    Stages that were finished with the same choice and settings are kept as they are; a stage that was cut off
-    continues from its checkpoint. Raises Diverged when a training fails, ValueError when pruning cannot reach its
+    Stages that were finished with the same choice and settings are kept as they are; a training or fine-tuning that was
+    cut off continues from its checkpoint, quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its
     target.
     """
     _forget_other_choices(run, chosen, settings)
