@@ -57,8 +57,8 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     """Make the chosen candidate small; returns and stores the run's summary.
 
     Stages that were finished with the same choice and settings are kept as they are; a training or fine-tuning that was
-    cut off continues from its checkpoint, quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its
-    target.
+    cut off continues from its checkpoint, quantization begins again. Raises Diverged when a training fails, ValueError
+    when pruning cannot reach its target.
     """
     _forget_other_choices(run, chosen, settings)
     scores: dict[str, Any] = {}
