@@ -38,7 +38,7 @@ def picture(tmp_path_factory):
 
 
 def test_the_picture_is_large_enough_to_read(picture):
-    assert picture.shape == (750, 1200, 3)
+    assert picture.shape == (810, 1200, 3)
 
 
 @pytest.mark.parametrize("what", COLOURS)
