@@ -23,7 +23,6 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.lpienet import LPIENet
 
-STAGES = ("trained", "pruned", "quantized")
 CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
 
 
@@ -66,7 +65,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
         chosen=chosen.to_json(),
         input=task.input.to_json(),
         ssim_definition=SSIM_DEFINITION,
-        compression=_plain(settings),
+        compression=asdict(settings),
         scores=scores,
     )
 
@@ -77,11 +76,6 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     _stage(run, "quantized", scores, lambda: _quantize(run, pruned, task, settings, watcher))
     watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
     return run.summarize(scores=scores)
-
-
-def int8_graph(network: LPIENet, task: Task, seed: int) -> nn.Module:
-    """The int8 graph of `network`; the same network, task and seed give the same graph, here and in the export."""
-    return post_training_quantize(network.cpu(), int8_calibration(task, seed))
 
 
 def int8_calibration(task: Task, seed: int) -> list[Tensor]:
@@ -129,9 +123,7 @@ def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, w
     watcher.at(1, f"{pruned.kept:.0%} of MACs, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
-    train(
-        network, task.batches(seed), task.loss, settings.fine_tuning, task.device, checkpoint, _steps(watcher)
-    )  # fmt: skip
+    train(network, task.batches(seed), task.loss, settings.fine_tuning, task.device, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
     return network, _figures(network, after) | {
         "method": "global isomorphic channel pruning, first-order Taylor importance, then fine-tuning",
@@ -173,7 +165,8 @@ def _quantize(run: Run, pruned: LPIENet, task: Task, settings: CompressSettings,
 
 
 def _int8_quality(network: LPIENet, task: Task, seed: int) -> Quality:
-    return evaluate(int8_graph(network, task, seed), task.validation, torch.device("cpu"))
+    graph = post_training_quantize(network.cpu(), int8_calibration(task, seed))  # the same graph as in the export
+    return evaluate(graph, task.validation, torch.device("cpu"))
 
 
 def _gradients(task: Task, seed: int) -> Callable[[nn.Module], None]:
@@ -192,17 +185,13 @@ def _gradients(task: Task, seed: int) -> Callable[[nn.Module], None]:
 def _forget_other_choices(run: Run, chosen: Candidate, settings: CompressSettings) -> None:
     """Remove the stages that were made for another candidate or with other settings."""
     path = run.folder / "networks" / "made-for.json"
-    wanted = {"candidate": chosen.number, "genotype": chosen.genotype.to_json(), "settings": _plain(settings)}
+    wanted = {"candidate": chosen.number, "genotype": chosen.genotype.to_json(), "settings": asdict(settings)}
     if path.exists() and read_json(path) == wanted:
         return
     if path.parent.exists():
         for old in [*path.parent.rglob("*.json"), *path.parent.rglob("*.safetensors")]:
             old.unlink()
     write_json(path, wanted)
-
-
-def _plain(settings: CompressSettings) -> dict[str, Any]:
-    return asdict(settings)
 
 
 def _figures(network: LPIENet, quality: Quality) -> dict[str, Any]:

@@ -35,8 +35,6 @@ def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Dev
 
 
 def _short_training(settings: TaskSettings, photos: Photos, device: Device) -> list[float]:
-    sampler = PatchSampler(
-        photos.training, settings.patch, settings.batch, settings.noise, settings.seed, device.torch
-    )  # fmt: skip
+    sampler = PatchSampler(photos.training, settings.patch, settings.batch, settings.noise, settings.seed, device.torch)
     network = build(Blueprint.from_genotype(REFERENCE), settings.seed)
     return loss_curve(network, sampler.batch, settings.loss, device)

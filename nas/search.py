@@ -25,7 +25,7 @@ from results.study import (
     record_genotype,
     tell_scores,
     tell_unscored,
-)  # fmt: skip
+)
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import Cost, cost_of
 from search_spaces.genotype import Genotype
