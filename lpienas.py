@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,15 +18,33 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
 
     from nas.task.task import Task, TaskSettings
     from results.progress import Bars
+    from results.report import FrontReport
     from results.run import Run
+    from search_spaces.blueprint import Blueprint
     from search_spaces.lpienet import LPIENet
 
 _T = TypeVar("_T")
 
+_DEFAULTS: dict[str, Any] = {
+    "data": None,
+    "score": "supernet",
+    "cost": "macs",
+    "latency_in": "onnx-float",
+    "budget": None,
+    "size": [256, 256],
+    "sampler": "auto",
+    "seed": 0,
+    "steps": None,
+    "patch": 64,
+    "batch": 8,
+}  # of a search
+
 _DESCRIPTION = """\
 Find the best small photo-enhancement network for a phone, shrink it, and ship it.
 
+  lpienas space    --budget 600M                 see how much of the search space fits
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
+  lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
   lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
   lpienas export   runs/night                    write and check ONNX, LiteRT and ExecuTorch files
@@ -87,35 +106,93 @@ def _describe(options: argparse.Namespace) -> None:
         console.print(f"  {gene} = {value}")
 
 
-def _search(options: argparse.Namespace) -> None:
-    from nas.search import SearchSettings, search
-    from nas.task.training import Recipe
-    from results.report import report_front
-    from results.run import Run, versions
-    from results.study import open_study
+def _space(options: argparse.Namespace) -> None:
+    from rich.table import Table
+
+    from search_spaces.reach import CONFIDENCE, QUANTILES, reach
     from search_spaces.space import default_space
     from search_spaces.units import format_macs
+
+    found = reach(default_space(), options.budget, options.size, options.samples, options.seed)
+    if options.json:
+        _print_json(found.to_json())
+        return
+    height, width = found.size
+    table = Table("network", f"MACs (FLOPs) at {height}x{width}", "parameters")
+    for name, counted in (
+        ("fewest MACs", found.fewest_macs),
+        ("fewest parameters", found.fewest_parameters),
+        ("LPIENet reference", found.reference),
+        ("most MACs", found.most_macs),
+        ("most parameters", found.most_parameters),
+    ):
+        table.add_row(name, format_macs(counted.macs), f"{counted.parameters:,}")
+    console = _console()
+    console.print(f"{found.genotypes:,} genotypes", highlight=False)
+    console.print(table)
+    shares = [("cheaper than the reference", found.cheaper_than_reference)]
+    if options.budget is not None and found.within_budget is not None:
+        shares.insert(0, (f"within {format_macs(options.budget)}", found.within_budget))
+    for says, share in shares:
+        console.print(
+            f"{share.value:.1%} {says} ({CONFIDENCE:.0%} interval {share.low:.1%} to {share.high:.1%}; "
+            f"{found.samples} drawn uniformly)",
+            highlight=False,
+        )
+    for at, macs in zip(QUANTILES, found.quantiles, strict=True):
+        console.print(f"  {at:.0%} of them need at most {format_macs(macs)}", highlight=False)
+
+
+def _search(options: argparse.Namespace) -> None:
+    from nas.confirm import ConfirmSettings, confirm
+    from nas.search import SearchSettings, search
+    from nas.suggest import resolve_sampler
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
+    from results.files import read_json
+    from results.run import Run, versions
+    from search_spaces.space import default_space
+    from search_spaces.units import format_cost, parse_cost
 
     run = Run(options.out)
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         asked = _search_settings(run, options)
+        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
+        if asked["steps"] is None:
+            asked["steps"] = {"supernet": 1000}.get(asked["score"], 400)
         settings = SearchSettings(
             trials=options.trials,
             recipe=Recipe(asked["steps"]),
-            budget=asked["budget"],
+            score=asked["score"],
+            cost=asked["cost"],
+            budget=None if asked["budget"] is None else parse_cost(asked["cost"], asked["budget"]),
             size=tuple(asked["size"]),
+            sampler=asked["sampler"],
             seed=asked["seed"],
         )
         task = _open_task(run, asked, options.threads)
         run.describe(asked)
         console = _console(stderr=True)
         if settings.budget is not None:
-            console.print(f"budget {format_macs(settings.budget)} at {settings.size[0]}x{settings.size[1]}")
-        search(run, default_space(), task, settings, stack.enter_context(_bars(console)))
-        report = report_front(open_study(run.study))
+            console.print(
+                f"budget {format_cost(settings.cost, settings.budget)} at {settings.size[0]}x{settings.size[1]}"
+            )
+        workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
+        bars = stack.enter_context(_bars(console))
+        cost_of = _cost_of(run, settings.cost, settings.size, asked["latency_in"])
+        search(run, default_space(), task, settings, cost_of, workers, bars)
+        if options.confirm:
+            most = max(options.seeds, options.least_seeds)
+            full = ConfirmSettings(
+                Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
+            )
+            confirm(run, full, workers, bars)
+        report = _report(run)
+        before = read_json(run.summary).get("cpu_seconds", 0.0) if run.summary.exists() else 0.0
         run.summarize(
             settings=asked,
+            cpu_seconds=before + time.process_time() + workers.seconds(),
             seed=settings.seed,
             versions=versions(),
             input=task.input.to_json(),
@@ -125,40 +202,83 @@ def _search(options: argparse.Namespace) -> None:
     _print_json(report.to_json()) if options.json else _console().print(report.verdict)
 
 
-def _front(options: argparse.Namespace) -> None:
-    from results.plots import plot_front
-    from results.report import report_front
+def _calibrate(options: argparse.Namespace) -> None:
+    from nas.calibrate import CalibrationSettings, calibrate
+    from nas.scoring.supernet import SupernetSettings
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
     from results.run import Run
-    from results.study import open_study
+    from results.table import agreement_table
+    from search_spaces.space import default_space
+    from search_spaces.units import parse_macs
+
+    run = Run(options.out)
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        asked = _search_settings(run, options)
+        asked |= {"sampler": None if asked["sampler"] == "auto" else asked["sampler"], "steps": asked["steps"] or 1000}
+        budget = asked["budget"] if asked["cost"] == "macs" else None
+        macs = None if budget is None else parse_macs(budget)
+        supernet = SupernetSettings.under(Recipe(asked["steps"]), macs, tuple(asked["size"]))
+        settings = CalibrationSettings(
+            full=Recipe(options.full_steps),
+            short=Recipe(options.short_steps),
+            supernet=supernet,
+            networks=options.networks,
+            budget=macs,
+            size=tuple(asked["size"]),
+            target=options.tau,
+            seed=asked["seed"],
+        )
+        task = _open_task(run, asked, options.threads)
+        workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        result = calibrate(run.folder, default_space(), task, settings, workers, bars)
+        run.summarize(calibration=result)
+    if options.json:
+        _print_json(result)
+        return
+    console = _console()
+    console.print(agreement_table(result))
+    console.print(f"advice: {result['advice']}", highlight=False)
+
+
+def _front(options: argparse.Namespace) -> None:
+    from nas.calibrate import summary_line
+    from results.files import read_json
+    from results.plots import plot_front
+    from results.run import Run
     from results.table import front_table, gene_lines
+    from search_spaces.units import format_cost
 
     run = Run(options.run)
     settings = run.settings()
     size = (settings["size"][0], settings["size"][1])
-    report = report_front(open_study(run.study))
+    report = _report(run)
+    calibration = read_json(run.calibration) if run.calibration.exists() else None
+    control = None if options.control is None else _report(Run(options.control)).front
     if options.plot is not None:
-        plot_front(
-            options.plot,
-            report.candidates,
-            report.front,
-            report.knee,
-            report.reference,
-            size,
-            report.reference_point.ssim,
-        )
+        plot_front(options.plot, report, size, control)
     if options.json:
-        _print_json(report.to_json())
+        _print_json(report.to_json() | {"calibration": calibration})
         return
     console = _console()
-    console.print(front_table(report.front, report.knee, report.reference, size))
+    console.print(front_table(report, size))
     for line in gene_lines(report.front):
         console.print(line, highlight=False)
     corner = report.reference_point
     console.print(
-        f"hypervolume {report.hypervolume:.4f} SSIM x decades of MACs, above SSIM {corner.ssim:.4f} (the degraded "
-        f"photographs) and below {corner.macs / 1e9:.3f} GMACs (the largest network of the space)"
+        f"hypervolume {report.hypervolume:.4f} SSIM x decades of cost, above SSIM {corner.ssim:.4f} (the degraded "
+        f"photographs) and below {format_cost(report.cost, corner.cost)} (the dearest network of the space)"
     )
     console.print("trials: " + ", ".join(f"{count} {state.lower()}" for state, count in report.trials.items()))
+    for candidate in report.fell_off:
+        console.print(
+            f"fell off the front: candidate {candidate.number}, SSIM {candidate.scores.ssim:.4f} after full training",
+            highlight=False,
+        )
+    if calibration is not None:
+        console.print(summary_line(calibration, settings["score"], settings["steps"]), highlight=False)
     console.print(report.verdict)
     if options.plot is not None:
         console.print(f"plot written to {options.plot}")
@@ -168,13 +288,12 @@ def _compress(options: argparse.Namespace) -> None:
     from compress.pipeline import CompressSettings, compress
     from results.pick import pick
     from results.run import Run
-    from results.study import open_study
 
     run = Run(options.run)
     settings = run.settings()
     with ExitStack() as stack:
         stack.enter_context(run.locked())
-        chosen = pick(open_study(run.study).get_trials(deepcopy=False), options.pick)
+        chosen = pick(_report(run), options.pick)
         task = _open_task(run, settings, options.threads)
         run.describe(settings)
         console = _console(stderr=True)
@@ -324,16 +443,45 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
     """What decides a search: given on the command line, else as the folder was made with, else the default."""
     asked: dict[str, Any] = {
         "data": None if options.data is None else str(options.data.absolute()),
+        "score": options.score,
+        "cost": options.cost,
+        "latency_in": options.latency_in,
         "budget": options.budget,
         "size": None if options.size is None else list(options.size),
+        "sampler": options.sampler,
         "seed": options.seed,
         "steps": options.steps,
         "patch": options.patch,
         "batch": options.batch,
     }
-    defaults = {"data": None, "budget": None, "size": [256, 256], "seed": 0, "steps": 400, "patch": 64, "batch": 8}
-    made_with = run.settings() if (run.folder / "run.json").exists() else defaults
-    return {name: made_with[name] if value is None else value for name, value in asked.items()}
+    made_with = run.settings() if (run.folder / "run.json").exists() else _DEFAULTS
+    return {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+
+
+def _report(run: "Run") -> "FrontReport":
+    """The front of a run, by the best scores that it has."""
+    from results.report import report_front
+    from results.study import open_study
+
+    settings = run.settings()
+    return report_front(open_study(run.study), settings.get("score", "short"), settings.get("cost", "macs"))
+
+
+def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> Callable[["Blueprint"], float]:
+    """What a search makes small, of a blueprint, at `size`; `latency_in` is a runtime and a precision."""
+    if kind == "macs":
+        from search_spaces.count import macs_of
+
+        return lambda blueprint: float(macs_of(blueprint, size))
+    if kind == "memory":
+        from search_spaces.memory import peak_activation_bytes
+
+        return lambda blueprint: float(peak_activation_bytes(blueprint, size))
+    from compress.latency import latency_cost
+
+    runtime, precision = latency_in.split("-")
+    measured = latency_cost(run.folder / "latency", runtime, precision, size)
+    return lambda blueprint: measured(blueprint).median
 
 
 def _task_settings(settings: dict[str, Any]) -> "TaskSettings":
@@ -389,6 +537,18 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument("--genotype", type=Path, metavar="FILE", help="a genotype as JSON instead of a preset")
     describe.add_argument("--size", type=_size, default=(256, 256), metavar="HxW", help="input size (256x256)")
 
+    space = _verb(
+        verbs,
+        "space",
+        _space,
+        "show which costs the search space can reach, and how much of it fits a budget",
+        "lpienas space --budget 600M --size 256x256",
+    )
+    space.add_argument("--budget", type=_macs, metavar="MACS", help="600M, or 1.2GFLOPs")
+    space.add_argument("--size", type=_size, default=(256, 256), metavar="HxW", help="input size (256x256)")
+    space.add_argument("--samples", type=_count, default=2000, metavar="N", help="genotypes drawn at random (2000)")
+    space.add_argument("--seed", type=int, default=0, metavar="N", help="of the drawing (0)")
+
     search = _verb(
         verbs,
         "search",
@@ -396,26 +556,42 @@ def _parser() -> argparse.ArgumentParser:
         "score networks; run again to continue",
         "lpienas search --out runs/night --data ~/pairs --budget 600M --trials 60",
     )
-    search.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder, made or continued")
+    _add_search_settings(search)
+    search.add_argument("--trials", type=_count, default=200, metavar="N", help="networks to score in all (200)")
     search.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
-        "(default: sample photographs of scikit-image and scikit-learn)",
+        "--confirm",
+        type=_count_or_none,
+        default=5,
+        metavar="N",
+        help="of the best, how many to train fully beside the reference (5); 0: none",
     )
-    search.add_argument("--budget", type=_macs, metavar="MACS", help="never train above it: 600M, or 1.2GFLOPs")
-    search.add_argument("--trials", type=_count, default=60, metavar="N", help="networks to train in all (60)")
-    search.add_argument("--steps", type=_count, metavar="N", help="training steps for each network (400)")
-    search.add_argument("--seed", type=int, metavar="N", help="of everything random (0)")
-    search.add_argument("--size", type=_size, metavar="HxW", help="size at which MACs are counted (256x256)")
-    search.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
-    search.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
-    _add_threads(search)
+    search.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    search.add_argument(
+        "--seeds", type=_count, default=2, metavar="N", help="full trainings of networks that are too close to call (2)"
+    )
+    search.add_argument("--least-seeds", type=_count, default=1, metavar="N", help="full trainings of each of them (1)")
+    _add_workers(search)
+
+    calibrate = _verb(
+        verbs,
+        "calibrate",
+        _calibrate,
+        "measure how far each cheap score agrees with full training",
+        "lpienas calibrate --out runs/night --networks 12 --tau 0.8",
+    )
+    _add_search_settings(calibrate)
+    calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
+    calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    calibrate.add_argument("--short-steps", type=_count, default=400, metavar="N", help="of the highest rung (400)")
+    calibrate.add_argument("--tau", type=float, default=0.7, metavar="TAU", help="agreement that is asked for (0.7)")
+    _add_workers(calibrate)
 
     front = _verb(verbs, "front", _front, "show what a search found", "lpienas front runs/night --plot front.png")
     front.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    front.add_argument("--plot", type=Path, metavar="FILE.png", help="draw SSIM over MACs")
+    front.add_argument("--plot", type=Path, metavar="FILE.png", help="draw SSIM over the cost")
+    front.add_argument(
+        "--control", type=Path, metavar="RUN", help="draw the front of a random search of equal computing beside it"
+    )
 
     compress = _verb(
         verbs,
@@ -531,6 +707,46 @@ def _verb(
     return verb
 
 
+def _add_search_settings(verb: argparse.ArgumentParser) -> None:
+    """All that a run folder is made with; a folder that is there already keeps what is not given."""
+    verb.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder, made or continued")
+    verb.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
+        "(default: sample photographs of scikit-image and scikit-learn)",
+    )
+    verb.add_argument(
+        "--score",
+        choices=("supernet", "short", "halving"),
+        help="how candidates are scored: by weights that all share (supernet, the default), by a short training each, "
+        "or by successive halving of short trainings",
+    )
+    verb.add_argument("--cost", choices=("macs", "latency", "memory"), help="what is to be small (macs)")
+    verb.add_argument(
+        "--latency-in",
+        choices=("onnx-float", "onnx-int8", "litert-float", "litert-int8"),
+        help="runtime and precision that latency is measured in, on one thread of this host (onnx-float)",
+    )
+    verb.add_argument(
+        "--budget", metavar="COST", help="never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory"
+    )
+    verb.add_argument("--steps", type=_count, metavar="N", help="training of the supernet (1000), or of each (400)")
+    verb.add_argument("--sampler", choices=("auto", "gp", "tpe", "nsga2", "random"), help="who proposes (auto)")
+    verb.add_argument("--seed", type=int, metavar="N", help="of everything random (0)")
+    verb.add_argument("--size", type=_size, metavar="HxW", help="size at which costs are taken (256x256)")
+    verb.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
+    verb.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
+
+
+def _add_workers(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--workers", type=_count, metavar="N", help="candidates at a time (one a processor, at most 4; on a GPU one)"
+    )
+    verb.add_argument("--threads", type=_count, metavar="N", help="processor threads of each worker (1)")
+
+
 def _add_threads(verb: argparse.ArgumentParser, measured: bool = True) -> None:
     """`measured`: without the option, the verb finds out whether one thread or all of them are faster."""
     default, says = (None, "one or all, whichever is faster") if measured else (os.cpu_count() or 1, "all")
@@ -553,6 +769,10 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of at least 1")
     return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
 
 
 def _or_argument_error(parse: Callable[[str], _T], text: str) -> _T:

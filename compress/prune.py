@@ -85,7 +85,7 @@ def blueprint_of(network: LPIENet) -> Blueprint:
     """The channel counts that the modules of `network` have now, whatever its blueprint says."""
     stages = [_stage_blueprint(getattr(network, name)) for name in STAGES]
     origin = network.blueprint
-    return Blueprint(tuple(stages), origin.block, origin.activation, origin.head)
+    return Blueprint(tuple(stages), origin.block, origin.activation, origin.head, origin.stem)
 
 
 def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
@@ -105,7 +105,8 @@ def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
 
 def _block_blueprint(residual: nn.Module) -> BlockBlueprint:
     assert isinstance(residual, InvertedResidual)
-    return BlockBlueprint(_outputs(residual.spatial[0]), _outputs(residual.mixing[0]))
+    pointwise = 0 if residual.mixing is None else _outputs(residual.mixing[0])
+    return BlockBlueprint(_outputs(residual.spatial[0]), pointwise)
 
 
 def _outputs(convolution: nn.Module) -> int:

@@ -27,13 +27,19 @@ from search_spaces.sides import STRIDE, on_any_size
 _SMALLEST_SCALE = 2**-12  # of any tensor, so that a constant one does not divide by 0
 _ATEN = torch.ops.aten
 # Operators that move or select values: output and input keep one scale, which needs no arithmetic at all.
-_SHARING = (_ATEN.max_pool2d.default, _ATEN.amax.default, _ATEN.upsample_bilinear2d.vec)
+_SHARING = (
+    _ATEN.max_pool2d.default,
+    _ATEN.amax.default,
+    _ATEN.upsample_bilinear2d.vec,
+    _ATEN.pixel_unshuffle.default,
+    _ATEN.pixel_shuffle.default,
+)
 
 
 def post_training_quantize(network: LPIENet, calibration: Sequence[Tensor], fold_weights: bool = True) -> GraphModule:
     """The int8 graph of `network`, its ranges taken from `calibration`: images (B, 3, H, W) in [0, 1], any sizes.
 
-    The graph maps float (B, 3, H, W) to float, any batch, sides divisible by 4. The same network and images give the
+    The graph maps float (B, 3, H, W) to float, any batch, sides divisible by 8. The same network and images give the
     same graph. `fold_weights` stores weights as integers, as ExecuTorch wants them; LiteRT wants them as float
     followed by a quantize operator. The results are equal. Raises ValueError without calibration images.
     """
@@ -54,7 +60,7 @@ def post_training_quantize(network: LPIENet, calibration: Sequence[Tensor], fold
 class FakeQuantized(nn.Module):
     """A copy of a network that rounds weights and activations to int8 in the forward pass, and trains.
 
-    Maps (B, 3, H, W) to the same, any batch, sides divisible by 4. In training mode the activations' ranges follow
+    Maps (B, 3, H, W) to the same, any batch, sides divisible by 8. In training mode the activations' ranges follow
     the data, until `freeze_ranges`; in evaluation mode they never move.
     """
 

@@ -20,7 +20,7 @@ class Runtime:
     """An opened file. Not for several threads at once: it owns one set of buffers."""
 
     name: str  # of the library, for tables
-    size: tuple[int, int] | None  # height, width; None where any multiples of 4 will do
+    size: tuple[int, int] | None  # height, width; None where any multiples of STRIDE will do
     blueprint: Blueprint | None  # as kept in the file; None in a file made elsewhere
     _run: Callable[[Tensor], Tensor]
 

@@ -15,8 +15,8 @@ from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side
 
-# For a file that does not name its blueprint: three blocks a stage are the most that the default space builds.
-_DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES)))
+# For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
+_DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
 
 
 def enhance(runtime: Runtime, image: Tensor, on_tile: Callable[[int, int], None] | None = None) -> Tensor:
@@ -41,7 +41,7 @@ def in_tiles(
     radius: int,
     on_tile: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """`network` applied to `image` (B, 3, H, W) in tiles of `size` (height, width), multiples of 4.
+    """`network` applied to `image` (B, 3, H, W) in tiles of `size` (height, width), multiples of 8.
 
     `radius` is how far, in pixels, an output pixel sees. Raises ValueError when a tile cannot hold it.
     """
@@ -63,7 +63,7 @@ def in_tiles(
 def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
     """The top left of `image` (B, 3, H, W) at exactly `size`, padded by reflection where it is shorter.
 
-    Without a size: cropped to multiples of 4, or padded to 4.
+    Without a size: cropped to multiples of STRIDE, or padded to STRIDE.
     """
     height, width = size or (max(STRIDE, side // STRIDE * STRIDE) for side in image.shape[-2:])
     image = image[..., :height, :width]
@@ -73,10 +73,12 @@ def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
 def receptive_radius(blueprint: Blueprint) -> int:
     """How many pixels, at most, lie between an output pixel and an input pixel that can change it, per axis."""
     e1, e2, e3, d1, d2 = (_stage_radius(stage) for stage in blueprint.stages)
-    head = 7 if blueprint.head == "gated" else 1  # gated: depthwise 3x3, then 7x7, 5x5, 3x3
+    gate = 6 if blueprint.head == "gated" else 0  # 7x7, 5x5, 3x3, always on pixels
+    head = -(-gate // blueprint.cell) + 1  # and a 3x3 before them, on cells
     half = _below_upsampling(head) + d2
     quarter = _below_upsampling(half) + d1 + e3
-    return _above_pooling(_above_pooling(quarter) + e2) + e1
+    full = _above_pooling(_above_pooling(quarter) + e2) + e1
+    return full if blueprint.cell == 1 else _above_pooling(full)
 
 
 def _stage_radius(stage: StageBlueprint) -> int:
@@ -89,7 +91,7 @@ def _below_upsampling(radius: int) -> int:
 
 
 def _above_pooling(radius: int) -> int:
-    return 2 * radius + 1  # a pixel may be either of the two of its cell
+    return 2 * radius + 1  # a pixel may be either of the two that are gathered
 
 
 def _spans(length: int, tile: int, radius: int) -> list[tuple[int, int, int]]:

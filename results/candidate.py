@@ -15,12 +15,17 @@ class Scores:
     psnr: float  # dB, mean over photographs
     macs: int  # multiply-adds at the run's size; 1 MAC = 2 FLOPs
     parameters: int
+    cost: float = 0.0  # what the search makes small, in its unit (see units.COSTS); 0: the multiply-adds
 
     def __post_init__(self) -> None:
+        if self.cost == 0:
+            object.__setattr__(self, "cost", float(self.macs))
         if not (math.isfinite(self.ssim) and math.isfinite(self.psnr)):
             raise ValueError(f"scores must be finite, got ssim={self.ssim}, psnr={self.psnr}")
         if self.macs < 1 or self.parameters < 1:
             raise ValueError(f"costs must be at least 1, got macs={self.macs}, parameters={self.parameters}")
+        if not (math.isfinite(self.cost) and self.cost > 0):
+            raise ValueError(f"cost must be above 0, got {self.cost}")
 
 
 @dataclass(frozen=True, slots=True)

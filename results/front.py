@@ -1,6 +1,7 @@
 """Front: which candidates no other one beats, how much they cover, and where the knee is.
 
-Two objectives: SSIM up, MACs down. MACs are compared as they are and measured in decades (log10), as in the study.
+Two objectives: SSIM up, cost down. The cost is what the run was told to make small: multiply-adds (MACs), latency, or
+memory. Costs are compared as they are and measured in decades (log10), as in the study.
 """
 
 import math
@@ -9,45 +10,74 @@ from dataclasses import dataclass
 
 from results.candidate import Candidate, Scores
 
+Point = tuple[float, float]  # SSIM, cost
+
 
 @dataclass(frozen=True, slots=True)
 class ReferencePoint:
     """The corner from which the hypervolume is measured; fixed when a study is made, and stored with it."""
 
     ssim: float  # of the degraded photographs themselves: what no network at all gives
-    macs: int  # above every network of the space
+    cost: float  # above every network of the space
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.ssim) or self.macs < 1:
-            raise ValueError(f"reference point needs a finite ssim and macs of at least 1, got {self}")
+        if not math.isfinite(self.ssim) or self.cost <= 0:
+            raise ValueError(f"reference point needs a finite ssim and a cost above 0, got {self}")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The front against the reference network; None where the front has nothing to say."""
 
-    ssim_gain: float | None  # best SSIM at no more MACs than the reference, less the reference's
+    ssim_gain: float | None  # best SSIM at no more cost than the reference, less the reference's
     best: Candidate | None
-    macs_ratio: float | None  # reference's MACs over the fewest MACs that reach its SSIM
+    cost_ratio: float | None  # reference's cost over the least that reaches its SSIM
     cheapest: Candidate | None
 
 
 def pareto_front(candidates: Iterable[Candidate]) -> list[Candidate]:
     """The candidates that no other one dominates, cheapest first; of equal ones the first in trial order stays."""
     front: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (c.scores.macs, -c.scores.ssim, c.number)):
+    for candidate in sorted(candidates, key=lambda c: (c.scores.cost, -c.scores.ssim, c.number)):
         if not front or candidate.scores.ssim > front[-1].scores.ssim:
             front.append(candidate)
     return front
 
 
+def by_merit(points: Sequence[Point]) -> list[int]:
+    """Places of `points` in order of merit: by non-dominated rank, and within one the most isolated first."""
+    rank = ranks(points)
+    spacing = [0.0] * len(points)
+    for level in set(rank):
+        members = [i for i in range(len(points)) if rank[i] == level]
+        for i, distance in zip(members, _crowding([points[i] for i in members]), strict=True):
+            spacing[i] = distance
+    return sorted(range(len(points)), key=lambda i: (rank[i], -spacing[i], i))
+
+
+def ranks(points: Sequence[Point]) -> list[int]:
+    """Non-dominated rank of each point: 0 for the Pareto front, 1 for the front of the rest, and so on."""
+    rank = [0] * len(points)
+    left = sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0]))
+    level = 0
+    while left:
+        front: list[int] = []
+        for i in left:
+            if not front or points[i][0] > points[front[-1]][0] or points[i] == points[front[-1]]:
+                front.append(i)
+                rank[i] = level
+        left = [i for i in left if i not in set(front)]
+        level += 1
+    return rank
+
+
 def hypervolume(scores: Iterable[Scores], reference: ReferencePoint) -> float:
-    """Area that `scores` dominate above `reference`, in SSIM times decades of MACs; points outside it count 0."""
-    inside = [s for s in scores if s.macs < reference.macs and s.ssim > reference.ssim]
+    """Area that `scores` dominate above `reference`, in SSIM times decades of cost; points outside it count 0."""
+    inside = [s for s in scores if s.cost < reference.cost and s.ssim > reference.ssim]
     area, best = 0.0, reference.ssim
-    for point in sorted(inside, key=lambda s: (s.macs, -s.ssim)):
+    for point in sorted(inside, key=lambda s: (s.cost, -s.ssim)):
         if point.ssim > best:
-            area += (point.ssim - best) * math.log10(reference.macs / point.macs)
+            area += (point.ssim - best) * math.log10(reference.cost / point.cost)
             best = point.ssim
     return area
 
@@ -60,15 +90,15 @@ def knee(front: Sequence[Candidate]) -> Candidate:
     """
     if not front:
         raise ValueError("an empty front has no knee; score at least one candidate first")
-    ordered = sorted(front, key=lambda c: c.scores.macs)
+    ordered = sorted(front, key=lambda c: c.scores.cost)
     if len(ordered) < 3:
         return ordered[-1]
     first, last = ordered[0].scores, ordered[-1].scores
-    decades, gain = math.log10(last.macs / first.macs), last.ssim - first.ssim
+    decades, gain = math.log10(last.cost / first.cost), last.ssim - first.ssim
 
     def height(candidate: Candidate) -> float:
         scores = candidate.scores
-        return (scores.ssim - first.ssim) / gain - math.log10(scores.macs / first.macs) / decades
+        return (scores.ssim - first.ssim) / gain - math.log10(scores.cost / first.cost) / decades
 
     return max(ordered, key=height)
 
@@ -76,34 +106,51 @@ def knee(front: Sequence[Candidate]) -> Candidate:
 def compare(candidates: Iterable[Candidate], reference: Candidate) -> Comparison:
     """What the other candidates give at the reference's MACs, and need for the reference's SSIM."""
     others = [c for c in candidates if c.number != reference.number]
-    affordable = [c for c in others if c.scores.macs <= reference.scores.macs]
+    affordable = [c for c in others if c.scores.cost <= reference.scores.cost]
     as_good = [c for c in others if c.scores.ssim >= reference.scores.ssim]
     best = max(affordable, key=lambda c: c.scores.ssim, default=None)
-    cheapest = min(as_good, key=lambda c: c.scores.macs, default=None)
+    cheapest = min(as_good, key=lambda c: c.scores.cost, default=None)
     return Comparison(
         ssim_gain=None if best is None else best.scores.ssim - reference.scores.ssim,
         best=best,
-        macs_ratio=None if cheapest is None else reference.scores.macs / cheapest.scores.macs,
+        cost_ratio=None if cheapest is None else reference.scores.cost / cheapest.scores.cost,
         cheapest=cheapest,
     )
 
 
-def verdict(comparison: Comparison) -> str:
-    """One sentence that says whether, and by how much, the front beats the reference."""
+def verdict(comparison: Comparison, noise: float | None = None, unit: str = "MACs") -> str:
+    """One sentence that says whether, and by how much, the front beats the reference.
+
+    `noise` is the standard deviation of SSIM between seeds, where it was measured; a gain within twice of it is
+    called so.
+    """
     best, gain, cheapest = comparison.best, comparison.ssim_gain, comparison.cheapest
+    doubt = "seed noise is not known" if noise is None else f"seed noise {noise:.4f}"
     if best is None or gain is None:
-        return "No candidate costs as little as the reference, so the front does not beat it."
-    if cheapest is None or comparison.macs_ratio is None:
+        return f"No candidate costs as little as the reference, in {unit}, so the front does not beat it."
+    if cheapest is None or comparison.cost_ratio is None:
         return (
-            f"The front does not beat the reference: at no more MACs its best candidate, {best.number}, "
-            f"is {-gain:.4f} SSIM below it."
+            f"The front does not beat the reference: at no more {unit} its best candidate, {best.number}, "
+            f"is {-gain:.4f} SSIM below it ({doubt})."
         )
-    if gain <= 0 and comparison.macs_ratio <= 1:
-        return "The front does not beat the reference: no candidate is better at no more MACs."
-    at_equal_quality = f"candidate {cheapest.number} reaches its SSIM with {1 / comparison.macs_ratio:.0%} of its MACs"
+    if gain <= 0 and comparison.cost_ratio <= 1:
+        return f"The front does not beat the reference: no candidate is better at no more {unit} ({doubt})."
+    at_equal_quality = (
+        f"candidate {cheapest.number} reaches its SSIM with {1 / comparison.cost_ratio:.0%} of its {unit}"
+    )
     if gain > 0:
+        within = ", so the gain in SSIM may be chance" if noise is not None and gain < 2 * noise else ""
         return (
-            f"The front beats the reference: at no more MACs candidate {best.number} is {gain:.4f} SSIM above it, and "
-            f"{at_equal_quality} (scores of one short training each: seed noise is not in them)."
+            f"The front beats the reference: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, "
+            f"and {at_equal_quality} ({doubt}{within})."
         )
-    return f"The front beats the reference in cost only: {at_equal_quality}."
+    return f"The front beats the reference in cost only: {at_equal_quality} ({doubt})."
+
+
+def _crowding(points: Sequence[Point]) -> list[float]:
+    """Distance between each point's neighbours along the cost axis, in decades; infinite at both ends (NSGA-II)."""
+    spacing = [math.inf] * len(points)
+    order = sorted(range(len(points)), key=lambda i: points[i][1])
+    for before, here, after in zip(order, order[1:], order[2:], strict=False):
+        spacing[here] = math.log10(points[after][1] / points[before][1])
+    return spacing

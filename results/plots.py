@@ -5,18 +5,22 @@ from pathlib import Path
 
 from results.candidate import Candidate
 from results.files import written_whole
+from results.report import FrontReport
+
+_AXIS = {
+    "macs": "multiply-adds (MACs; 1 MAC = 2 FLOPs)",
+    "latency": "latency in milliseconds, measured",
+    "memory": "peak memory of activations",
+}
 
 
 def plot_front(
-    path: Path,
-    candidates: Sequence[Candidate],
-    front: Sequence[Candidate],
-    knee: Candidate,
-    reference: Candidate,
-    size: tuple[int, int],
-    input_ssim: float,
+    path: Path, report: FrontReport, size: tuple[int, int], control: Sequence[Candidate] | None = None
 ) -> None:
-    """Write SSIM over MACs (log axis) as PNG: the front, what it dominates, the reference, the knee."""
+    """Write SSIM over cost (log axis) as PNG: the front, what it dominates or what fell off, the reference, the knee.
+
+    `control` is the front of another search of equal computing, drawn for comparison.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -24,30 +28,39 @@ def plot_front(
     figure = Figure(figsize=(8, 5.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    on_front = {candidate.number for candidate in front}
-    dominated = [c for c in candidates if c.number not in on_front]
-    axes.scatter(*_points(dominated), s=22, color="#9aa0a6", label="dominated", zorder=2)
-    axes.step(*_points(front), where="post", color="#1a73e8", linewidth=1.2, alpha=0.7, zorder=1)
-    axes.scatter(*_points(front), s=40, color="#1a73e8", label="Pareto front", zorder=3)
-    axes.scatter(*_points([knee]), s=170, facecolors="none", edgecolors="#e8710a", linewidths=2, label="knee", zorder=4)
-    axes.scatter(*_points([reference]), s=130, marker="*", color="#d93025", label="LPIENet reference", zorder=5)
+    front, knee, reference = report.front, report.knee, report.reference
+    scale, unit = {"macs": (1e6, "M"), "latency": (1.0, " ms"), "memory": (1e6, " MB")}[report.cost]
+
+    def points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
+        return [c.scores.cost / scale for c in candidates], [c.scores.ssim for c in candidates]
+
+    kept = {candidate.number for candidate in (*front, *report.fell_off)}
+    dominated = [c for c in report.candidates if c.number not in kept]
+    axes.scatter(*points(dominated), s=22, color="#9aa0a6", label="dominated", zorder=2)
+    if report.fell_off:
+        axes.scatter(*points(report.fell_off), s=40, marker="x", color="#5f6368", label="fell off the front", zorder=3)
+    if control is not None:
+        axes.step(*points(control), where="post", color="#188038", linewidth=1.2, alpha=0.7, zorder=1)
+        axes.scatter(*points(control), s=30, marker="s", color="#188038", label="random search", zorder=3)
+    axes.step(*points(front), where="post", color="#1a73e8", linewidth=1.2, alpha=0.7, zorder=1)
+    axes.scatter(*points(front), s=40, color="#1a73e8", label="Pareto front", zorder=3)
+    axes.scatter(*points([knee]), s=170, facecolors="none", edgecolors="#e8710a", linewidths=2, label="knee", zorder=4)
+    axes.scatter(*points([reference]), s=130, marker="*", color="#d93025", label="LPIENet reference", zorder=5)
     for candidate in front:
-        position = (candidate.scores.macs / 1e6, candidate.scores.ssim)
+        position = (candidate.scores.cost / scale, candidate.scores.ssim)
         axes.annotate(str(candidate.number), position, textcoords="offset points", xytext=(5, -11), fontsize=8)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}M"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{unit}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(f"multiply-adds (MACs) at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs")
+    axes.set_xlabel(f"{_AXIS[report.cost]} at {size[0]}x{size[1]}")
     axes.set_ylabel("SSIM on the validation photographs")
     axes.set_title(
-        f"{len(candidates)} candidates scored; the degraded photographs themselves have SSIM {input_ssim:.3f}"
+        f"{len(report.candidates)} of {len(report.searched)} candidates, by {report.basis};\n"
+        f"the degraded photographs themselves have SSIM {report.reference_point.ssim:.3f}",
+        fontsize=10,
     )
     axes.grid(alpha=0.25, which="both")
-    figure.legend(loc="outside lower center", ncols=4)  # inside the axes it could hide the reference
+    figure.legend(loc="outside lower center", ncols=3)  # inside the axes it could hide the reference
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png")
-
-
-def _points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
-    return [c.scores.macs / 1e6 for c in candidates], [c.scores.ssim for c in candidates]

@@ -27,7 +27,10 @@ GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
     "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
     "study.db": "the Optuna study (SQLite; optuna-dashboard opens it)",
-    "candidates/": "one folder a trial: its checkpoint, and its weights after the short training",
+    "supernet/": "weights that all candidates share, from which each is scored",
+    "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full one",
+    "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
+    "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
     "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights)",
     "exported/": "files for phones, float and int8",
@@ -57,6 +60,15 @@ class Run:
     @property
     def device(self) -> Path:
         return self.folder / "device.json"
+
+    @property
+    def supernet(self) -> Path:
+        """Folder of supernets, each named by a key of all that its weights depend on."""
+        return self.folder / "supernet"
+
+    @property
+    def calibration(self) -> Path:
+        return self.folder / "calibration.json"
 
     @property
     def exported(self) -> Path:

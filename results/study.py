@@ -3,7 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
@@ -16,14 +19,28 @@ from results.front import ReferencePoint
 from search_spaces.genotype import Genotype
 
 REFERENCE_NUMBER = 0  # the reference network is always the first trial
-BUDGET = "macs over budget"  # name of the constraint: feasible at 0 or below
+BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
 _NAME = "lpienas"
-_GENOTYPE, _PSNR, _PARAMETERS, _MACS = "genotype", "psnr", "parameters", "macs"
+_GENOTYPE, _PSNR, _PARAMETERS, _MACS, _COST = "genotype", "psnr", "parameters", "macs", "cost"
+_TRAINING = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What one training of one candidate came to; kept beside the trial's own score, which may be a supernet's."""
+
+    number: int  # of the trial
+    kind: str  # "rung" of successive halving, or "full"
+    steps: int  # in all, those of lower rungs among them
+    seed: int  # 0, 1, ...: which repetition
+    start: str  # "scratch", or where the first weights came from
+    ssim: float
+    psnr: float  # dB
 
 
 def open_study(path: Path, create: bool = False) -> optuna.Study:
-    """The study in the SQLite file `path`: SSIM to maximise, log10 MACs to minimise.
+    """The study in the SQLite file `path`: SSIM to maximise, log10 of the cost to minimise.
 
     Raises FileNotFoundError when there is none and `create` is false.
     """
@@ -36,7 +53,7 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
             optuna.create_study(
                 study_name=_NAME,
                 storage=storage,
-                directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 MACs
+                directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 cost
             )
             storage.engine.dispose()
     return optuna.load_study(study_name=_NAME, storage=_storage(path))
@@ -45,7 +62,7 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
 def fix_reference_point(study: optuna.Study, point: ReferencePoint) -> ReferencePoint:
     """Store `point` with the study, or return the one that is stored already."""
     if "reference_point" not in study.user_attrs:
-        study.set_user_attr("reference_point", {"ssim": point.ssim, "macs": point.macs})
+        study.set_user_attr("reference_point", {"ssim": point.ssim, "cost": point.cost})
     return reference_point(study)
 
 
@@ -54,32 +71,55 @@ def reference_point(study: optuna.Study) -> ReferencePoint:
     stored = study.user_attrs.get("reference_point")
     if stored is None:
         raise ValueError("this study has no reference point yet: its search stopped before the first candidate")
-    return ReferencePoint(float(stored["ssim"]), int(stored["macs"]))
+    return ReferencePoint(float(stored["ssim"]), float(stored["cost"]))
 
 
-def record_genotype(trial: optuna.Trial, genotype: Genotype, macs: int, parameters: int) -> None:
-    """Keep what is known before training with the trial."""
-    trial.set_user_attr(_GENOTYPE, genotype.to_json())
-    trial.set_user_attr(_MACS, macs)
-    trial.set_user_attr(_PARAMETERS, parameters)
+def attributes_of(genotype: Genotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
+    """What is known of a candidate before it is scored, as the trial keeps it."""
+    return {_GENOTYPE: genotype.to_json(), _MACS: macs, _PARAMETERS: parameters, _COST: cost}
 
 
-def tell_scores(study: optuna.Study, trial: optuna.Trial, scores: Scores) -> None:
-    """Complete a trial. The sampler sees SSIM and log10 MACs."""
-    trial.set_user_attr(_PSNR, scores.psnr)
-    study.tell(trial, [scores.ssim, math.log10(scores.macs)])
+def write_running(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Write down a trial whose scoring begins, in one transaction."""
+    study.add_trial(trial)
 
 
-def tell_unscored(study: optuna.Study, trial: optuna.Trial, state: TrialState, reason: str) -> None:
-    """End a trial without scores: PRUNED where it was never trained, FAIL where its training failed."""
-    trial.set_user_attr("reason", reason)
-    study.tell(trial, state=state)
+def write_rejected(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
+    """Write down a trial that is not scored, PRUNED, with the reason."""
+    trial.state, trial.datetime_complete = TrialState.PRUNED, datetime.now()
+    trial.user_attrs = trial.user_attrs | {"reason": reason}
+    study.add_trial(trial)
 
 
-def in_flight(study: optuna.Study) -> list[optuna.Trial]:
-    """Trials that a killed process left running, oldest first, ready to be taken up again."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [optuna.Trial(study, trial._trial_id) for trial in running]
+def tell_scores(study: optuna.Study, number: int, scores: Scores) -> list[float]:
+    """Complete a trial; returns what a sampler is to see: SSIM and log10 of the cost."""
+    _trial(study, number).set_user_attr(_PSNR, scores.psnr)
+    values = [scores.ssim, math.log10(scores.cost)]
+    study.tell(number, values)
+    return values
+
+
+def tell_failed(study: optuna.Study, number: int, reason: str) -> None:
+    """End a trial whose training failed."""
+    _trial(study, number).set_user_attr("reason", reason)
+    study.tell(number, state=TrialState.FAIL)
+
+
+def record_training(study: optuna.Study, training: Training) -> None:
+    """Keep a training; one of the same trial, kind, steps, and seed is replaced."""
+    key = f"{_TRAINING} {training.number} {training.kind} {training.steps} {training.seed}"
+    study.set_user_attr(key, asdict(training))
+
+
+def trainings(study: optuna.Study, kind: str) -> list[Training]:
+    """All trainings of one kind, by trial, steps, and seed."""
+    stored = [Training(**value) for key, value in study.user_attrs.items() if key.startswith(f"{_TRAINING} ")]
+    return sorted((t for t in stored if t.kind == kind), key=lambda t: (t.number, t.steps, t.seed))
+
+
+def in_flight(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials that a killed process left running, oldest first, to be taken up again."""
+    return [trial for trial in trials if trial.state is TrialState.RUNNING]
 
 
 def genotype_of(trial: FrozenTrial) -> Genotype | None:
@@ -90,21 +130,21 @@ def genotype_of(trial: FrozenTrial) -> Genotype | None:
 
 def candidates(trials: Sequence[FrozenTrial]) -> list[Candidate]:
     """All scored candidates within the budget, in trial order. The reference is not among them if it is over."""
-    return [_candidate(t) for t in trials if t.state is TrialState.COMPLETE and is_within_budget(t)]
+    return [candidate_of(t) for t in trials if t.state is TrialState.COMPLETE and is_within_budget(t)]
 
 
 def reference_of(trials: Sequence[FrozenTrial]) -> Candidate:
     """The reference network's candidate; raises ValueError when it has not been scored, or could not be."""
     for trial in trials:
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.COMPLETE:
-            return _candidate(trial)
+            return candidate_of(trial)
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL:
             raise ValueError(f"the reference network failed ({trial.user_attrs['reason']}); give more --steps")
     raise ValueError("the reference network has no scores yet; let the search go on: lpienas search --out RUN")
 
 
 def is_within_budget(trial: FrozenTrial) -> bool:
-    """Whether the trial's MACs constraint holds; a trial without a constraint is within."""
+    """Whether the trial's constraint holds; a trial without a constraint is within."""
     return all(value <= 0 for value in trial.constraints.values()) if trial.constraints else True
 
 
@@ -113,14 +153,24 @@ def count_states(trials: Sequence[FrozenTrial]) -> dict[str, int]:
     return dict(Counter(trial.state.name for trial in trials))
 
 
-def _candidate(trial: FrozenTrial) -> Candidate:
+def candidate_of(trial: FrozenTrial) -> Candidate:
+    """The candidate of a COMPLETE trial; raises ValueError when the trial was not made by lpienas."""
     genotype = genotype_of(trial)
     if genotype is None:
         raise ValueError(f"trial {trial.number} has scores but no genotype: it was not made by lpienas")
     attributes = trial.user_attrs
-    ssim = float(trial.values[0])
-    scores = Scores(ssim, float(attributes[_PSNR]), int(attributes[_MACS]), int(attributes[_PARAMETERS]))
+    scores = Scores(
+        ssim=float(trial.values[0]),
+        psnr=float(attributes[_PSNR]),
+        macs=int(attributes[_MACS]),
+        parameters=int(attributes[_PARAMETERS]),
+        cost=float(attributes.get(_COST, attributes[_MACS])),
+    )
     return Candidate(trial.number, genotype, scores)
+
+
+def _trial(study: optuna.Study, number: int) -> optuna.Trial:
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:

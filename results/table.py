@@ -1,26 +1,44 @@
 """Table: candidates and figures as rich tables for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 
 from results.candidate import Candidate
+from results.report import FrontReport
 from search_spaces.genotype import Genotype
+from search_spaces.units import format_cost
 
 
-def front_table(front: Sequence[Candidate], knee: Candidate, reference: Candidate, size: tuple[int, int]) -> Table:
+def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
     """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
     table = Table(title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)")
     table.add_column("number")
-    for column in ("SSIM", "PSNR dB", "MMACs", "MFLOPs", "parameters"):
+    extra = () if report.cost == "macs" else (report.cost,)
+    for column in ("SSIM", "PSNR dB", *extra, "MMACs", "MFLOPs", "parameters"):
         table.add_column(column, justify="right", no_wrap=True)
-    for candidate in front:
-        mark = " knee" if candidate.number == knee.number else ""
+    reference = report.reference
+    for candidate in report.front:
+        mark = " knee" if candidate.number == report.knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
-        table.add_row(*_row(candidate, mark), style="bold" if mark else "")
-    if all(candidate.number != reference.number for candidate in front):
+        table.add_row(*_row(candidate, mark, report.cost), style="bold" if mark else "")
+    if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
-        table.add_row(*_row(reference, " reference"), style="cyan")
+        table.add_row(*_row(reference, " reference", report.cost), style="cyan")
+    return table
+
+
+def agreement_table(result: Mapping[str, Any]) -> Table:
+    """Kendall's tau of each score with full training, of a calibration's result."""
+    networks, steps = len(result["networks"]), result["full_steps"]
+    table = Table(title=f"Agreement with full training ({networks} networks, {steps} steps)")
+    table.add_column("score")
+    for column in ("Kendall tau", "95 % interval", "CPU s each"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in result["agreements"]:
+        interval = f"{one['low']:.2f} to {one['high']:.2f}"
+        table.add_row(one["score"], f"{one['tau']:.2f}", interval, f"{one['seconds']:.2f}")
     return table
 
 
@@ -36,18 +54,21 @@ def _genes(genotype: Genotype) -> str:
     expansions = "/".join(f"{stage.expansion:g}" for stage in stages)
     attentions = "/".join(stage.attention for stage in stages)
     block = "" if genotype.block == "released" else f", {genotype.block} block"
+    stem = "" if genotype.stem == "full" else f", {genotype.stem} stem"
     return (
         f"width {widths}, depth {depths}, expansion {expansions}, attention {attentions}, {genotype.activation}, "
-        f"{genotype.head} head{block}"
+        f"{genotype.head} head{block}{stem}"
     )
 
 
-def _row(candidate: Candidate, mark: str) -> list[str]:
+def _row(candidate: Candidate, mark: str, cost: str) -> list[str]:
     scores = candidate.scores
+    extra = [] if cost == "macs" else [format_cost(cost, scores.cost)]
     return [
         f"{candidate.number}{mark}",
         f"{scores.ssim:.4f}",
         f"{scores.psnr:.2f}",
+        *extra,
         f"{scores.macs / 1e6:.1f}",
         f"{2 * scores.macs / 1e6:.1f}",
         f"{scores.parameters:,}",

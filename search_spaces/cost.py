@@ -32,6 +32,8 @@ FREE = {
     "aten::amax": "comparisons only, one per element",
     "aten::max_pool2d": "comparisons only, three per output",
     "aten::cat": "moves memory, computes nothing",
+    "aten::pixel_unshuffle": "moves memory, computes nothing",
+    "aten::pixel_shuffle": "moves memory, computes nothing",
 }
 
 

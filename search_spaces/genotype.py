@@ -7,9 +7,11 @@ from typing import Any
 
 STAGES = ("encoder1", "encoder2", "encoder3", "decoder1", "decoder2")  # in the order of computation
 ATTENTIONS = ("none", "channel", "spatial", "both")
-BLOCKS = ("released", "paper")  # how the attention joins, see blocks.IRABlock
+BLOCKS = ("released", "paper", "mobilenet")  # see blocks.InvertedResidual and blocks.IRABlock
 ACTIVATIONS = ("elu", "relu")  # inside the inverted residual blocks
 HEADS = ("gated", "conv3x3")  # see blocks.GatedHead and blocks.ConvHead
+STEMS = ("full", "space-to-depth")  # the resolution of the outermost stages, see lpienet.LPIENet
+SHARED = ("block", "activation", "head", "stem")  # genes of the whole network
 
 Gene = int | float | str
 
@@ -47,6 +49,7 @@ class Genotype:
     block: str = "released"
     activation: str = "elu"
     head: str = "gated"
+    stem: str = "full"
 
     def __post_init__(self) -> None:
         if len(self.stages) != len(STAGES):
@@ -59,15 +62,16 @@ class Genotype:
         _require_choice("block", self.block, BLOCKS)
         _require_choice("activation", self.activation, ACTIVATIONS)
         _require_choice("head", self.head, HEADS)
+        _require_choice("stem", self.stem, STEMS)
 
     def flat(self) -> dict[str, Gene]:
-        """The encoding of fixed length: `encoder1.depth` ... `decoder2.attention`, `block`, `activation`, `head`."""
+        """The encoding of fixed length: `encoder1.depth` ... `decoder2.attention`, then the genes of SHARED."""
         genes: dict[str, Gene] = {
             f"{name}.{gene}": value
             for name, stage in zip(STAGES, self.stages, strict=True)
             for gene, value in asdict(stage).items()
         }
-        return genes | {"block": self.block, "activation": self.activation, "head": self.head}
+        return genes | {gene: getattr(self, gene) for gene in SHARED}
 
     @classmethod
     def from_flat(cls, genes: Mapping[str, Any]) -> "Genotype":
@@ -81,19 +85,22 @@ class Genotype:
         stages = tuple(
             Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)}) for name in STAGES
         )
-        return cls(stages, genes["block"], genes["activation"], genes["head"])
+        return cls(stages, **{gene: genes[gene] for gene in SHARED})
 
     def to_json(self) -> dict[str, Any]:
-        """Nested, for people: {"encoder1": {"depth": 2, ...}, ..., "head": "gated"}."""
+        """Nested, for people: {"encoder1": {"depth": 2, ...}, ..., "stem": "full"}."""
         stages: dict[str, Any] = {name: asdict(stage) for name, stage in zip(STAGES, self.stages, strict=True)}
-        return stages | {"block": self.block, "activation": self.activation, "head": self.head}
+        return stages | {gene: getattr(self, gene) for gene in SHARED}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Genotype":
-        """Inverse of `to_json`; raises GeneError on a missing, unknown or wrong gene."""
+        """Inverse of `to_json`; raises GeneError on a missing, unknown or wrong gene.
+
+        A missing `stem` is "full": files written before there was a choice lack it.
+        """
         if not isinstance(value, Mapping):
             raise GeneError("stages", value, "an object with one entry per stage")
-        genes: dict[str, Any] = {}
+        genes: dict[str, Any] = {"stem": "full"}
         for key, part in value.items():
             if key in STAGES and isinstance(part, Mapping):
                 genes |= {f"{key}.{gene}": choice for gene, choice in part.items()}
@@ -102,7 +109,7 @@ class Genotype:
         return cls.from_flat(genes)
 
 
-GENES = (*(f"{name}.{field.name}" for name in STAGES for field in fields(Stage)), "block", "activation", "head")
+GENES = (*(f"{name}.{field.name}" for name in STAGES for field in fields(Stage)), *SHARED)
 
 
 def _require_whole(gene: str, value: object, low: int, high: int) -> None:

@@ -35,7 +35,8 @@ def initialise(network: nn.Module) -> None:
                     _scale(convolution, math.sqrt(2))  # the activation halves the variance
         elif isinstance(module, InvertedResidual):
             _scale(module.spatial[-1], _BRANCH)
-            _scale(module.mixing[-1], _BRANCH)
+            if module.mixing is not None:
+                _scale(module.mixing[-1], _BRANCH)
         elif isinstance(module, Attention):
             _scale(module.join, _BRANCH)
         elif isinstance(module, GatedHead):
@@ -43,6 +44,8 @@ def initialise(network: nn.Module) -> None:
                 _scale(last, _HEAD)
         elif isinstance(module, ConvHead):
             _scale(module.project, _HEAD)
+            if module.image is not None:
+                _scale(module.image, _HEAD)
 
 
 def _scale(convolution: nn.Module, factor: float) -> None:

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.blocks import ConvHead, GatedHead, IRABlock
-from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint, StageBlueprint
+from search_spaces.blocks import ConvHead, GatedHead, IRABlock, to_cells
+from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.initialise import initialise
 from search_spaces.sides import STRIDE
 
@@ -13,8 +13,10 @@ from search_spaces.sides import STRIDE
 class LPIENet(nn.Module):
     """A U-Net of IRA blocks, three encoders and two decoders, that predicts a residual on its input.
 
-    Input and output are RGB in [0, 1], (B, 3, H, W) with H and W divisible by 4 (see sides.on_any_size).
+    Input and output are RGB in [0, 1], (B, 3, H, W) with H and W divisible by 8 (see sides.on_any_size).
     Raises ValueError for other sides.
+
+    With the stem "space-to-depth" the U-Net runs on cells of 2x2 pixels, 12 channels at half the resolution.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
@@ -26,13 +28,14 @@ class LPIENet(nn.Module):
             block = IRABlock(plan, blueprint.block, blueprint.activation)
             return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), nn.ReLU(), block)
 
-        self.encoder1 = stage(IMAGE_CHANNELS, e1)
+        self.encoder1 = stage(blueprint.stem_channels, e1)
         self.encoder2 = stage(e1.width, e2)
         self.encoder3 = stage(e2.width, e3)
         self.decoder1 = stage(e3.width, d1)
         self.decoder2 = stage(d1.width + e2.width, d2)
+        cell = blueprint.cell
         width = d2.width + e1.width
-        self.head = GatedHead(width, blueprint.activation) if blueprint.head == "gated" else ConvHead(width)
+        self.head = GatedHead(width, blueprint.activation, cell) if blueprint.head == "gated" else ConvHead(width, cell)
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -41,12 +44,13 @@ class LPIENet(nn.Module):
                 f"an LPIENet needs sides divisible by {STRIDE}, got {image.shape[-2]}x{image.shape[-1]}; "
                 "sides.on_any_size pads and crops"
             )
-        full = self.encoder1(image)  # (B, e1, H, W)
+        cells = to_cells(image, self.blueprint.cell)  # (B, 3, H, W), or (B, 12, H/2, W/2): then halve H and W below
+        full = self.encoder1(cells)  # (B, e1, H, W)
         half = self.encoder2(F.max_pool2d(full, 2))  # (B, e2, H/2, W/2)
         quarter = self.encoder3(F.max_pool2d(half, 2))  # (B, e3, H/4, W/4)
         x = _double(self.decoder1(quarter))  # (B, d1, H/2, W/2)
         x = _double(self.decoder2(torch.cat([x, half], dim=1)))  # (B, d2, H, W)
-        update: Tensor = self.head(torch.cat([x, full], dim=1))  # (B, 3, H, W)
+        update: Tensor = self.head(torch.cat([x, full], dim=1), cells)  # (B, 3, H, W) of the image
         return image + update
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STRIDE = 4  # two poolings by 2
+STRIDE = 8  # two poolings by 2, and a stem that may gather 2x2 pixels; one for all networks, so that all pad alike
 
 
 def pad_to(image: Tensor, height: int, width: int) -> Tensor:
@@ -29,7 +29,7 @@ def padded_side(side: int, multiple: int = STRIDE) -> int:
 
 
 def on_any_size(network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """`network` applied to `image` (B, C, H, W) of any size: padded by reflection to multiples of 4, cropped back."""
+    """`network` applied to `image` (B, C, H, W) of any size: padded by reflection to multiples of 8, cropped back."""
     height, width = image.shape[-2:]
     padded = pad_to(image, padded_side(height), padded_side(width))
     return network(padded)[..., :height, :width]

@@ -11,13 +11,14 @@ REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
 PRESETS = {"reference": REFERENCE, "paper": PAPER}
 
-# Evenly spaced, so that a sampler may treat them as numbers with an order.
+# Evenly spaced, so that a sampler may treat them as numbers with an order. None is above the reference's: a network for
+# a phone that beats it is a smaller one, and depth and expansion still reach twice its cost.
 _WIDTHS = {
-    "encoder1": tuple(range(8, 25, 4)),
-    "encoder2": tuple(range(8, 49, 8)),
-    "encoder3": tuple(range(16, 97, 16)),
-    "decoder1": tuple(range(8, 49, 8)),
-    "decoder2": tuple(range(8, 25, 4)),
+    "encoder1": (4, 8, 12, 16),
+    "encoder2": (8, 16, 24, 32),
+    "encoder3": (16, 32, 48, 64),
+    "decoder1": (8, 16, 24, 32),
+    "decoder2": (4, 8, 12, 16),
 }
 
 
@@ -57,9 +58,37 @@ class Space:
                 genes[gene] = value
         return self.require(Genotype.from_flat(genes))
 
+    def extreme(self, largest: bool, words: Mapping[str, Gene]) -> Genotype:
+        """The genotype with every number at its end and all kinds of attention or as few as may be.
+
+        `words` are the genes that all stages share. The largest one holds every other genotype with these words.
+        """
+        genes: dict[str, Gene] = dict(words)
+        for gene, values in self.choices.items():
+            if gene.endswith(".attention"):
+                kinds = [kind for kind in values if kind != "none"]
+                if largest:
+                    genes[gene] = "both" if len(kinds) > 1 else values[-1] if not kinds else kinds[0]
+                else:
+                    genes[gene] = "none" if "none" in values else values[0]
+            elif "." in gene:
+                genes[gene] = values[-1 if largest else 0]
+        return Genotype.from_flat(genes)
+
     def sample(self, generator: random.Random) -> Genotype:
-        """A genotype drawn with every gene uniform and independent."""
+        """A genotype drawn with every gene uniform and independent; hardly any of them is small."""
         return Genotype.from_flat({gene: generator.choice(values) for gene, values in self.choices.items()})
+
+    def sample_of_any_size(self, generator: random.Random) -> Genotype:
+        """A genotype whose numbers are all drawn around one level, uniform from smallest to largest; words uniform."""
+        level = generator.random()
+        genes: dict[str, Gene] = {}
+        for gene, values in self.choices.items():
+            if isinstance(values[0], str):
+                genes[gene] = generator.choice(values)
+            else:
+                genes[gene] = values[sum(generator.random() < level for _ in values[1:])]
+        return Genotype.from_flat(genes)
 
 
 def default_space() -> Space:
@@ -74,7 +103,10 @@ def default_space() -> Space:
         choices[f"{stage}.width"] = _WIDTHS[stage]
         choices[f"{stage}.expansion"] = (0.5, 1.0, 1.5, 2.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
-    return Space(choices | {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3")})
+    return Space(
+        choices
+        | {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3"), "stem": ("full",)}
+    )
 
 
 def scaled(genotype: Genotype, factor: float) -> Genotype:

@@ -32,6 +32,31 @@ def format_macs(macs: float) -> str:
     return f"{macs:.0f} MACs ({2 * macs:.0f} FLOPs)"
 
 
+COSTS = {
+    "macs": "multiply-adds (MACs)",
+    "latency": "milliseconds",
+    "memory": "bytes of activations",
+}  # what a search can make small, and its unit
+
+
+def parse_cost(kind: str, text: str) -> float:
+    """A cost of one of COSTS from text such as `600M`, `25ms` or `8MB`; raises ValueError when it is something else."""
+    if kind == "macs":
+        return parse_macs(text)
+    scales = {"ms": 1.0, "s": 1000.0} if kind == "latency" else {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text, re.IGNORECASE)
+    if found is None or found[2].lower() not in scales or not float(found[1]):
+        raise ValueError(f"cost {text!r}: write {'milliseconds like 25ms' if kind == 'latency' else 'bytes like 8MB'}")
+    return float(found[1]) * scales[found[2].lower()]
+
+
+def format_cost(kind: str, value: float) -> str:
+    """`1.198 GMACs (2.396 GFLOPs)`, `25.3 ms` or `8.39 MB`."""
+    if kind == "macs":
+        return format_macs(value)
+    return f"{value:.3g} ms" if kind == "latency" else f"{value / 1e6:.3g} MB"
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """(height, width) in pixels from `HEIGHTxWIDTH`; raises ValueError when the text is something else."""
     found = re.fullmatch(r"\s*(\d+)\s*[xX]\s*(\d+)\s*", text)

@@ -18,7 +18,10 @@ def with_first_stage(**changes: object) -> Blueprint:
     return replace(blueprint, stages=(replace(ENCODER1, **changes), *blueprint.stages[1:]))
 
 
-@pytest.mark.parametrize("genotype", [REFERENCE, PAPER, *SAMPLES])
+OTHERS = [replace(REFERENCE, block="mobilenet"), replace(REFERENCE, stem="space-to-depth")]
+
+
+@pytest.mark.parametrize("genotype", [REFERENCE, PAPER, *SAMPLES, *OTHERS])
 def test_json_text_gives_the_same_blueprint_back(genotype):
     blueprint = Blueprint.from_genotype(genotype)
     assert Blueprint.from_json(json.loads(json.dumps(blueprint.to_json()))) == blueprint
@@ -63,7 +66,7 @@ def test_a_stage_that_cannot_be_built_is_refused_by_name_and_value(changes, mess
         with_first_stage(**changes)
 
 
-@pytest.mark.parametrize("field", ["block", "activation", "head"])
+@pytest.mark.parametrize("field", ["block", "activation", "head", "stem"])
 def test_an_unknown_word_is_refused_by_name_and_value(field):
     with pytest.raises(ValueError, match=f"blueprint {field} = 'other': must be one of"):
         replace(Blueprint.from_genotype(REFERENCE), **{field: "other"})
@@ -81,6 +84,42 @@ def test_a_field_missing_in_json_is_named(field):
     del value[field]
     with pytest.raises(ValueError, match=f"not a blueprint: .*{field}"):
         Blueprint.from_json(value)
+
+
+def test_json_from_before_there_was_a_stem_is_of_a_full_one():
+    for genotype in (REFERENCE, PAPER):
+        value = Blueprint.from_genotype(genotype).to_json()
+        assert value.pop("stem") == "full"
+        assert Blueprint.from_json(value) == Blueprint.from_genotype(genotype)
+
+
+def test_only_a_mobilenet_block_has_no_second_pair():
+    mobilenet = Blueprint.from_genotype(replace(REFERENCE, block="mobilenet"))
+    assert {block for stage in mobilenet.stages for block in stage.blocks} == {
+        BlockBlueprint(stage.width, 0) for stage in REFERENCE.stages
+    }
+
+
+@pytest.mark.parametrize(("block", "pointwise"), [("released", 0), ("paper", 0), ("mobilenet", 16), ("mobilenet", -1)])
+def test_a_second_pair_where_the_block_has_none_and_the_reverse_are_refused(block, pointwise):
+    blueprint = Blueprint.from_genotype(replace(REFERENCE, block=block))
+    stage = replace(ENCODER1, blocks=(BlockBlueprint(16, pointwise),))
+    with pytest.raises(ValueError, match=rf"encoder1\.blocks has pointwise = {pointwise}: .*block = '{block}'"):
+        replace(blueprint, stages=(stage, *blueprint.stages[1:]))
+
+
+@pytest.mark.parametrize("depthwise", [0, 2.5])
+def test_a_mobilenet_block_of_no_channels_is_refused(depthwise):
+    blueprint = Blueprint.from_genotype(replace(REFERENCE, block="mobilenet"))
+    stage = replace(ENCODER1, blocks=(BlockBlueprint(depthwise, 0),))
+    with pytest.raises(ValueError, match=rf"encoder1.*got \[16, {depthwise}"):
+        replace(blueprint, stages=(stage, *blueprint.stages[1:]))
+
+
+@pytest.mark.parametrize(("stem", "cell", "channels"), [("full", 1, 3), ("space-to-depth", 2, 12)])
+def test_the_stem_says_how_many_pixels_are_gathered(stem, cell, channels):
+    blueprint = replace(Blueprint.from_genotype(REFERENCE), stem=stem)
+    assert (blueprint.cell, blueprint.stem_channels) == (cell, channels)
 
 
 def test_a_field_unknown_in_a_stage_is_named():

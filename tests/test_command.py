@@ -11,14 +11,27 @@ from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
 from results.front import ReferencePoint
 from results.run import Run
-from results.study import fix_reference_point, open_study, record_genotype, tell_scores
+from results.study import Training, attributes_of, fix_reference_point, open_study, record_training, tell_scores
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import cost_of
+from search_spaces.count import macs_of
+from search_spaces.count import parameters_of as count_parameters
 from search_spaces.space import PAPER, REFERENCE, default_space, hand_made
 
 ROOT = Path(__file__).parent.parent
-VERBS = ("describe", "search", "front", "compress", "export", "enhance", "samples", "evaluate")
-SETTINGS = {"data": None, "budget": None, "size": [256, 256], "seed": 0, "steps": 9, "patch": 64, "batch": 8}
+VERBS = ("describe", "space", "search", "calibrate", "front", "compress", "export", "enhance", "samples", "evaluate")
+SETTINGS = {
+    "data": None,
+    "score": "short",
+    "cost": "macs",
+    "latency_in": "onnx-float",
+    "budget": None,
+    "size": [256, 256],
+    "sampler": "tpe",
+    "seed": 0,
+    "steps": 9,
+    "patch": 64,
+    "batch": 8,
+}
 
 
 @pytest.fixture
@@ -33,9 +46,11 @@ def finished(tmp_path) -> Path:
         study.enqueue_trial(parameters_of(genotype))
         trial = study.ask()
         assert suggest(trial, space) == genotype
-        cost = cost_of(Blueprint.from_genotype(genotype))
-        record_genotype(trial, genotype, cost.macs, cost.parameters)
-        tell_scores(study, trial, Scores((0.7, 0.8, 0.78, 0.6, 0.75)[number], 30.0, cost.macs, cost.parameters))
+        blueprint = Blueprint.from_genotype(genotype)
+        macs, parameters = macs_of(blueprint, (256, 256)), count_parameters(blueprint)
+        for name, value in attributes_of(genotype, macs, parameters, float(macs)).items():
+            trial.set_user_attr(name, value)
+        tell_scores(study, number, Scores((0.7, 0.8, 0.78, 0.6, 0.75)[number], 30.0, macs, parameters))
     return run.folder
 
 
@@ -80,7 +95,9 @@ def test_a_wrong_gene_in_a_file_is_an_error_that_names_it(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["search", "--out", "x", "--budget", "lots"], "write multiply-adds like 600M"),
+        (["space", "--budget", "lots"], "write multiply-adds like 600M"),
+        (["search", "--out", "x", "--score", "guess"], "invalid choice: 'guess'"),
+        (["search", "--out", "x", "--confirm", "-1"], "at least 1"),
         (["search", "--out", "x", "--trials", "0"], "at least 1"),
         (["describe", "--size", "256"], "write HEIGHTxWIDTH"),
     ],
@@ -103,7 +120,7 @@ def test_front_prints_its_keys_as_json_cheapest_candidate_first(finished, capsys
     front = printed(capsys)
     assert {"reference", "front", "knee", "hypervolume", "reference_point", "trials"} <= set(front)
     assert [candidate["number"] for candidate in front["front"]] == [4, 2, 1]
-    assert set(front["front"][0]) == {"number", "ssim", "psnr", "macs", "parameters", "genotype"}
+    assert set(front["front"][0]) == {"number", "ssim", "psnr", "macs", "parameters", "cost", "genotype"}
     assert front["knee"] == 2
     assert front["trials"] == {"COMPLETE": 5}
     assert front["reference"]["number"] == 0
@@ -136,8 +153,49 @@ def test_continuing_with_another_seed_is_refused(finished, capsys):
 
 
 def test_a_finished_search_continues_without_work_and_keeps_its_settings(finished, capsys):
-    assert main(["search", "--out", str(finished), "--trials", "5", "--threads", "1", "--json"]) == 0
+    command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
+    assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
+    assert Run(finished).settings() == SETTINGS
+
+
+@pytest.mark.parametrize(("cost", "budget", "says"), [("macs", "lots", "like 600M"), ("latency", "8MB", "like 25ms")])
+def test_a_budget_in_another_unit_than_the_cost_is_refused(cost, budget, says, tmp_path, capsys):
+    assert main(["search", "--out", str(tmp_path / "run"), "--cost", cost, "--budget", budget]) == 1
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_space_prints_the_shares_within_a_budget_as_one_json_object(capsys):
+    assert main(["space", "--budget", "600M", "--samples", "50", "--json"]) == 0
+    space = printed(capsys)
+    assert space["genotypes"] == default_space().size
+    assert space["reference"]["macs"] == 1198063616
+    assert space["budget"] == 600_000_000
+    assert 0 <= space["within_budget"]["low"] <= space["within_budget"]["value"] <= space["within_budget"]["high"] <= 1
+
+
+def test_space_names_the_smallest_possible_budget_where_none_fits(capsys):
+    assert main(["space", "--budget", "1M"]) == 1
+    assert "the smallest possible budget is" in capsys.readouterr().err
+
+
+def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agree(finished, capsys):
+    study = open_study(finished / "study.db")
+    for number, ssim in ((0, 0.7), (1, 0.8), (2, 0.72), (4, 0.75)):  # 2 is no longer better than the cheaper 4
+        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0))
+    agreement = {"score": "short, 9 steps", "tau": 0.71, "low": 0.5, "high": 0.9, "seconds": 1.0}
+    calibration = {"agreements": [agreement], "advice": "-", "networks": [{}] * 12}
+    (finished / "calibration.json").write_text(json.dumps(calibration))
+    assert main(["front", str(finished)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "fell off the front: candidate 2, SSIM 0.7200 after full training" in shown
+    assert "short, 9 steps against full training, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
+    assert "Scores: full training of 40 steps" in shown
+    assert main(["front", str(finished), "--json"]) == 0
+    front = printed(capsys)
+    assert [candidate["number"] for candidate in front["fell_off"]] == [2]
+    assert front["calibration"] == calibration
 
 
 def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsys):

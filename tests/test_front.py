@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from results.candidate import Candidate, Scores
-from results.front import ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
+from results.front import ReferencePoint, by_merit, compare, hypervolume, knee, pareto_front, ranks, verdict
 from search_spaces.space import REFERENCE
 
-CORNER = ReferencePoint(ssim=0.5, macs=10_000)
+CORNER = ReferencePoint(ssim=0.5, cost=10_000)
 
 
 def candidate(number: int, ssim: float, macs: int) -> Candidate:
@@ -34,9 +34,9 @@ def dominates(one: Candidate, other: Candidate) -> bool:
 
 def area_by_cells(points: list[Candidate], corner: ReferencePoint) -> float:
     """The dominated area as the sum of the grid cells between all coordinates that some point dominates."""
-    inside = [p.scores for p in points if p.scores.ssim > corner.ssim and p.scores.macs < corner.macs]
+    inside = [p.scores for p in points if p.scores.ssim > corner.ssim and p.scores.macs < corner.cost]
     heights = sorted({corner.ssim, *(s.ssim for s in inside)})
-    costs = sorted({corner.macs, *(s.macs for s in inside)})
+    costs = sorted({corner.cost, *(s.macs for s in inside)})
     return sum(
         (top - bottom) * (math.log10(right) - math.log10(left))
         for bottom, top in itertools.pairwise(heights)
@@ -90,11 +90,11 @@ def test_hypervolume_equals_the_sum_of_dominated_cells(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_hypervolume_equals_that_of_optuna(seed):
     hypervolumes = pytest.importorskip("optuna._hypervolume")
-    points = [p for p in random_set(seed) if p.scores.ssim > CORNER.ssim and p.scores.macs < CORNER.macs]
+    points = [p for p in random_set(seed) if p.scores.ssim > CORNER.ssim and p.scores.macs < CORNER.cost]
     if not points:
         pytest.skip("no point above the corner")
     losses = np.array([[-p.scores.ssim, math.log10(p.scores.macs)] for p in points])
-    expected = hypervolumes.compute_hypervolume(losses, np.array([-CORNER.ssim, math.log10(CORNER.macs)]))
+    expected = hypervolumes.compute_hypervolume(losses, np.array([-CORNER.ssim, math.log10(CORNER.cost)]))
     assert hypervolume([p.scores for p in points], CORNER) == pytest.approx(expected, abs=1e-12)
 
 
@@ -124,6 +124,13 @@ def test_the_knee_of_an_obvious_bend_is_the_bend():
     assert knee([candidate(0, 0.5, 10), candidate(1, 0.9, 20), candidate(2, 0.91, 1000)]).number == 1
 
 
+def test_front_and_hypervolume_go_by_the_cost_and_not_by_the_multiply_adds():
+    slow = Candidate(0, REFERENCE, Scores(0.7, 30.0, 10, 1000, cost=100.0))
+    quick = Candidate(1, REFERENCE, Scores(0.8, 30.0, 1000, 1000, cost=10.0))
+    assert pareto_front([slow, quick]) == [quick]
+    assert hypervolume([slow.scores, quick.scores], CORNER) == pytest.approx(0.3 * 3)
+
+
 def test_the_knee_of_one_or_two_is_the_best():
     assert knee(front_of(1, seed=0)).number == 0
     assert knee(front_of(2, seed=0)).number == 1
@@ -138,7 +145,7 @@ def test_a_front_that_beats_the_reference_in_both_says_by_how_much():
     reference = candidate(0, 0.80, 1000)
     comparison = compare([reference, candidate(1, 0.83, 900), candidate(2, 0.81, 250)], reference)
     assert comparison.ssim_gain == pytest.approx(0.03)
-    assert comparison.macs_ratio == 4
+    assert comparison.cost_ratio == 4
     sentence = verdict(comparison)
     assert sentence.startswith("The front beats the reference: at no more MACs candidate 1 is 0.0300 SSIM above it")
     assert "candidate 2 reaches its SSIM with 25% of its MACs" in sentence
@@ -147,9 +154,10 @@ def test_a_front_that_beats_the_reference_in_both_says_by_how_much():
 def test_a_front_that_beats_the_reference_in_cost_only_says_so():
     reference = candidate(0, 0.80, 1000)
     comparison = compare([reference, candidate(1, 0.80, 500), candidate(2, 0.90, 2000)], reference)
-    assert (comparison.ssim_gain, comparison.macs_ratio) == (0, 2)
+    assert (comparison.ssim_gain, comparison.cost_ratio) == (0, 2)
     assert verdict(comparison) == (
-        "The front beats the reference in cost only: candidate 1 reaches its SSIM with 50% of its MACs."
+        "The front beats the reference in cost only: candidate 1 reaches its SSIM with 50% of its MACs "
+        "(seed noise is not known)."
     )
 
 
@@ -159,14 +167,71 @@ def test_a_front_that_beats_the_reference_in_cost_only_says_so():
         ([(0.75, 500)], "does not beat the reference: at no more MACs its best candidate, 1, is 0.0500 SSIM below it"),
         ([(0.75, 500), (0.90, 2000)], "does not beat the reference: no candidate is better at no more MACs"),
         ([(0.80, 1000)], "does not beat the reference: no candidate is better at no more MACs"),
-        ([(0.90, 2000)], "No candidate costs as little as the reference, so the front does not beat it"),
-        ([], "No candidate costs as little as the reference, so the front does not beat it"),
+        ([(0.90, 2000)], "No candidate costs as little as the reference, in MACs, so the front does not beat it"),
+        ([], "No candidate costs as little as the reference, in MACs, so the front does not beat it"),
     ],
 )
 def test_a_front_that_does_not_beat_the_reference_says_so(others, sentence):
     reference = candidate(0, 0.80, 1000)
     found = [candidate(number, ssim, macs) for number, (ssim, macs) in enumerate(others, 1)]
     assert sentence in verdict(compare([reference, *found], reference))
+
+
+@pytest.mark.parametrize(("noise", "doubtful"), [(0.01, False), (0.02, True), (None, False)])
+def test_a_gain_within_twice_the_seed_noise_is_called_so(noise, doubtful):
+    reference = candidate(0, 0.80, 1000)
+    sentence = verdict(compare([reference, candidate(1, 0.83, 900)], reference), noise)
+    assert ("so the gain in SSIM may be chance" in sentence) == doubtful
+    assert ("seed noise is not known" if noise is None else f"seed noise {noise:.4f}") in sentence
+
+
+def test_the_verdict_names_the_cost_that_it_is_told():
+    reference = candidate(0, 0.80, 1000)
+    sentence = verdict(compare([reference, candidate(1, 0.83, 250)], reference), unit="latency")
+    assert "at no more latency" in sentence
+    assert "25% of its latency" in sentence
+
+
+def points_of(seed: int) -> list[tuple[float, float]]:
+    return [(c.scores.ssim, c.scores.cost) for c in random_set(seed)]
+
+
+def ranks_by_removal(points: list[tuple[float, float]]) -> list[int]:
+    """Ranks by taking away, again and again, what nothing that is left dominates."""
+    rank, left, level = [0] * len(points), set(range(len(points))), 0
+    while left:
+        front = {
+            i
+            for i in left
+            if not any(
+                points[j][0] >= points[i][0] and points[j][1] <= points[i][1] and points[j] != points[i] for j in left
+            )
+        }
+        for i in front:
+            rank[i] = level
+        left, level = left - front, level + 1
+    return rank
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_ranks_equal_taking_away_one_front_after_the_other(seed):
+    points = points_of(seed)
+    assert ranks(points) == ranks_by_removal(points)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_order_of_merit_never_puts_a_higher_rank_first_and_holds_everyone_once(seed):
+    points = points_of(seed)
+    order, rank = by_merit(points), ranks_by_removal(points)
+    assert sorted(order) == list(range(len(points)))
+    assert [rank[i] for i in order] == sorted(rank)
+
+
+def test_within_a_rank_the_ends_come_first_and_then_the_most_isolated():
+    """Distances between neighbours, in decades, of the four in between: 2, 2.5, 3, 2.5 (counted by hand)."""
+    decades = (0, 0.5, 2, 3, 5, 5.5)
+    points = [(0.1 * place, 10.0**at) for place, at in enumerate(decades)]
+    assert by_merit(points) == [0, 5, 3, 2, 4, 1]
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -176,7 +241,7 @@ def test_the_comparison_equals_a_search_through_all_candidates(seed):
     gains = [c.scores.ssim - 0.7 for c in others if c.scores.macs <= 1000]
     ratios = [1000 / c.scores.macs for c in others if c.scores.ssim >= 0.7]
     assert comparison.ssim_gain == (max(gains) if gains else None)
-    assert comparison.macs_ratio == (max(ratios) if ratios else None)
+    assert comparison.cost_ratio == (max(ratios) if ratios else None)
 
 
 @pytest.mark.parametrize(("ssim", "macs"), [(float("nan"), 100), (0.5, 0)])

@@ -10,6 +10,7 @@ from search_spaces.genotype import GENES, STAGES, GeneError, Genotype, Stage
 from search_spaces.space import PAPER, REFERENCE, default_space
 
 SAMPLES = [default_space().sample(random.Random(seed)) for seed in range(50)]
+OTHER = replace(REFERENCE, block="mobilenet", stem="space-to-depth")  # choices that the default space leaves out
 
 
 def with_gene(gene: str, value: object) -> dict[str, object]:
@@ -20,19 +21,19 @@ def test_the_samples_differ():
     assert len(set(SAMPLES)) == len(SAMPLES)
 
 
-@pytest.mark.parametrize("genotype", [REFERENCE, PAPER, *SAMPLES[:10]])
+@pytest.mark.parametrize("genotype", [REFERENCE, PAPER, OTHER, *SAMPLES[:10]])
 def test_json_text_gives_the_same_genotype_back(genotype):
     assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))) == genotype
 
 
 def test_the_flat_encoding_gives_the_same_genotype_back():
-    for genotype in SAMPLES:
+    for genotype in [*SAMPLES, OTHER]:
         assert Genotype.from_flat(genotype.flat()) == genotype
 
 
 def test_the_flat_encoding_has_the_same_genes_in_the_same_order_for_every_genotype():
     expected = [f"{stage}.{gene}" for stage in STAGES for gene in ("depth", "width", "expansion", "attention")]
-    expected += ["block", "activation", "head"]
+    expected += ["block", "activation", "head", "stem"]
     assert list(GENES) == expected
     for genotype in SAMPLES:
         assert list(genotype.flat()) == expected
@@ -61,9 +62,10 @@ def test_json_is_nested_by_stage():
         ("encoder3.expansion", "1", "from 0.25 to 8"),
         ("encoder1.expansion", 1.3, "width * expansion is whole"),
         ("decoder2.attention", "all", "none, channel, spatial, both"),
-        ("block", "new", "released, paper"),
+        ("block", "new", "released, paper, mobilenet"),
         ("activation", "gelu", "elu, relu"),
         ("head", None, "gated, conv3x3"),
+        ("stem", "half", "full, space-to-depth"),
         ("encoder4.width", 16, "one of the known genes"),
     ],
 )
@@ -80,6 +82,12 @@ def test_a_missing_gene_is_named(gene):
     del genes[gene]
     with pytest.raises(GeneError, match=f"gene {gene} .*present"):
         Genotype.from_flat(genes)
+
+
+def test_json_from_before_there_was_a_stem_is_of_a_full_one():
+    value = PAPER.to_json()
+    assert value.pop("stem") == "full"
+    assert Genotype.from_json(value) == PAPER
 
 
 def test_a_gene_missing_in_json_is_named_with_its_stage():

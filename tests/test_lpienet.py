@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, Genotype, Stage
+from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STEMS, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build, parameters
 from search_spaces.space import PAPER, REFERENCE, default_space
 
@@ -94,7 +94,7 @@ def test_the_reference_computes_what_the_description_of_the_released_network_say
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():  # biases start at zero, which would hide one in the wrong place
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    image = noise(2, 3, 24, 36).double()
+    image = noise(2, 3, 24, 40).double()
     with torch.no_grad():
         found, expected = network(image), released_forward(image, network.state_dict())
     assert (found - image).abs().mean() > 1e-2  # the network does something
@@ -110,20 +110,67 @@ def test_the_paper_preset_skips_around_the_whole_block():
         assert torch.equal(block(x), expected)
 
 
+def test_a_mobilenet_block_is_the_released_one_without_its_second_pair():
+    released, mobilenet = (network_of(replace(SMALL, block=block)) for block in ("released", "mobilenet"))
+    weights = released.state_dict()
+    assert set(weights) - set(mobilenet.state_dict()) == {name for name in weights if ".mixing." in name}
+    mobilenet.load_state_dict({name: value for name, value in weights.items() if ".mixing." not in name})
+    for name, parameter in released.named_parameters():
+        if ".mixing.2." in name:
+            parameter.data.zero_()  # the second pair adds nothing
+    image = noise(1, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(mobilenet(image), released(image))
+
+
+def cells_by_hand(image: Tensor) -> Tensor:
+    """The pixels of every 2x2 square side by side: of each colour top left, top right, bottom left, bottom right."""
+    corners = [image[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(corners, dim=2).flatten(1, 2)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_space_to_depth_network_is_a_u_net_on_cells_of_four_pixels(head):
+    network, image = network_of(replace(SMALL, head=head, stem="space-to-depth")), noise(2, 3, 16, 24)
+    cells, seen = cells_by_hand(image), {}
+    network.encoder1.register_forward_hook(lambda module, inputs, output: seen.update(stem=inputs[0], full=output))
+    network.decoder2.register_forward_hook(lambda module, inputs, output: seen.update(x=output))
+    network.head.register_forward_hook(lambda module, inputs, output: seen.update(z=inputs[0], update=output))
+    with torch.no_grad():
+        output = network(image)
+        up = F.interpolate(seen["x"], size=(8, 12), mode="bilinear")
+        assert torch.equal(seen["stem"], cells)
+        assert torch.equal(seen["z"], torch.cat([up, seen["full"]], dim=1))
+        assert torch.equal(output, image + seen["update"])
+        part = network.head
+        if head == "conv3x3":  # two convolutions that are one over features and cells side by side
+            weight = torch.cat([part.project.weight, part.image.weight], dim=1)
+            both = F.conv2d(
+                torch.cat([seen["z"], cells], dim=1), weight, part.project.bias + part.image.bias, padding=1
+            )
+            torch.testing.assert_close(cells_by_hand(seen["update"]), both)
+        else:
+            u = F.pixel_shuffle(part.project(seen["z"]) + part.shortcut(seen["z"]).relu(), 2)
+            assert u.shape == image.shape
+            torch.testing.assert_close(seen["update"], u * part.gate(u).sigmoid())
+
+
 @pytest.mark.parametrize("genotype", [REFERENCE, PAPER], ids=["reference", "paper"])
-@pytest.mark.parametrize(("height", "width"), [(4, 4), (20, 32), (32, 12)])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 32), (32, 16)])
 def test_the_output_has_the_shape_of_the_input(genotype, height, width):
     with torch.no_grad():
         assert network_of(genotype)(noise(2, 3, height, width)).shape == (2, 3, height, width)
 
 
 @pytest.mark.parametrize(
-    ("block", "activation", "head", "attention"), itertools.product(BLOCKS, ACTIVATIONS, HEADS, ATTENTIONS)
+    ("block", "activation", "head", "stem", "attention"),
+    itertools.product(BLOCKS, ACTIVATIONS, HEADS, STEMS, ATTENTIONS),
 )
-def test_every_variant_gives_every_parameter_a_finite_gradient(block, activation, head, attention):
-    stages = tuple(replace(stage, attention=attention) for stage in SMALL.stages)
-    network = network_of(Genotype(stages, block, activation, head))
-    image = noise(2, 3, 16, 16)
+def test_every_variant_gives_every_parameter_a_finite_gradient(block, activation, head, stem, attention):
+    # Twice as wide: of four ReLUs without a bias, all may be closed at the start.
+    stages = tuple(replace(stage, width=2 * stage.width, attention=attention) for stage in SMALL.stages)
+    network = network_of(Genotype(stages, block, activation, head, stem))
+    image = noise(2, 3, 32, 32)
     (network(image) - image.flip(1)).square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -149,9 +196,9 @@ def test_images_of_a_batch_do_not_see_each_other():
         torch.testing.assert_close(network(images), alone)
 
 
-@pytest.mark.parametrize(("height", "width"), [(6, 8), (8, 6), (5, 5)])
-def test_sides_not_divisible_by_four_are_refused_with_the_way_out(height, width):
-    with pytest.raises(ValueError, match=rf"divisible by 4, got {height}x{width}; sides\.on_any_size"):
+@pytest.mark.parametrize(("height", "width"), [(12, 8), (8, 12), (5, 5)])
+def test_sides_not_divisible_by_eight_are_refused_with_the_way_out(height, width):
+    with pytest.raises(ValueError, match=rf"divisible by 8, got {height}x{width}; sides\.on_any_size"):
         network_of(SMALL)(noise(1, 3, height, width))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import pytorch_msssim
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -78,6 +79,51 @@ def test_ssim_has_the_gradient_of_its_finite_differences():
     clean = torch.rand(1, 3, 12, 12, dtype=torch.float64, generator=generator)
     image = torch.rand(1, 3, 12, 12, dtype=torch.float64, generator=generator).requires_grad_()
     assert torch.autograd.gradcheck(lambda image: ssim(image, clean), image, fast_mode=True)
+
+
+PATCHES = [(11, 11), (11, 40), (64, 64), (57, 91), (128, 128)]  # blurred by matrices
+PHOTOS = [(129, 128), (200, 150)]  # blurred by convolutions, with a window of single precision
+
+
+@pytest.mark.parametrize(("height", "width"), PATCHES)
+def test_ssim_of_patches_in_double_precision_equals_that_of_scikit_image_to_nine_digits(pairs, height, width):
+    noisy, clean = (image[..., :height, :width].double() for image in pairs[0][1:])
+    assert ssim(noisy, clean).item() == pytest.approx(oracle(noisy, clean), abs=1e-9)
+
+
+@pytest.mark.parametrize(("height", "width"), PATCHES + PHOTOS)
+def test_ssim_and_its_gradient_equal_those_of_pytorch_msssim(height, width):
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.rand(2, 3, height, width, generator=generator)
+    images = [(clean + 0.1).to(memory_format=torch.channels_last).requires_grad_() for _ in range(2)]
+    with torch.no_grad():
+        for image in images:
+            image += 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    ours, theirs = ssim(images[0], clean), pytorch_msssim.ssim(images[1], clean, data_range=1.0, size_average=False)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    upstream = torch.tensor([1.0, -3.0])  # every image has a derivative of its own
+    ours.backward(upstream)
+    theirs.backward(upstream)
+    torch.testing.assert_close(images[0].grad, images[1].grad, rtol=0, atol=1e-5 * images[1].grad.abs().max().item())
+
+
+def test_the_clean_side_may_need_a_gradient_too():
+    generator = torch.Generator().manual_seed(0)
+    one = torch.rand(1, 3, 16, 16, generator=generator)
+    other = torch.rand(1, 3, 16, 16, generator=generator).requires_grad_()
+    (of_clean,) = torch.autograd.grad(ssim(one, other).sum(), other)
+    (of_image,) = torch.autograd.grad(ssim(other, one).sum(), other)
+    torch.testing.assert_close(of_clean, of_image)
+
+
+def test_an_evaluation_before_does_not_hinder_training():
+    image = torch.rand(
+        1, 3, 17, 19, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()  # sides of no other test
+    with torch.inference_mode():
+        ssim(image, image.detach())
+    ssim(image, image.detach().flip(0, 2)).sum().backward()
+    assert image.grad is not None
 
 
 def test_autocast_does_not_lower_the_precision_of_ssim(pairs):

@@ -5,10 +5,13 @@ import pytest
 from PIL import Image
 
 from results.candidate import Candidate, Scores
+from results.front import ReferencePoint, compare
 from results.plots import plot_front
+from results.report import FrontReport
 from search_spaces.space import REFERENCE
 
 COLOURS = {"front": "#1a73e8", "knee": "#e8710a", "reference": "#d93025", "dominated": "#9aa0a6"}
+CONTROL, FELL_OFF = "#188038", "#5f6368"
 
 
 def candidate(number: int, ssim: float, macs: int) -> Candidate:
@@ -19,8 +22,27 @@ FRONT = [candidate(1, 0.70, 50_000_000), candidate(2, 0.80, 100_000_000), candid
 WHOLE = candidate(0, 0.75, 1_200_000_000)
 
 
-def drawn(path, candidates, front) -> np.ndarray:
-    plot_front(path, candidates, front, front[-1], WHOLE, (256, 256), input_ssim=0.6)
+def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
+    return FrontReport(
+        basis="one short training each",
+        reference=WHOLE,
+        candidates=candidates,
+        front=front,
+        knee=front[-1],
+        fell_off=fell_off,
+        hypervolume=0.5,
+        reference_point=ReferencePoint(0.6, 4e9),
+        trials={"COMPLETE": len(candidates)},
+        comparison=compare(candidates, WHOLE),
+        seed_noise=None,
+        seeds={},
+        searched=candidates,
+        cost=cost,
+    )
+
+
+def drawn(path, candidates, front, fell_off=(), cost="macs", control=None) -> np.ndarray:
+    plot_front(path, report_of(candidates, front, fell_off, cost), (256, 256), control)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB")).astype(int)
@@ -60,3 +82,16 @@ def test_an_earlier_picture_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     second = drawn(path, FRONT[:2], FRONT[:2])
     assert (first != second).any()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_fell_off_and_the_control_are_drawn_only_where_there_are_any(picture, tmp_path):
+    assert pixels_near(picture, CONTROL) == 0
+    off, control = [candidate(9, 0.65, 300_000_000)], [candidate(20, 0.6, 10**8), candidate(21, 0.7, 6 * 10**8)]
+    more = drawn(tmp_path / "more.png", [*FRONT, WHOLE, *off], FRONT, off, control=control)
+    assert pixels_near(more, CONTROL) > 50
+    assert pixels_near(more, FELL_OFF) > pixels_near(picture, FELL_OFF)
+
+
+@pytest.mark.parametrize("cost", ["latency", "memory"])
+def test_other_costs_are_drawn_too(cost, tmp_path):
+    assert pixels_near(drawn(tmp_path / "front.png", [*FRONT, WHOLE], FRONT, cost=cost), COLOURS["front"]) > 50

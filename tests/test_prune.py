@@ -112,19 +112,22 @@ def test_the_same_network_is_pruned_to_the_same_network(network, pruned):
 
 
 @pytest.mark.parametrize(
-    ("attention", "block", "activation", "head"),
+    ("attention", "block", "activation", "head", "stem"),
     [
-        ("none", "released", "elu", "conv3x3"),
-        ("channel", "paper", "relu", "gated"),
-        ("spatial", "released", "relu", "gated"),
-        ("both", "paper", "elu", "conv3x3"),
+        ("none", "released", "elu", "conv3x3", "full"),
+        ("channel", "paper", "relu", "gated", "full"),
+        ("spatial", "released", "relu", "gated", "full"),
+        ("both", "paper", "elu", "conv3x3", "full"),
+        ("both", "mobilenet", "relu", "conv3x3", "space-to-depth"),
+        ("channel", "mobilenet", "elu", "gated", "space-to-depth"),
     ],
 )
-def test_every_kind_of_network_can_be_pruned_run_and_trained(attention, block, activation, head):
+def test_every_kind_of_network_can_be_pruned_run_and_trained(attention, block, activation, head, stem):
     stages = tuple(replace(stage, attention=attention) for stage in SMALL.stages)
-    network = network_of(Genotype(stages, block, activation, head))
+    network = network_of(Genotype(stages, block, activation, head, stem))
     small = prune(network, keep=0.8)
     assert small.kept <= 0.8
+    assert blueprint_of(small.network) == small.network.blueprint
     assert any(
         after.width < stage.width
         for after, stage in zip(small.network.blueprint.stages, network.blueprint.stages, strict=True)

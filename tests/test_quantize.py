@@ -10,9 +10,11 @@ from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.lpienet import LPIENet, build
 
 
-def blueprint_of(block: str = "released", activation: str = "elu", head: str = "gated") -> Blueprint:
+def blueprint_of(
+    block: str = "released", activation: str = "elu", head: str = "gated", stem: str = "full"
+) -> Blueprint:
     """All attentions, and the odd widths that pruning leaves."""
-    inner = (BlockBlueprint(depthwise=5, pointwise=11),)
+    inner = (BlockBlueprint(depthwise=5, pointwise=0 if block == "mobilenet" else 11),)
     stages = (
         StageBlueprint(7, inner, "both", 3),
         StageBlueprint(6, inner, "channel", 7),
@@ -20,7 +22,7 @@ def blueprint_of(block: str = "released", activation: str = "elu", head: str = "
         StageBlueprint(5, inner, "none", 0),
         StageBlueprint(7, inner, "none", 0),
     )
-    return Blueprint(stages, block=block, activation=activation, head=head)
+    return Blueprint(stages, block=block, activation=activation, head=head, stem=stem)
 
 
 def images(count: int, height: int = 32, width: int = 40) -> list[Tensor]:
@@ -69,13 +71,26 @@ def test_every_convolution_has_integer_weights(graph: GraphModule, network: LPIE
 
 
 def test_int8_graph_takes_any_batch_and_sides(graph: GraphModule) -> None:
-    for shape in [(1, 3, 8, 12), (5, 3, 44, 36)]:
+    for shape in [(1, 3, 8, 16), (5, 3, 48, 40)]:
         image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             whole = graph(image)
             alone = graph(image[:1])
         assert whole.shape == shape
         assert (whole[:1] - alone).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+def test_mobilenet_blocks_and_cells_are_quantized_too_for_any_batch_and_sides() -> None:
+    network = build(blueprint_of("mobilenet", "relu", "conv3x3", "space-to-depth"), seed=0).eval()
+    quantized = post_training_quantize(network, images(2))
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    integers = [value for value in quantized.state_dict().values() if value.dtype == torch.int8]
+    assert len(integers) == len(convolutions)
+    image = torch.rand(2, 3, 48, 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        update, int8_update = network(image) - image, quantized(image) - image
+    assert psnr(int8_update, update) > psnr(torch.zeros_like(update), update) + 15
 
 
 @pytest.mark.slow
@@ -114,7 +129,7 @@ def test_float_network_is_the_source_before_training_and_carries_each_step(netwo
         assert torch.equal(before.state_dict()[name], value)
 
     optimizer = torch.optim.SGD(quantized.parameters(), lr=1.0)
-    batch = torch.rand(4, 3, 16, 20, generator=torch.Generator().manual_seed(0))
+    batch = torch.rand(4, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     quantized(batch).square().mean().backward()
     gradients = {name: parameter.grad for name, parameter in quantized.graph.named_parameters()}
     optimizer.step()

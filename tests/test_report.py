@@ -8,7 +8,7 @@ import pytest
 from results.candidate import Scores
 from results.front import ReferencePoint
 from results.report import report_front
-from results.study import BUDGET, fix_reference_point, record_genotype, tell_scores
+from results.study import BUDGET, Training, attributes_of, fix_reference_point, record_training, tell_scores
 from search_spaces.space import REFERENCE
 
 
@@ -18,9 +18,10 @@ def study_of(*scores, over_budget=()):
     fix_reference_point(study, ReferencePoint(0.5, 10_000))
     for number, (ssim, macs) in enumerate(scores):
         trial = study.ask()
-        record_genotype(trial, REFERENCE, macs, 1000)
+        for name, value in attributes_of(REFERENCE, macs, 1000, float(macs)).items():
+            trial.set_user_attr(name, value)
         trial.set_constraint(BUDGET, 1.0 if number in over_budget else -1.0)
-        tell_scores(study, trial, Scores(ssim, 30.0, macs, 1000))
+        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
     study.ask()  # one that is still running
     return study
 
@@ -47,7 +48,7 @@ def test_trials_are_counted_by_state(report):
 
 def test_the_comparison_is_with_the_reference(report):
     assert report.comparison.ssim_gain == pytest.approx(0.02)
-    assert report.comparison.macs_ratio == 10
+    assert report.comparison.cost_ratio == 10
     assert report.verdict.startswith("The front beats the reference")
 
 
@@ -58,10 +59,10 @@ def test_json_holds_the_same_figures_as_the_report(report):
     assert value["reference"]["ssim"] == 0.80
     assert value["knee"] == 2
     assert value["hypervolume"] == report.hypervolume
-    assert value["reference_point"] == {"ssim": 0.5, "macs": 10_000}
+    assert value["reference_point"] == {"ssim": 0.5, "cost": 10_000}
     assert value["trials"] == {"COMPLETE": 4, "RUNNING": 1}
-    assert value["ssim_gain_at_equal_macs"] == pytest.approx(0.02)
-    assert value["macs_ratio_at_equal_ssim"] == 10
+    assert value["ssim_gain_at_equal_cost"] == pytest.approx(0.02)
+    assert value["cost_ratio_at_equal_ssim"] == 10
     assert value["verdict"] == report.verdict
 
 
@@ -80,3 +81,89 @@ def test_a_study_without_scores_says_so():
 def test_a_study_with_nothing_within_the_budget_says_so():
     with pytest.raises(ValueError, match="within the budget"):
         report_front(study_of((0.99, 1000), over_budget={0}))
+
+
+def trained(study, kind, steps, *scores):
+    """Record trainings of (number, SSIM), repetitions of one number in order."""
+    seeds = {}
+    for number, ssim in scores:
+        seeds[number] = seeds.get(number, -1) + 1
+        record_training(study, Training(number, kind, steps, seeds[number], "scratch", ssim, 31.0))
+
+
+def test_without_full_training_the_basis_is_the_search_and_nothing_fell_off(report):
+    assert report.basis == "one short training each"
+    assert report.fell_off == []
+    assert report.seed_noise is None
+    assert report.verdict.endswith("Scores: one short training each.")
+    assert report_front(study_of((0.80, 1000)), score="supernet").basis == "inherited weights of the supernet"
+
+
+def test_full_training_judges_alone_and_names_what_fell_off_the_front():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.84, 200), (0.60, 500))
+    trained(study, "full", 400, (0, 0.85), (1, 0.75), (2, 0.83), (3, 0.81))
+    report = report_front(study)
+    assert [(c.number, c.scores.ssim) for c in report.front] == [(1, 0.75), (2, 0.83), (0, 0.85)]
+    assert [(c.number, c.scores.ssim, c.scores.psnr) for c in report.fell_off] == [(3, 0.81, 31.0)]
+    assert [c.number for c in report.candidates] == [0, 1, 2, 3]
+    assert [c.number for c in report.searched] == [0, 1, 2, 3, 4]
+    assert report.reference.scores.ssim == 0.85
+    assert report.comparison.ssim_gain == pytest.approx(-0.02)
+    assert report.basis == "full training of 400 steps, from scratch, mean of up to 1 seed"
+    assert report.hypervolume == pytest.approx((0.75 - 0.5) * 3 + (0.83 - 0.75) * 2 + (0.85 - 0.83) * 1)
+
+
+def test_repeated_trainings_are_averaged_and_give_the_seed_noise():
+    study = study_of((0.80, 1000), (0.70, 10))
+    trained(study, "full", 400, (0, 0.80), (0, 0.82), (1, 0.70), (1, 0.73), (1, 0.76))
+    report = report_front(study)
+    assert report.reference.scores.ssim == pytest.approx(0.81)
+    assert report.front[0].scores.ssim == pytest.approx(0.73)
+    # pooled by hand: squared deviations 2 * 0.01**2 + 2 * 0.03**2, over 1 + 2 degrees of freedom
+    assert report.seed_noise == pytest.approx(((2 * 0.01**2 + 2 * 0.03**2) / 3) ** 0.5)
+    assert report.seeds == {0: 2, 1: 3}
+    assert f"seed noise {report.seed_noise:.4f}" in report.verdict
+    assert "mean of up to 3 seeds" in report.basis
+
+
+def test_a_reference_trained_alone_leaves_the_searchs_own_scores_in_place():
+    study = study_of((0.80, 1000), (0.70, 10))
+    trained(study, "full", 400, (0, 0.99))
+    report = report_front(study)
+    assert report.basis == "one short training each"
+    assert report.reference.scores.ssim == 0.80
+
+
+def test_after_halving_the_front_is_that_of_the_highest_rung():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.60, 500))
+    trained(study, "rung", 30, (0, 0.81), (1, 0.72), (2, 0.83))
+    trained(study, "rung", 90, (0, 0.84), (2, 0.86))
+    report = report_front(study, score="halving")
+    assert [(c.number, c.scores.ssim) for c in report.front] == [(2, 0.86)]
+    assert report.reference.scores.ssim == 0.84
+    assert report.basis == "training of 90 steps, from scratch"
+
+
+def test_a_rung_that_only_the_reference_has_reached_is_not_yet_the_basis():
+    """The reference goes all the way at once, before there is a candidate to compare it with there."""
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), over_budget={0})
+    trained(study, "rung", 30, (0, 0.81), (2, 0.83))
+    trained(study, "rung", 90, (0, 0.84))
+    report = report_front(study, score="halving")
+    assert [(c.number, c.scores.ssim) for c in report.front] == [(2, 0.83)]
+    assert report.reference.scores.ssim == 0.81
+    assert report.basis == "training of 30 steps, from scratch"
+
+
+def test_while_only_the_reference_is_above_the_first_rung_the_first_rung_counts():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), over_budget={0})
+    trained(study, "rung", 90, (0, 0.84))
+    report = report_front(study, score="halving")
+    assert [c.number for c in report.front] == [1, 2]
+    assert report.reference.scores.ssim == 0.80
+
+
+def test_the_verdict_names_the_cost_that_was_made_small():
+    report = report_front(study_of((0.80, 1000), (0.82, 100)), cost="latency")
+    assert "at no more latency candidate 1" in report.verdict
+    assert report.to_json()["hypervolume_unit"] == "SSIM x decades of latency"

@@ -3,24 +3,27 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
 
 import nas.search
+from nas.scoring.supernet import SupernetSettings
 from nas.search import SearchSettings, SearchStopped, best_so_far, search
 from nas.task.device import Device
 from nas.task.evaluation import Quality
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
+from nas.workers import Here
 from results.progress import Silent
 from results.run import Run
 from results.study import candidates, genotype_of, open_study, reference_of
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import cost_of
+from search_spaces.count import macs_of
 from search_spaces.genotype import GENES
-from search_spaces.lpienet import build
+from search_spaces.reach import ImpossibleBudget
 from search_spaces.space import PAPER, REFERENCE, Space, default_space
 
 ROOT = Path(__file__).parent.parent
@@ -37,18 +40,22 @@ def trained(monkeypatch) -> list[Blueprint]:
     """Replaces training by a made-up quality, and records which blueprints would have been trained."""
     seen: list[Blueprint] = []
 
-    def quality(blueprint, task, recipe, seed, folder, on_step):
+    def quality(task, on_step, blueprint, recipe, seed, folder, start):
         seen.append(blueprint)
-        return build(blueprint, seed), Quality(0.5 + 0.05 * cost_of(blueprint).macs / 1e9, 30.0)
+        return Quality(0.5 + 0.05 * macs(blueprint) / 1e9, 30.0)
 
-    monkeypatch.setattr(nas.search, "train_from_scratch", quality)
+    monkeypatch.setattr(nas.search, "score_by_training", quality)
     return seen
+
+
+def macs(blueprint: Blueprint) -> float:
+    return float(macs_of(blueprint, (256, 256)))
 
 
 def run_search(folder: Path, task: Task, trials: int, budget: int | None = None, space: Space | None = None) -> Run:
     run = Run(folder)
-    settings = SearchSettings(trials=trials, recipe=Recipe(1), budget=budget)
-    search(run, space or default_space(), task, settings, Silent())
+    settings = SearchSettings(trials=trials, recipe=Recipe(1), budget=budget, sampler="tpe")
+    search(run, space or default_space(), task, settings, macs, Here(task), Silent())
     return run
 
 
@@ -83,8 +90,8 @@ def test_nothing_over_the_budget_is_trained_except_the_reference(tmp_path, task,
     budget = 400_000_000
     run = run_search(tmp_path, task, trials=12, budget=budget)
     reference, *others = trained
-    assert cost_of(reference).macs > budget
-    assert all(cost_of(blueprint).macs <= budget for blueprint in others)
+    assert macs(reference) > budget
+    assert all(macs(blueprint) <= budget for blueprint in others)
     states = [trial.state for trial in open_study(run.study).trials]
     assert TrialState.PRUNED in states
     assert states.count(TrialState.COMPLETE) == 12
@@ -105,7 +112,7 @@ def test_a_reference_over_the_budget_is_no_candidate(tmp_path, task, trained):
 
 
 def test_a_budget_that_no_network_fits_is_refused_with_the_nearest_possible_one(tmp_path, task, trained):
-    with pytest.raises(SearchStopped, match=r"the cheapest needs [\d.]+ MMACs"):
+    with pytest.raises(ImpossibleBudget, match=r"the smallest possible budget is [\d]+"):
         run_search(tmp_path, task, trials=3, budget=1_000_000)
     assert not trained
 
@@ -125,13 +132,13 @@ def test_a_space_with_two_networks_ends_the_search_instead_of_looping(tmp_path, 
 def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path, task, monkeypatch):
     calls = []
 
-    def sometimes(blueprint, task, recipe, seed, folder, on_step):
+    def sometimes(task, on_step, blueprint, recipe, seed, folder, start):
         calls.append(blueprint)
         if len(calls) == 2:
             raise Diverged("the loss became nan at step 7 of 9")
-        return build(blueprint, 0), Quality(0.6, 30.0)
+        return Quality(0.6, 30.0)
 
-    monkeypatch.setattr(nas.search, "train_from_scratch", sometimes)
+    monkeypatch.setattr(nas.search, "score_by_training", sometimes)
     run = run_search(tmp_path, task, trials=4)
     trials = open_study(run.study).trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
@@ -140,7 +147,10 @@ def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_go
 
 def test_the_best_so_far_names_the_front(tmp_path, task, trained):
     run = run_search(tmp_path, task, trials=5)
-    assert best_so_far(open_study(run.study)).startswith("SSIM best 0.5")
+    found = candidates(open_study(run.study).trials)
+    best = max(found, key=lambda candidate: candidate.scores.ssim)
+    assert best_so_far(found, "macs").startswith(f"SSIM best {best.scores.ssim:.3f}, knee 0.5")
+    assert best_so_far([], "macs") == ""
 
 
 def test_every_trial_keeps_its_genotype(tmp_path, task, trained):
@@ -148,6 +158,58 @@ def test_every_trial_keeps_its_genotype(tmp_path, task, trained):
     genotypes = [genotype_of(trial) for trial in open_study(run.study).trials if trial.state is TrialState.COMPLETE]
     assert [Blueprint.from_genotype(genotype) for genotype in genotypes] == trained
     assert PAPER not in genotypes
+
+
+def test_the_cost_is_the_one_that_the_search_was_given(tmp_path, task, trained):
+    def memory(blueprint: Blueprint) -> float:
+        return float(sum(stage.width for stage in blueprint.stages))
+
+    run, budget = Run(tmp_path), 100.0
+    settings = SearchSettings(6, Recipe(1), cost="memory", budget=budget, sampler="tpe")
+    search(run, default_space(), task, settings, memory, Here(task), Silent())
+    reference, *others = trained
+    assert memory(reference) > budget
+    assert all(memory(blueprint) <= budget for blueprint in others)
+    found = candidates(open_study(run.study).trials)
+    assert [c.scores.cost for c in found] == [memory(blueprint) for blueprint in others]
+    assert [c.scores.macs for c in found] == [macs(blueprint) for blueprint in others]
+
+
+def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, task, monkeypatch):
+    made: list[tuple[Path, SupernetSettings]] = []
+    asked: list[Path] = []
+
+    def train(space, task, settings, seed, folder, on_step):
+        path = nas.search.supernet_path(space, task, settings, seed, folder)
+        path.parent.mkdir(parents=True)
+        path.touch()
+        made.append((path, settings))
+
+    def quality(task, on_step, path, space, blueprint):
+        asked.append(path)
+        return Quality(0.6, 30.0)
+
+    monkeypatch.setattr(nas.search, "train_supernet", train)
+    monkeypatch.setattr(nas.search, "score_by_supernet", quality)
+    settings = SearchSettings(4, Recipe(9), score="supernet", budget=400_000_000, sampler="tpe")
+    for trials in (4, 6):
+        search(Run(tmp_path), default_space(), task, replace(settings, trials=trials), macs, Here(task), Silent())
+    assert made == [(asked[0], SupernetSettings(Recipe(9), ceiling=400_000_000))]
+    assert asked == [asked[0]] * 6
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"trials": 0}, "trials = 0"),
+        ({"budget": 0}, "budget = 0"),
+        ({"score": "guess"}, "score = 'guess': must be one of supernet, short, halving"),
+        ({"cost": "beauty"}, "cost = 'beauty': must be one of macs, latency, memory"),
+    ],
+)
+def test_settings_that_no_search_can_have_are_refused_by_name_and_value(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        SearchSettings(**({"trials": 1, "recipe": Recipe(1)} | wrong))
 
 
 @pytest.mark.slow
@@ -166,7 +228,8 @@ def test_a_search_killed_in_the_middle_and_started_again_is_the_search_that_was_
 
 
 def start_search(folder: Path) -> subprocess.Popen[bytes]:
-    options = ["--trials", "4", "--steps", "25", "--patch", "32", "--batch", "4", "--threads", "1"]
+    options = ["--trials", "4", "--score", "short", "--steps", "25", "--patch", "32", "--batch", "4"]
+    options += ["--workers", "1", "--confirm", "0"]
     command = [sys.executable, str(ROOT / "lpienas.py"), "search", "--out", str(folder), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.sides import on_any_size, pad_to, padded_side
+from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side
 
 
 def noise(height: int, width: int) -> Tensor:
@@ -53,8 +53,8 @@ def test_the_identity_gives_an_image_of_any_size_back(height, width):
     assert torch.equal(on_any_size(lambda x: x, image), image)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 8), (6, 7), (8, 8)])
-def test_a_network_sees_only_sides_divisible_by_four(height, width):
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 16), (12, 9), (8, 8)])
+def test_a_network_sees_only_sides_divisible_by_the_stride(height, width):
     seen = []
 
     def network(x: Tensor) -> Tensor:
@@ -62,7 +62,8 @@ def test_a_network_sees_only_sides_divisible_by_four(height, width):
         return x
 
     on_any_size(network, noise(height, width))
-    assert seen == [(-(-height // 4) * 4, -(-width // 4) * 4)]
+    assert STRIDE == 8
+    assert seen == [(-(-height // 8) * 8, -(-width // 8) * 8)]
 
 
 def test_the_result_of_the_network_is_cropped_at_the_padded_borders():

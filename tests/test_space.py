@@ -20,6 +20,7 @@ def test_the_reference_is_the_released_network():
     assert [stage.width for stage in REFERENCE.stages] == [16, 32, 64, 32, 16]
     assert {(stage.depth, stage.expansion, stage.attention) for stage in REFERENCE.stages} == {(2, 1.0, "both")}
     assert (REFERENCE.block, REFERENCE.activation, REFERENCE.head) == ("released", "elu", "gated")
+    assert REFERENCE.stem == "full"
 
 
 def test_the_paper_preset_differs_in_what_the_figure_shows_and_in_nothing_else():
@@ -41,7 +42,7 @@ def test_size_is_the_number_of_genotypes_counted_one_by_one():
 
 def test_size_of_the_default_space_is_the_product_of_its_choices():
     depth, expansion, attention = 3, 4, 4
-    widths = 5 * 6 * 6 * 6 * 5
+    widths = 4 * 4 * 4 * 4 * 4
     assert default_space().size == widths * (depth * expansion * attention) ** 5 * 2 * 2
 
 
@@ -66,7 +67,7 @@ def test_samples_reach_every_choice_of_every_gene():
 
 def test_a_genotype_outside_is_refused_by_gene_value_and_choices():
     outside = replace(REFERENCE, stages=(Stage(width=18), *REFERENCE.stages[1:]))
-    with pytest.raises(GeneError, match=r"encoder1\.width = 18: must be one of 8, 12, 16, 20, 24 in this space"):
+    with pytest.raises(GeneError, match=r"encoder1\.width = 18: must be one of 4, 8, 12, 16 in this space"):
         default_space().require(outside)
 
 
@@ -80,7 +81,7 @@ def test_nearest_leaves_a_genotype_of_the_space_alone():
 def test_nearest_moves_every_number_to_the_closest_choice():
     far = replace(REFERENCE, stages=(Stage(depth=8, width=100, expansion=4.0), Stage(width=4), *REFERENCE.stages[2:]))
     near = default_space().nearest(far)
-    assert near.stages[0] == Stage(depth=3, width=24, expansion=2.0)
+    assert near.stages[0] == Stage(depth=3, width=16, expansion=2.0)
     assert near.stages[1] == Stage(width=8)
     assert near.stages[2:] == REFERENCE.stages[2:]
 

@@ -2,15 +2,17 @@
 
 import math
 import random
+from dataclasses import replace
 
 import optuna
 import pytest
-from optuna.trial import TrialState
 
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
 from results.study import (
     BUDGET,
+    Training,
+    attributes_of,
     candidates,
     count_states,
     fix_reference_point,
@@ -18,12 +20,15 @@ from results.study import (
     in_flight,
     is_within_budget,
     open_study,
-    record_genotype,
+    record_training,
     reference_of,
     reference_point,
+    tell_failed,
     tell_scores,
-    tell_unscored,
-)  # fmt: skip
+    trainings,
+    write_rejected,
+    write_running,
+)
 from search_spaces.space import REFERENCE, default_space
 
 OTHER = default_space().sample(random.Random(0))
@@ -47,17 +52,24 @@ def study():
     return optuna.create_study(directions=["maximize", "minimize"])
 
 
-def begun(study, genotype=REFERENCE, scores=SCORES):
-    trial = study.ask()
-    record_genotype(trial, genotype, scores.macs, scores.parameters)
-    return trial
+def proposed(genotype=REFERENCE, scores=SCORES, over_budget=None):
+    """A trial that is not yet written down."""
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    for name, value in attributes_of(genotype, scores.macs, scores.parameters, scores.cost).items():
+        trial.set_user_attr(name, value)
+    if over_budget is not None:
+        trial.set_constraint(BUDGET, over_budget)
+    return trial.study.trials[0]
+
+
+def begun(study, genotype=REFERENCE, scores=SCORES, over_budget=None):
+    """The number of a trial that runs."""
+    write_running(study, proposed(genotype, scores, over_budget))
+    return len(study.trials) - 1
 
 
 def scored(study, genotype=REFERENCE, scores=SCORES, over_budget=None):
-    trial = begun(study, genotype, scores)
-    if over_budget is not None:
-        trial.set_constraint(BUDGET, over_budget)
-    tell_scores(study, trial, scores)
+    return tell_scores(study, begun(study, genotype, scores, over_budget), scores)
 
 
 def test_genotype_and_scores_come_back_when_the_study_is_opened_again(stored, path):
@@ -69,9 +81,11 @@ def test_genotype_and_scores_come_back_when_the_study_is_opened_again(stored, pa
     ]
 
 
-def test_the_sampler_sees_ssim_to_maximise_and_the_logarithm_of_macs_to_minimise(stored):
-    scored(stored)
-    assert stored.trials[0].values == [SCORES.ssim, math.log10(SCORES.macs)]
+def test_the_sampler_sees_ssim_to_maximise_and_the_logarithm_of_the_cost_to_minimise(stored):
+    assert scored(stored) == stored.trials[0].values == [SCORES.ssim, math.log10(SCORES.macs)]
+    scored(stored, scores=replace(SCORES, cost=25.5))
+    assert stored.trials[1].values == [SCORES.ssim, math.log10(25.5)]
+    assert candidates(stored.trials)[1].scores.cost == 25.5
     assert [direction.name for direction in stored.directions] == ["MAXIMIZE", "MINIMIZE"]
 
 
@@ -91,21 +105,22 @@ def test_trials_that_a_killed_process_left_running_are_given_oldest_first(stored
     scored(stored)
     begun(stored, OTHER)
     begun(stored, REFERENCE)
-    again = open_study(path)
-    left = in_flight(again)
+    left = in_flight(open_study(path).trials)
     assert [trial.number for trial in left] == [1, 2]
-    assert genotype_of(again.trials[1]) == OTHER
+    assert [genotype_of(trial) for trial in left] == [OTHER, REFERENCE]
 
 
 def test_a_trial_that_was_left_running_keeps_its_proposal_and_can_be_completed(stored, path):
-    proposed = stored.ask().suggest_categorical("head", ("gated", "conv3x3"))
+    asked = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    chosen = asked.suggest_categorical("head", ("gated", "conv3x3"))
+    for name, value in attributes_of(REFERENCE, SCORES.macs, SCORES.parameters, SCORES.cost).items():
+        asked.set_user_attr(name, value)
+    write_running(stored, asked.study.trials[0])
     again = open_study(path)
-    again.sampler = optuna.samplers.RandomSampler(seed=1)
-    (left,) = in_flight(again)
-    assert left.suggest_categorical("head", ("gated", "conv3x3")) == proposed
-    record_genotype(left, REFERENCE, SCORES.macs, SCORES.parameters)
-    tell_scores(again, left, SCORES)
-    assert in_flight(again) == []
+    (left,) = in_flight(again.trials)
+    assert left.params == {"head": chosen}
+    tell_scores(again, left.number, SCORES)
+    assert in_flight(again.trials) == []
     assert candidates(open_study(path).trials) == [Candidate(0, REFERENCE, SCORES)]
 
 
@@ -116,7 +131,10 @@ def test_a_trial_that_was_killed_before_its_genotype_was_recorded_has_none(study
 
 def test_waiting_and_finished_trials_are_not_in_flight(study):
     study.enqueue_trial({"head": "gated"})
-    assert in_flight(study) == []
+    tell_scores(study, begun(study), SCORES)
+    tell_failed(study, begun(study), "diverged")
+    write_rejected(study, proposed(), "over the budget")
+    assert in_flight(study.trials) == []
 
 
 def test_candidates_over_the_budget_are_left_out(study):
@@ -139,8 +157,8 @@ def test_the_reference_is_found_even_over_the_budget(study):
 
 
 def test_trials_without_scores_are_no_candidates(study):
-    tell_unscored(study, begun(study), TrialState.FAIL, "diverged")
-    tell_unscored(study, begun(study, OTHER), TrialState.PRUNED, "over the budget")
+    tell_failed(study, begun(study), "diverged")
+    write_rejected(study, proposed(OTHER), "over the budget")
     begun(study)
     assert candidates(study.trials) == []
     assert [trial.user_attrs.get("reason") for trial in study.trials] == ["diverged", "over the budget", None]
@@ -155,7 +173,7 @@ def test_a_reference_without_scores_is_an_error_that_says_so(study):
 
 
 def test_a_reference_whose_training_failed_is_an_error_with_the_reason(study):
-    tell_unscored(study, begun(study), TrialState.FAIL, "the loss became nan at step 7 of 40")
+    tell_failed(study, begun(study), "the loss became nan at step 7 of 40")
     with pytest.raises(ValueError, match=r"failed \(the loss became nan at step 7 of 40\)"):
         reference_of(study.trials)
 
@@ -163,8 +181,8 @@ def test_a_reference_whose_training_failed_is_an_error_with_the_reason(study):
 def test_trials_are_counted_by_state(study):
     scored(study)
     scored(study)
-    tell_unscored(study, begun(study), TrialState.FAIL, "diverged")
-    tell_unscored(study, begun(study), TrialState.PRUNED, "over the budget")
+    tell_failed(study, begun(study), "diverged")
+    write_rejected(study, proposed(), "over the budget")
     begun(study)
     assert count_states(study.trials) == {"COMPLETE": 2, "FAIL": 1, "PRUNED": 1, "RUNNING": 1}
 
@@ -201,3 +219,36 @@ def test_a_study_file_appears_only_when_its_tables_are_complete(tmp_path, monkey
     assert created == [False]
     assert path.exists()
     assert [found.name for found in tmp_path.iterdir()] == ["study.db"]
+
+
+def training(number=3, kind="full", steps=400, seed=0, ssim=0.8):
+    return Training(number, kind, steps, seed, "scratch", ssim, 30.5)
+
+
+def test_trainings_come_back_by_kind_ordered_by_trial_steps_and_seed(stored, path):
+    kept = [training(12), training(3, seed=1), training(3), training(3, steps=100), training(3, kind="rung")]
+    for one in kept:
+        record_training(stored, one)
+    again = open_study(path)
+    assert trainings(again, "full") == [kept[3], kept[2], kept[1], kept[0]]
+    assert trainings(again, "rung") == [kept[4]]
+
+
+def test_a_training_that_is_recorded_again_replaces_the_earlier_one(study):
+    record_training(study, training(ssim=0.7))
+    record_training(study, training(ssim=0.9))
+    assert trainings(study, "full") == [training(ssim=0.9)]
+
+
+def test_a_study_without_trainings_has_none(study):
+    scored(study)
+    assert trainings(study, "full") == trainings(study, "rung") == []
+
+
+def test_a_study_that_was_made_before_there_was_a_cost_is_read_with_its_multiply_adds(study):
+    trial = study.ask()
+    for name, value in (attributes_of(REFERENCE, SCORES.macs, SCORES.parameters, SCORES.cost)).items():
+        if name != "cost":
+            trial.set_user_attr(name, value)
+    tell_scores(study, 0, SCORES)
+    assert candidates(study.trials)[0].scores.cost == SCORES.macs

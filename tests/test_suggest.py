@@ -9,13 +9,31 @@ from pathlib import Path
 import optuna
 import pytest
 
-from nas.suggest import derive_seed, make_sampler, parameters_of, suggest
+from nas.suggest import (
+    AUTO,
+    POPULATION,
+    SAMPLERS,
+    derive_seed,
+    imputes,
+    make_sampler,
+    parameters_of,
+    resolve_sampler,
+    suggest,
+)
 from search_spaces.genotype import GENES
 from search_spaces.space import REFERENCE, Space, default_space, hand_made
 
 ROOT = Path(__file__).parents[1]
 SPACE = default_space()
 SAMPLES = [SPACE.sample(random.Random(seed)) for seed in range(20)]
+
+# Few choices, so that a Gaussian process answers in a moment.
+NARROW = Space(
+    {
+        gene: values if gene in ("encoder1.width", "encoder2.width", "decoder2.depth", "head") else values[:1]
+        for gene, values in SPACE.choices.items()
+    }
+)
 
 ELSEWHERE = """
 import json, sys
@@ -117,3 +135,107 @@ def test_derived_seeds_differ_by_seed_number_and_purpose():
 
 def test_a_seed_and_a_number_do_not_run_together():
     assert derive_seed(1, 23, "training") != derive_seed(12, 3, "training")
+
+
+def scored(study, trial):
+    """Tell `trial` scores that depend on its genotype alone."""
+    genotype = suggest(trial, NARROW)
+    width = genotype.stages[0].width + genotype.stages[1].width
+    study.tell(trial, [width / 100, 5 + width / 50 + genotype.stages[4].depth / 10])
+    return genotype
+
+
+def history(name, length, storage=None):
+    """The proposals of `length` trials, each by a fresh sampler on a freshly loaded study."""
+    storage = storage or optuna.storages.InMemoryStorage()
+    optuna.create_study(study_name="s", storage=storage, directions=["maximize", "minimize"], load_if_exists=True)
+    proposals = []
+    for _ in range(length):
+        study = optuna.load_study(study_name="s", storage=storage)
+        study.sampler = make_sampler(3, len(study.trials), name)
+        proposals.append(scored(study, study.ask()))
+    return proposals
+
+
+def study_with(parents):
+    study = new_study()
+    for number, parent in enumerate(parents):
+        study.enqueue_trial(parameters_of(parent))
+        study.sampler = make_sampler(0, number, "nsga2")
+        trial = study.ask()
+        suggest(trial, SPACE)
+        study.tell(trial, [0.5, 6.0])
+    return study
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_proposes_genotypes_of_the_space(name):
+    study = new_study()
+    for number in range(5):
+        study.sampler = make_sampler(0, number, name)
+        SPACE.require(suggest(study.ask(), SPACE))
+
+
+@pytest.mark.parametrize(("name", "length"), [("gp", 12), ("tpe", 20), ("nsga2", 2 * POPULATION + 4), ("random", 5)])
+def test_a_search_taken_up_again_proposes_what_an_unbroken_one_would(name, length):
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(study_name="s", storage=storage, directions=["maximize", "minimize"])
+    unbroken = []
+    for number in range(length):
+        study.sampler = make_sampler(3, number, name)
+        unbroken.append(scored(study, study.ask()))
+    assert history(name, length) == unbroken
+
+
+def test_a_fresh_genetic_sampler_breeds_from_the_generation_that_others_made():
+    study = study_with([REFERENCE] * POPULATION)
+    study.sampler = make_sampler(0, POPULATION, "nsga2")
+    child, parent = suggest(study.ask(), SPACE).flat(), REFERENCE.flat()
+    assert sum(child[gene] != parent[gene] for gene in GENES) <= 6  # a few mutations
+
+
+def test_a_genetic_sampler_has_no_parents_before_its_first_generation_is_complete():
+    study = study_with([REFERENCE] * (POPULATION - 1))
+    study.sampler = make_sampler(0, POPULATION, "nsga2")
+    child, parent = suggest(study.ask(), SPACE).flat(), REFERENCE.flat()
+    assert sum(child[gene] != parent[gene] for gene in GENES) > 6
+
+
+def test_a_gaussian_process_repeats_a_pruned_proposal_and_leaves_an_imputed_one():
+    storage = optuna.storages.InMemoryStorage()
+    history("gp", 11, storage)
+    study, proposals = optuna.load_study(study_name="s", storage=storage), []
+    for told in ("pruned", "imputed", "-"):
+        study.sampler = make_sampler(3, len(study.trials), "gp")
+        trial = study.ask()
+        proposals.append(suggest(trial, NARROW))
+        if told == "pruned":
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        elif told == "imputed":
+            study.tell(trial, [0.0, 7.0])
+    assert imputes("gp")
+    assert proposals[0] == proposals[1] != proposals[2]
+
+
+def test_only_a_gaussian_process_needs_scores_for_what_was_not_trained():
+    assert [name for name in SAMPLERS if imputes(name)] == ["gp"]
+
+
+def test_an_unknown_sampler_is_refused_by_name():
+    with pytest.raises(ValueError, match="sampler = 'grid': must be one of gp, tpe, nsga2, random"):
+        make_sampler(0, 0, "grid")
+    with pytest.raises(ValueError, match="sampler = 'grid': must be one of auto, gp, tpe, nsga2, random"):
+        resolve_sampler("grid", 10)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_named_sampler_is_taken_for_any_number_of_trials(name):
+    assert resolve_sampler(name, 1) == resolve_sampler(name, 10_000) == name
+
+
+def test_auto_goes_by_the_number_of_trials_and_names_known_samplers():
+    for limit, name in AUTO:
+        assert name in SAMPLERS
+        assert resolve_sampler("auto", min(limit, 10**9)) == name
+    first, then = AUTO[0], AUTO[1]
+    assert resolve_sampler("auto", first[0] + 1) == then[1]

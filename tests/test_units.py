@@ -2,7 +2,7 @@
 
 import pytest
 
-from search_spaces.units import format_macs, parse_macs, parse_size
+from search_spaces.units import COSTS, format_cost, format_macs, parse_cost, parse_macs, parse_size
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,50 @@ def test_a_size_that_is_none_is_refused_and_repeated(text):
     with pytest.raises(ValueError, match="write HEIGHTxWIDTH in pixels") as caught:
         parse_size(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("macs", "1.2GFLOPs", 600_000_000),
+        ("latency", "25ms", 25.0),
+        ("latency", " 0.5 S ", 500.0),
+        ("memory", "8MB", 8_000_000),
+        ("memory", "1.5 gb", 1_500_000_000),
+        ("memory", "100b", 100),
+    ],
+)
+def test_a_cost_is_read_in_the_units_of_its_kind(kind, text, value):
+    assert parse_cost(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        ("macs", "25ms", "write multiply-adds like 600M"),
+        ("latency", "25", "write milliseconds like 25ms"),
+        ("latency", "8MB", "write milliseconds like 25ms"),
+        ("latency", "0ms", "write milliseconds like 25ms"),
+        ("memory", "25ms", "write bytes like 8MB"),
+        ("memory", "-8MB", "write bytes like 8MB"),
+    ],
+)
+def test_a_cost_of_another_kind_or_of_nothing_is_refused_and_repeated(kind, text, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        parse_cost(kind, text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [("macs", 600e6, "600 MMACs (1200 MFLOPs)"), ("latency", 25.31, "25.3 ms"), ("memory", 8.388e6, "8.39 MB")],
+)
+def test_a_cost_is_printed_with_its_unit(kind, value, text):
+    assert format_cost(kind, value) == text
+
+
+def test_every_kind_of_cost_can_be_read_and_printed():
+    texts = {"macs": "600M", "latency": "25ms", "memory": "8MB"}
+    assert set(COSTS) == set(texts)
+    for kind, text in texts.items():
+        assert format_cost(kind, parse_cost(kind, text)).split(" ")[0] == str(int(text.rstrip("MBs m")))

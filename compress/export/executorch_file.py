@@ -20,7 +20,7 @@ def write_executorch(module: nn.Module, blueprint: Blueprint, size: tuple[int, i
     executorch is missing.
     """
     if size is None:
-        raise ValueError("an ExecuTorch file has one size: give size=(height, width), multiples of 4")
+        raise ValueError("an ExecuTorch file has one size: give size=(height, width), multiples of 8")
     try:
         with quiet():
             from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS

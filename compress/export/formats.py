@@ -45,7 +45,7 @@ def export_network(
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
     `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
-    [0, 1], needed for int8. Raises ValueError for an unknown word, a wrong suffix or a size not divisible by 4.
+    [0, 1], needed for int8. Raises ValueError for an unknown word, a wrong suffix or a size not divisible by 8.
     """
     if format not in FORMATS:
         raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")

@@ -19,7 +19,7 @@ def write_litert(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] 
     litert-torch is missing.
     """
     if size is None:
-        raise ValueError("a LiteRT file has one size: give size=(height, width), multiples of 4")
+        raise ValueError("a LiteRT file has one size: give size=(height, width), multiples of 8")
     try:
         with quiet():
             import litert_torch

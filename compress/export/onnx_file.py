@@ -18,7 +18,7 @@ BLUEPRINT_KEY = "lpienas.blueprint"  # of the JSON in the file's metadata
 def write_onnx(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
     """`module` (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W) float32.
 
-    H and W are any multiples of 4, so `size` is not used. Raises ImportError when onnx or onnxscript is missing.
+    H and W are any multiples of 8, so `size` is not used. Raises ImportError when onnx or onnxscript is missing.
     """
     try:
         import onnx

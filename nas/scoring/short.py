@@ -1,13 +1,15 @@
-"""Short training: score a candidate by training it from scratch for a few steps, resumable at any of them."""
+"""Short training: score a candidate by training it for some steps, resumable at any of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe, is_identity, train
-from results.files import save_network
+from results.files import has_network, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
 
@@ -21,14 +23,18 @@ def train_from_scratch(
     seed: int,
     folder: Path,
     on_step: Callable[[int, float], None] | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> tuple[LPIENet, Quality]:
     """A trained network, saved as `folder`/network, with its quality on the validation photographs.
 
-    A network that ends as the identity, because its output gate closed, is trained again with another seed. Raises
-    Diverged when the loss becomes NaN or when every attempt ends as the identity.
+    The first weights are those of `start`, or random. A network that ends as the identity, because its output gate
+    closed, is trained again from random weights of another seed. Raises Diverged when the loss becomes NaN or when
+    every attempt ends as the identity.
     """
     for attempt in range(ATTEMPTS):
         network = build(blueprint, derive_seed(seed, attempt, "weights"))
+        if start is not None and attempt == 0:
+            network.load_state_dict(dict(start))
         checkpoint = folder / f"checkpoint-{attempt}.safetensors"
         batch = task.batches(derive_seed(seed, attempt, "patches"))
         train(network, batch, task.loss, recipe, task.device, checkpoint, on_step)
@@ -39,3 +45,25 @@ def train_from_scratch(
                 used.unlink()
             return network, quality
     raise Diverged(f"the network stayed the identity with {ATTEMPTS} seeds: its output gate closed each time")
+
+
+def score_by_training(
+    task: Task,
+    on_step: Callable[[int, float], None],
+    blueprint: Blueprint,
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    start: Path | None = None,
+) -> Quality:
+    """Quality after training, as a piece of work for nas.workers; a folder that is finished is not trained again.
+
+    `start` is a network's path without suffix, whose weights the training begins with.
+    """
+    figures = folder / "quality.json"
+    if figures.exists() and has_network(folder / "network"):
+        return Quality(**read_json(figures))
+    weights = None if start is None else load_network(start).state_dict()
+    _, quality = train_from_scratch(blueprint, task, recipe, seed, folder, on_step, weights)
+    write_json(figures, quality.to_json())
+    return quality

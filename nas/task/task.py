@@ -13,6 +13,7 @@ from nas.task.losses import Loss
 from nas.task.patches import PatchSampler, validation_pairs
 from nas.task.photos import Photos, load_folder, sample_photos
 from nas.task.training import Batch
+from search_spaces.sides import STRIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class TaskSettings:
     loss: Loss = field(default_factory=Loss)
 
     def __post_init__(self) -> None:
-        if self.patch < 16 or self.patch % 4:
-            raise ValueError(f"patch = {self.patch}: must be a multiple of 4, at least 16 pixels")
+        if self.patch < 16 or self.patch % STRIDE:
+            raise ValueError(f"patch = {self.patch}: must be a multiple of {STRIDE}, at least 16 pixels")
         if self.batch < 1:
             raise ValueError(f"batch = {self.batch}: must be at least 1")
         if self.validation_side < 16:

@@ -58,13 +58,34 @@ def train(
     checkpoint: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Train `network` in place for `recipe.steps` steps and leave it on `device`.
-
-    `batch(step)` depends on the step alone, so a training that continues from `checkpoint` (safetensors, written
-    every ten seconds and kept until the caller removes it) sees what an uninterrupted one would. `on_step(step, loss)`
-    is called after each step. Raises Diverged.
-    """
+    """Train `network` in place for `recipe.steps` steps and leave it on `device`; see `descend`."""
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def gradients(step: int) -> float:
+        degraded, clean = batch(step)
+        with device.autocast():
+            output = network(degraded)
+        value = loss(output.float(), clean)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value.item()
+
+    descend(network, gradients, recipe, device, checkpoint, on_step)
+
+
+def descend(
+    network: nn.Module,
+    gradients: Callable[[int], float],
+    recipe: Recipe,
+    device: Device,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> None:
+    """Move the weights of `network`, already on `device`, along `gradients(step)` for `recipe.steps` steps of Adam.
+
+    `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
+    continues from `checkpoint` (safetensors, written every ten seconds and kept until the caller removes it) sees what
+    an uninterrupted one would. `on_step(step, loss)` is called after each step. Raises Diverged.
+    """
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
     done = 0
     if checkpoint is not None and checkpoint.exists():
@@ -75,16 +96,11 @@ def train(
         threads.begin_step()
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
-        degraded, clean = batch(step)
-        with device.autocast():
-            output = network(degraded)
-        value = loss(output.float(), clean)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-        current = value.item()
+        current = gradients(step)
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
         threads.end_step()
         if on_step is not None:

@@ -1,0 +1,273 @@
+"""Latency: how long one forward pass takes in a phone's runtime on this processor, measured and remembered."""
+
+import hashlib
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.quantize import post_training_quantize
+from compress.quiet import quiet
+from compress.runtimes import load
+from results.files import read_json, write_json
+from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.lpienet import LPIENet, build
+from search_spaces.sides import STRIDE, padded_side
+
+RUNTIMES = {"onnx": "onnxruntime", "litert": "ai-edge-litert"}  # format -> the package that runs it
+PRECISE_ENOUGH = 0.02  # standard error of the median, as a part of it, at which repeating ends
+FEWEST, MOST = 5, 200  # repeats
+_WARM_UP = 2  # passes, not timed: the first allocates memory
+_OPSET = 17  # the oldest of ONNX that has all operators of an LPIENet, float and int8
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What repeated passes of one image took, its copies in and out included.
+
+    With one thread the time is the thread's own on the processor, which equals the clock's on an idle machine; with
+    several it is the clock's.
+    """
+
+    median: float  # ms
+    spread: float  # ms, half the distance of the quartiles of single passes
+    repeats: int
+    runtime: str  # a key of RUNTIMES
+    precision: str
+    size: tuple[int, int]  # height, width in pixels, as asked; measured at the padded size
+    threads: int
+
+    @property
+    def error(self) -> float:
+        """Standard error of `median` in ms, as if passes were independent, so without slow changes."""
+        return _error(self.spread, self.repeats)
+
+
+def measure_latency(
+    blueprint: Blueprint,
+    runtime: str = "onnx",
+    precision: str = "float",
+    size: tuple[int, int] = DEFAULT_SIZE,
+    threads: int = 1,
+    seconds: float = 5.0,
+) -> Latency:
+    """Latency of the network of `blueprint` for one image of `size` (height, width).
+
+    The weights are untrained: the runtimes do the same work whatever the weights are. Passes are repeated until the
+    median is known to PRECISE_ENOUGH, for `seconds` at most (of passes, without the export), but FEWEST times at
+    least. Other work on the machine makes the figure larger, without a larger spread to tell of it: by up to a half
+    with one thread, whose caches and memory are shared, and several times with more. So let little else run.
+    Raises ValueError for a wrong argument and ImportError where a runtime is missing.
+    """
+    _validate(runtime, precision, size, threads, seconds)
+    image = _image(padded_side(size[0]), padded_side(size[1]))
+    with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
+        path = Path(folder) / f"network{FORMATS[runtime].suffix}"
+        _export(build(blueprint, seed=0).eval(), runtime, precision, (image.shape[-2], image.shape[-1]), path)
+        run = load(path, threads)
+        # On a busy machine the reference network took 160 to 620 ms by the clock, and 124 to 180 by this.
+        times = _timed(lambda: run(image), seconds, time.thread_time if threads == 1 else time.perf_counter)
+    return Latency(statistics.median(times), _spread(times), len(times), runtime, precision, size, threads)
+
+
+def latency_cost(
+    cache: Path,
+    runtime: str = "onnx",
+    precision: str = "float",
+    size: tuple[int, int] = DEFAULT_SIZE,
+    threads: int = 1,
+    seconds: float = 5.0,
+) -> Callable[[Blueprint], Latency]:
+    """`measure_latency` with these arguments, as a function that measures each blueprint once for all time.
+
+    The folder `cache` keeps one JSON file for each blueprint, runtime and its version, precision, size, number of
+    threads, and processor. Each is written whole, so a search may be killed at any moment, and several processes may
+    share the folder. Raises what `measure_latency` raises, wrong arguments at once; the function raises ValueError for
+    a damaged file.
+    """
+    _validate(runtime, precision, size, threads, seconds)
+    made_by = {
+        "runtime": runtime,
+        "version": _version(RUNTIMES[runtime]),
+        "precision": precision,
+        "size": list(size),
+        "threads": threads,
+        "processor": processor(),
+    }
+
+    def cost(blueprint: Blueprint) -> Latency:
+        key = made_by | {"blueprint": blueprint.to_json()}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        path = cache / f"{digest[:32]}.json"
+        if path.exists():
+            return _remembered(path)
+        latency = measure_latency(blueprint, runtime, precision, size, threads, seconds)
+        write_json(path, {"key": key, "latency": asdict(latency)})
+        return latency
+
+    return cost
+
+
+def processor() -> str:
+    """The processor's name as the operating system tells it."""
+    information = Path("/proc/cpuinfo")  # platform.processor() is empty on most Linux systems
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int], path: Path) -> None:
+    calibration = [_image(16 * STRIDE, 16 * STRIDE)]
+    if runtime != "onnx":
+        export_network(network, runtime, precision, path, size, calibration)
+        return
+    module = post_training_quantize(network, calibration) if precision == "int8" else network
+    _write_onnx_by_tracing(module, path)
+
+
+def _write_onnx_by_tracing(module: nn.Module, path: Path) -> None:
+    """The operators that `write_onnx` would write, by torch's older exporter, in a tenth to a thirtieth of the time.
+
+    13 s became 0.4 s for the reference network, 27 s became 3 s in int8; ONNX Runtime gave bitwise equal images, in
+    equal time. Not for files to ship: it is deprecated, and keeps no blueprint.
+    """
+    for name, symbolic in _INT8_OPERATORS.items():
+        torch.onnx.register_custom_op_symbolic(name, symbolic, _OPSET)  # type: ignore[attr-defined]
+    try:
+        with quiet():
+            torch.onnx.export(
+                _Plain(module),
+                (torch.zeros(1, IMAGE_CHANNELS, 4 * STRIDE, 5 * STRIDE),),
+                str(path),
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=["image"],
+                output_names=["enhanced"],
+                dynamic_axes={"image": {2: "height", 3: "width"}, "enhanced": {2: "height", 3: "width"}},
+            )
+    finally:
+        for name in _INT8_OPERATORS:
+            torch.onnx.unregister_custom_op_symbolic(name, _OPSET)  # type: ignore[attr-defined]
+
+
+class _Plain(nn.Module):
+    """A module in evaluation mode for ever: the exporter would call train(), which an int8 graph refuses."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.training = module.training = False
+
+    def forward(self, image: Tensor) -> Tensor:
+        output: Tensor = self.module(image)
+        return output
+
+    def train(self, mode: bool = True) -> "_Plain":
+        return self
+
+
+# The arguments of these are those of torch.ops.quantized_decomposed; `low` and `high` are the limits of int8.
+def _quantize(graph: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any, dtype: Any) -> Any:
+    return graph.op("QuantizeLinear", x, *_scale_and_zero(graph, scale, zero))
+
+
+def _dequantize(graph: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any, dtype: Any, out_dtype: Any) -> Any:
+    return graph.op("DequantizeLinear", x, *_scale_and_zero(graph, scale, zero))
+
+
+def _dequantize_weights(
+    graph: Any, x: Any, scales: Any, zeros: Any, axis: Any, low: Any, high: Any, dtype: Any, out_dtype: Any
+) -> Any:
+    int8 = graph.op("Cast", zeros, to_i=3)  # onnx.TensorProto.INT8
+    return graph.op("DequantizeLinear", x, scales, int8, axis_i=int(_constant(axis)))
+
+
+def _scale_and_zero(graph: Any, scale: Any, zero: Any) -> tuple[Any, Any]:
+    return (
+        graph.op("Constant", value_t=torch.tensor(_constant(scale), dtype=torch.float32)),
+        graph.op("Constant", value_t=torch.tensor(int(_constant(zero)), dtype=torch.int8)),
+    )
+
+
+def _constant(value: Any) -> float:
+    from torch.onnx import symbolic_helper
+
+    return float(symbolic_helper._node_get(value.node(), "value"))
+
+
+_INT8_OPERATORS: dict[str, Callable[..., Any]] = {
+    "quantized_decomposed::quantize_per_tensor": _quantize,
+    "quantized_decomposed::dequantize_per_tensor": _dequantize,
+    "quantized_decomposed::dequantize_per_channel": _dequantize_weights,
+}
+
+
+def _timed(run: Callable[[], object], seconds: float, clock: Callable[[], float]) -> list[float]:
+    """What each call of `run` took by `clock`, in ms."""
+    for _ in range(_WARM_UP):
+        run()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < FEWEST or (len(times) < MOST and time.perf_counter() < end and not _is_precise(times)):
+        begun = clock()
+        run()
+        times.append(1e3 * (clock() - begun))
+    return times
+
+
+def _is_precise(times: Sequence[float]) -> bool:
+    return _error(_spread(times), len(times)) <= PRECISE_ENOUGH * statistics.median(times)
+
+
+def _spread(times: Sequence[float]) -> float:
+    low, _, high = statistics.quantiles(times, n=4)
+    return (high - low) / 2
+
+
+def _error(spread: float, repeats: int) -> float:
+    # Of normal noise: the standard deviation is the spread / 0.6745, and a median's error sqrt(pi / 2) of a mean's.
+    return 1.2533 * spread / 0.6745 / sqrt(repeats)
+
+
+def _image(height: int, width: int) -> Tensor:
+    return torch.rand(1, IMAGE_CHANNELS, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def _remembered(path: Path) -> Latency:
+    try:
+        fields = read_json(path)["latency"]
+        return Latency(**{**fields, "size": tuple(fields["size"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no latency ({error}); delete it to have it measured again") from error
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise ImportError(f"measuring latency needs {package}: pip install {package}") from error
+
+
+def _validate(runtime: str, precision: str, size: tuple[int, int], threads: int, seconds: float) -> None:
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime = {runtime!r}: must be one of {', '.join(RUNTIMES)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision = {precision!r}: must be one of {', '.join(PRECISIONS)}")
+    if min(size) < 1:
+        raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be at least 1 pixel")
+    if threads < 1:
+        raise ValueError(f"threads = {threads}: must be at least 1")
+    if not seconds > 0:
+        raise ValueError(f"seconds = {seconds}: must be above 0")

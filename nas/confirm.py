@@ -1,0 +1,131 @@
+"""Confirm: train the best candidates of a search fully, so that its front stays one after full training."""
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+
+from nas.scoring.short import score_by_training
+from nas.suggest import derive_seed
+from nas.task.training import Diverged, Recipe
+from nas.workers import Here, Workers
+from results.candidate import Candidate
+from results.front import by_merit
+from results.progress import Watcher
+from results.report import by_number, seed_noise
+from results.run import Run
+from results.study import Training, candidates, open_study, record_training, reference_of, trainings
+from search_spaces.blueprint import Blueprint
+
+SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSettings:
+    """What full training may spend."""
+
+    recipe: Recipe
+    top: int = 5  # candidates, beside the reference
+    seeds: int = 2  # trainings, at most, of candidates closer to a neighbour than twice the seed noise
+    least: int = 1  # trainings of every candidate
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError(f"top = {self.top}: must be at least 1")
+        if not 1 <= self.least <= self.seeds:
+            raise ValueError(f"least = {self.least}, seeds = {self.seeds}: must be 1 <= least <= seeds")
+
+
+def confirm(run: Run, settings: ConfirmSettings, workers: Workers, watcher: Watcher) -> None:
+    """Train the best candidates and the reference fully, and record what each came to.
+
+    The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
+    neighbour on the cost axis than twice the noise are trained again. What is recorded already is kept, and a training
+    that was cut off continues from its checkpoint.
+    """
+    study = open_study(run.study)
+    trials = study.get_trials(deepcopy=False)
+    reference = reference_of(trials)
+    others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
+    chosen = [*best(others, settings.top), reference]
+    wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]
+    wanted += [(reference, seed) for seed in range(settings.least, settings.seeds)]
+    _train(run, study, wanted, settings, workers, watcher)
+    for seed in range(settings.least, settings.seeds):
+        close = too_close(chosen, _recorded(study, settings))
+        again = [(candidate, seed) for candidate in chosen if candidate.number in close]
+        _train(run, study, again, settings, workers, watcher)
+
+
+def best(found: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The candidates to train: the front and what comes next after it, the most isolated first."""
+    order = by_merit([(candidate.scores.ssim, candidate.scores.cost) for candidate in found])
+    return [found[place] for place in order[:count]]
+
+
+def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[int]:
+    """Numbers of candidates whose mean SSIM is within twice the seed noise of their neighbour's in cost."""
+    noise = seed_noise(trained)
+    if noise is None:
+        return set()
+    means = {n: sum(t.ssim for t in repeated) / len(repeated) for n, repeated in by_number(trained).items()}
+    ordered = sorted((c for c in chosen if c.number in means), key=lambda c: c.scores.cost)
+    close: set[int] = set()
+    for one, other in pairwise(ordered):
+        if abs(means[one.number] - means[other.number]) < 2 * noise:
+            close |= {one.number, other.number}
+    return close
+
+
+def folder_of(run: Run, number: int, steps: int, seed: int) -> Path:
+    """Where one full training is kept; `network` in it is the trained network."""
+    return run.candidate(number) / f"full-{steps}-{seed}"
+
+
+def _train(
+    run: Run,
+    study: optuna.Study,
+    wanted: Sequence[tuple[Candidate, int]],
+    settings: ConfirmSettings,
+    workers: Workers,
+    watcher: Watcher,
+) -> None:
+    steps = settings.recipe.steps
+    done = {(training.number, training.seed) for training in _recorded(study, settings)}
+    left = [(candidate, seed) for candidate, seed in wanted if (candidate.number, seed) not in done]
+    if not left:
+        return
+    watcher.begin("full training", len(left) * steps)
+    before = workers.steps()
+    if isinstance(workers, Here):
+        workers.on_step = lambda step, loss: watcher.at(min(workers.steps() - before, len(left) * steps))
+    running = {}
+    for candidate, seed in left:
+        number = candidate.number
+        work = workers.submit(
+            score_by_training,
+            Blueprint.from_genotype(candidate.genotype),
+            settings.recipe,
+            derive_seed(settings.seed, 1000 * number + seed, "full training"),
+            folder_of(run, number, steps, seed),
+        )
+        running[work] = (number, seed)
+    while running:
+        for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
+            number, seed = running.pop(future)
+            try:
+                quality = future.result()
+            except Diverged as error:
+                watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
+                continue
+            record_training(study, Training(number, "full", steps, seed, SCRATCH, quality.ssim, quality.psnr))
+            watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
+        watcher.at(min(workers.steps() - before, len(left) * steps))
+
+
+def _recorded(study: optuna.Study, settings: ConfirmSettings) -> list[Training]:
+    return [training for training in trainings(study, "full") if training.steps == settings.recipe.steps]

@@ -1,0 +1,160 @@
+"""Workers: where candidates are scored: in this process, or side by side in processes of one thread each.
+
+Two processes of one thread train nearly twice as much as one process of two, and a busy neighbour slows one of them
+instead of every operator of both.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import torch
+
+from nas.task.task import Task
+
+T = TypeVar("T")
+OnStep = Callable[[int, float], None]
+
+
+class Workers(Protocol):
+    """Somewhere to run work; a context manager, at whose end nothing runs any more."""
+
+    count: int  # of pieces of work at a time
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
+        """Run `work(task, on_step, *arguments)`; `work` is a function at the top of a module."""
+
+    def steps(self) -> int:
+        """Training steps that all work has done so far, for a progress bar."""
+
+    def seconds(self) -> float:
+        """Processor seconds of work done outside this process."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def make_workers(task: Task, count: int, threads: int = 1) -> Workers:
+    """`count` processes of `threads` threads each; for a count of 1 this process."""
+    alone = replace(task, device=replace(task.device, threads=(threads,)))
+    return Here(alone) if count == 1 else Processes(alone, count)
+
+
+def default_count(task: Task) -> int:
+    """One worker a processor, as far as memory allows (about 1.2 GB each, four at most); on a GPU one."""
+    return min(4, os.cpu_count() or 1) if task.device.name == "cpu" else 1
+
+
+class Here:
+    """Work is done in this process when it is submitted."""
+
+    count = 1
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._steps = task, 0
+        self.on_step: OnStep = lambda step, loss: None  # a progress bar may listen, since nothing else runs meanwhile
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
+        future: Future[T] = Future()
+        torch.set_num_threads(self._task.device.threads[0])
+        try:
+            future.set_result(work(self._task, self._count, *arguments))
+        except Exception as error:  # as in a process: it is raised where the result is asked for
+            future.set_exception(error)
+        return future
+
+    def steps(self) -> int:
+        return self._steps
+
+    def seconds(self) -> float:
+        return 0.0
+
+    def _count(self, step: int, loss: float) -> None:
+        self._steps += 1
+        self.on_step(step, loss)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Processes:
+    """Work is done in spawned processes, because a fork of a process that has used torch's threads can hang."""
+
+    def __init__(self, task: Task, count: int) -> None:
+        context = get_context("spawn")
+        self.count = count
+        self._steps, self._seconds = context.Value("q", 0), context.Value("d", 0.0)
+        self._pool = ProcessPoolExecutor(count, context, _begin, (task, self._steps, self._seconds))
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
+        return self._pool.submit(_work, work, arguments)
+
+    def steps(self) -> int:
+        return int(self._steps.value)
+
+    def seconds(self) -> float:
+        return float(self._seconds.value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if error is not None:  # a training may have minutes to go; its checkpoint is on disk
+            for child in active_children():
+                child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise RuntimeError(
+                "a worker process was ended from outside, or ran out of memory; the same command with fewer --workers "
+                "continues"
+            ) from error
+
+
+_task: Task  # of this worker process, set once by _begin
+_steps_done: Any  # shared with the parent, as are the seconds
+_seconds_done: Any
+
+
+def _begin(task: Task, steps: Any, seconds: Any) -> None:
+    global _task, _steps_done, _seconds_done
+    _task, _steps_done, _seconds_done = task, steps, seconds
+    torch.set_num_threads(task.device.threads[0])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the user, and ends this process
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _work(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    began = time.process_time()
+
+    def on_step(step: int, loss: float) -> None:
+        with _steps_done.get_lock():
+            _steps_done.value += 1
+
+    try:
+        return work(_task, on_step, *arguments)
+    finally:
+        with _seconds_done.get_lock():
+            _seconds_done.value += time.process_time() - began
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next job for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,205 @@
+"""Reach: which costs a space can have, before anything is trained; and whether a budget is possible in it."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from search_spaces.blueprint import Blueprint
+from search_spaces.count import macs_of, parameters_of
+from search_spaces.genotype import Gene, GeneError, Genotype
+from search_spaces.space import REFERENCE, Space
+from search_spaces.units import format_macs
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+CONFIDENCE = 0.95  # of the intervals around a share
+
+_STARTS = 6  # random genotypes from which an extreme is looked for, beside the first and the last choices
+_ONE_SIZE = (256, 256)  # which genotype is the cheapest does not depend on the size: every count grows with the pixels
+
+
+class ImpossibleBudget(ValueError):
+    """No genotype of the space fits the budget; the message names the smallest budget that one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A genotype and its costs."""
+
+    genotype: Genotype
+    macs: int  # at the size of the Reach
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of the sampled genotypes, and Wilson's interval for that of the whole space."""
+
+    value: float  # 0 to 1, as sampled
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The costs that a space can have at one size."""
+
+    genotypes: int  # in the space
+    size: tuple[int, int]  # height, width in pixels at which MACs are counted
+    fewest_macs: Counted
+    most_macs: Counted
+    fewest_parameters: Counted
+    most_parameters: Counted
+    reference: Counted  # LPIENet itself, which need not be in the space
+    samples: int  # genotypes drawn uniformly, for all that follows
+    quantiles: tuple[int, ...]  # MACs of the samples, one per QUANTILES
+    cheaper_than_reference: Share
+    budget: int | None  # MACs
+    within_budget: Share | None  # None: no budget
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the genotypes as Genotype.to_json gives them."""
+        counted = ("fewest_macs", "most_macs", "fewest_parameters", "most_parameters", "reference")
+        return asdict(self) | {
+            **{
+                name: {
+                    "macs": getattr(self, name).macs,
+                    "parameters": getattr(self, name).parameters,
+                    "genotype": getattr(self, name).genotype.to_json(),
+                }
+                for name in counted
+            },
+            "size": list(self.size),
+            "quantiles": {str(at): macs for at, macs in zip(QUANTILES, self.quantiles, strict=True)},
+            "confidence": CONFIDENCE,
+        }
+
+
+def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int, seed: int) -> Reach:
+    """The exact extremes of `space`, and what `samples` uniformly drawn genotypes say of the rest.
+
+    Raises ImpossibleBudget, and ValueError for fewer than one sample.
+    """
+    if samples < 1:
+        raise ValueError(f"samples = {samples}: must be at least 1")
+    require_possible(space, budget, size)
+    generator = random.Random(seed)
+    drawn = [_macs(space.sample(generator), size) for _ in range(samples)]
+    reference = _counted(REFERENCE, size)
+    return Reach(
+        genotypes=space.size,
+        size=size,
+        fewest_macs=_counted(cheapest(space), size),
+        most_macs=_counted(dearest(space), size),
+        fewest_parameters=_counted(_extreme(_frozen(space), _parameters, False), size),
+        most_parameters=_counted(_extreme(_frozen(space), _parameters, True), size),
+        reference=reference,
+        samples=samples,
+        quantiles=tuple(int(macs) for macs in np.quantile(drawn, QUANTILES, method="inverted_cdf")),
+        cheaper_than_reference=_share(sum(macs < reference.macs for macs in drawn), samples),
+        budget=budget,
+        within_budget=None if budget is None else _share(sum(macs <= budget for macs in drawn), samples),
+    )
+
+
+def cheapest(space: Space) -> Genotype:
+    """The genotype of `space` with the fewest MACs, at any size."""
+    return _extreme(_frozen(space), _macs, False)
+
+
+def dearest(space: Space) -> Genotype:
+    """The genotype of `space` with the most MACs, at any size."""
+    return _extreme(_frozen(space), _macs, True)
+
+
+def require_possible(space: Space, budget: int | None, size: tuple[int, int]) -> None:
+    """Raise ImpossibleBudget when no genotype of `space` has at most `budget` MACs at `size` (height, width)."""
+    least = _macs(cheapest(space), size)
+    if budget is not None and budget < least:
+        raise ImpossibleBudget(
+            f"no network of this space fits a budget of {format_macs(budget)} at {size[0]}x{size[1]}; "
+            f"the smallest possible budget is {least}, which is {format_macs(least)}"
+        )
+
+
+_Choices = tuple[tuple[str, tuple[Gene, ...]], ...]
+
+
+def _frozen(space: Space) -> _Choices:
+    return tuple((gene, tuple(values)) for gene, values in space.choices.items())
+
+
+@lru_cache(maxsize=64)
+def _extreme(choices: _Choices, measure: Callable[[Genotype], int], largest: bool) -> Genotype:
+    """The genotype whose `measure` is smallest or largest, by descent from several starts.
+
+    A step changes one gene, or two genes that hold words, by what is measured: nothing is assumed of any gene. This is
+    exact where the measure rises or falls with every number whatever the words are, as MACs and parameters do.
+    """
+    sign = -1 if largest else 1
+    best: tuple[int, Genotype] | None = None
+    for start in _starts(choices):
+        genes, value = start.flat(), sign * measure(start)
+        improved = True
+        while improved:
+            improved = False
+            for change in _changes(choices):
+                genotype = _valid(genes | change)
+                if genotype is not None and sign * measure(genotype) < value:
+                    genes, value, improved = genotype.flat(), sign * measure(genotype), True
+        if best is None or value < best[0]:
+            best = value, Genotype.from_flat(genes)
+    if best is None:
+        raise ValueError("no combination of this space's choices is a valid genotype; change the widths or expansions")
+    return best[1]
+
+
+def _starts(choices: _Choices) -> Iterator[Genotype]:
+    generator = random.Random(0)
+    wishes = [{gene: values[at] for gene, values in choices} for at in (0, -1)]
+    wishes += [{gene: generator.choice(values) for gene, values in choices} for _ in range(_STARTS)]
+    for wish in wishes:
+        genotype = _valid(wish)
+        if genotype is not None:
+            yield genotype
+
+
+def _changes(choices: _Choices) -> Iterator[dict[str, Gene]]:
+    for gene, values in choices:
+        for value in values:
+            yield {gene: value}
+    words = [(gene, values) for gene, values in choices if len(values) > 1 and isinstance(values[0], str)]
+    for (first, left), (second, right) in combinations(words, 2):
+        for one, other in product(left, right):
+            yield {first: one, second: other}
+
+
+def _valid(genes: dict[str, Gene]) -> Genotype | None:
+    """Some combinations are no genotype: a width times an expansion has to be whole."""
+    try:
+        return Genotype.from_flat(genes)
+    except GeneError:
+        return None
+
+
+def _macs(genotype: Genotype, size: tuple[int, int] = _ONE_SIZE) -> int:
+    return macs_of(Blueprint.from_genotype(genotype), size)
+
+
+def _parameters(genotype: Genotype) -> int:
+    return parameters_of(Blueprint.from_genotype(genotype))
+
+
+def _counted(genotype: Genotype, size: tuple[int, int]) -> Counted:
+    return Counted(genotype, _macs(genotype, size), _parameters(genotype))
+
+
+def _share(found: int, samples: int) -> Share:
+    from scipy.stats import binomtest  # takes a second to import
+
+    interval = binomtest(found, samples).proportion_ci(CONFIDENCE, method="wilson")
+    return Share(found / samples, float(interval.low), float(interval.high))

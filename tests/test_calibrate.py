@@ -1,0 +1,309 @@
+"""Calibrate: agreement by counting pairs, networks of every size, and a result that no earlier one leaks into."""
+
+import itertools
+import json
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scipy.stats import kendalltau
+
+import nas.calibrate
+from nas.calibrate import (
+    FULL,
+    Agreement,
+    CalibrationSettings,
+    advice,
+    agreement,
+    calibrate,
+    stratified,
+    summary_line,
+)
+from nas.scoring.supernet import SupernetSettings
+from nas.task.device import Device
+from nas.task.evaluation import Quality
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Diverged, Recipe
+from nas.workers import Here
+from results.files import read_json, write_json
+from results.progress import Silent
+from search_spaces.blueprint import Blueprint
+from search_spaces.count import macs_of, parameters_of
+from search_spaces.space import Space, default_space
+
+SPACE = default_space()
+SETTINGS = CalibrationSettings(Recipe(90), Recipe(9), SupernetSettings(Recipe(5)), networks=6)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+def tau_by_pairs(one: list[float], other: list[float]) -> float:
+    """Kendall's tau-b by counting pairs (Kendall, "Rank correlation methods")."""
+
+    def sign(difference: float) -> int:
+        return (difference > 0) - (difference < 0)
+
+    pairs = [
+        (sign(a - c), sign(b - d)) for (a, b), (c, d) in itertools.combinations(list(zip(one, other, strict=True)), 2)
+    ]
+    untied = [sum(pair[at] != 0 for pair in pairs) for at in (0, 1)]
+    return sum(left * right for left, right in pairs) / math.sqrt(untied[0] * untied[1])
+
+
+def columns(seed: int, values: int) -> tuple[list[float], list[float]]:
+    drawn = random.Random(seed)
+    return [float(drawn.randrange(values)) for _ in range(12)], [float(drawn.randrange(values)) for _ in range(12)]
+
+
+@pytest.mark.parametrize("values", [4, 10**6])
+@pytest.mark.parametrize("seed", range(5))
+def test_agreement_equals_counting_pairs_and_lies_in_its_interval(seed, values, monkeypatch):
+    """With and without ties."""
+    monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 200)
+    score, truth = columns(seed, values)
+    found = agreement("score", score, truth, 1.5, seed=0)
+    assert found.tau == pytest.approx(tau_by_pairs(score, truth))
+    assert found.tau == pytest.approx(kendalltau(score, truth).statistic)
+    assert -1 <= found.low <= found.tau <= found.high <= 1 + 1e-9
+    assert found.low < found.high
+    assert (found.score, found.seconds) == ("score", 1.5)
+
+
+def test_the_interval_narrows_with_the_number_of_networks_and_depends_on_the_seed_alone(monkeypatch):
+    monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 200)
+    score, truth = columns(0, 10**6)
+    few, many = agreement("", score, truth, 0, seed=0), agreement("", score * 4, truth * 4, 0, seed=0)
+    assert many.high - many.low < few.high - few.low
+    assert agreement("", score, truth, 0, seed=0) == few
+    assert agreement("", score, truth, 0, seed=1) != few
+
+
+def test_the_same_order_agrees_wholly_and_the_opposite_one_not_at_all(monkeypatch):
+    monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 50)
+    truth = [float(n) for n in range(8)]
+    same, opposite = (agreement("", score, truth, 0, seed=0) for score in ([x**3 for x in truth], truth[::-1]))
+    assert (same.tau, same.low, same.high) == pytest.approx((1, 1, 1))
+    assert opposite.tau == pytest.approx(-1)
+
+
+def test_a_score_that_is_the_same_for_all_agrees_with_nothing_and_can_be_written_down():
+    found = agreement("", [0.5] * 6, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0, seed=0)
+    assert (found.tau, found.low, found.high) == (0, 0, 0)
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def one(score: str, tau: float, seconds: float) -> Agreement:
+    return Agreement(score, tau, tau - 0.1, tau + 0.1, seconds)
+
+
+def test_the_advice_is_the_cheapest_score_that_reaches_the_target():
+    found = [one("supernet", 0.6, 1), one("short, 9 steps", 0.8, 5), one("short, 3 steps", 0.7, 2)]
+    alone = [one("MACs alone", 0.99, 0)]
+    assert advice([*found, *alone], 0.7).startswith("short, 3 steps: tau 0.70 for 2 processor seconds")
+    assert advice([*found, *alone], 0.6).startswith("supernet: tau 0.60")
+    assert advice([*found, *alone], 0.75).startswith("short, 9 steps: tau 0.80")
+    assert advice([*found, *alone], 0.9) == "no score reaches tau 0.90; the best is short, 9 steps with 0.80"
+
+
+def test_a_front_is_told_the_agreement_of_the_score_that_it_was_made_with():
+    scores = [one("supernet", 0.6, 1), one("short, 3 steps", 0.3, 1), one("short, 9 steps", 0.8, 1)]
+    result = {"agreements": [s.to_json() for s in scores], "advice": "take more steps", "networks": [{}] * 12}
+    assert summary_line(result, "supernet", 1000) == (
+        "calibrated: supernet against full training, Kendall tau 0.60 (0.50 to 0.70) over 12 networks"
+    )
+    assert "short, 9 steps against full training, Kendall tau 0.80" in summary_line(result, "short", 9)
+    assert "short, 9 steps against full training, Kendall tau 0.80" in summary_line(result, "halving", 9)
+    assert summary_line(result, "short", 400) == "calibration: take more steps"
+
+
+def macs(genotype) -> int:
+    return macs_of(Blueprint.from_genotype(genotype), (256, 256))
+
+
+@pytest.mark.parametrize("budget", [None, 300_000_000])
+def test_the_networks_are_different_within_the_budget_and_evenly_spread_in_decades(budget):
+    chosen = stratified(SPACE, replace(SETTINGS, networks=12, budget=budget))
+    assert len(set(chosen)) == 12
+    assert budget is None or max(map(macs, chosen)) <= budget
+    decades = [math.log10(macs(genotype)) for genotype in chosen]
+    step = (decades[-1] - decades[0]) / 11
+    assert decades[-1] - decades[0] > 0.5
+    assert all(abs(found - (decades[0] + place * step)) < step / 2 for place, found in enumerate(decades))
+
+
+def test_no_network_is_taken_twice_where_several_cost_the_same():
+    wide = ("activation", "encoder1.depth")
+    six = Space({gene: values if gene in wide else values[:1] for gene, values in SPACE.choices.items()})
+    assert len(set(stratified(six, SETTINGS))) == six.size == 6
+
+
+def test_the_networks_depend_on_the_seed_alone():
+    assert stratified(SPACE, SETTINGS) == stratified(SPACE, SETTINGS)
+    assert stratified(SPACE, SETTINGS) != stratified(SPACE, replace(SETTINGS, seed=1))
+
+
+def test_a_budget_that_too_few_networks_fit_is_refused():
+    with pytest.raises(ValueError, match="networks were found within the budget; raise --budget"):
+        stratified(SPACE, replace(SETTINGS, budget=100))
+
+
+class Made:
+    """Stands for trainings: SSIM by blueprint and steps; a finished one is kept in its folder, as a real one is."""
+
+    def __init__(self):
+        self.trained: list[tuple[Blueprint, int, str]] = []
+        self.supernets = 0
+        self.diverges: set[Blueprint] = set()
+        self.kill_at: int | None = None
+
+    def score(self, task, on_step, blueprint, recipe, seed, folder, start):
+        if (folder / "quality.json").exists():
+            return Quality(**read_json(folder / "quality.json"))
+        if len(self.trained) == self.kill_at:
+            self.kill_at = None
+            raise KeyboardInterrupt
+        if blueprint in self.diverges:
+            raise Diverged("the loss became nan")
+        below = 0 if start is None else read_json(start.parent / "quality.json")["psnr"]
+        done = int(below) + recipe.steps
+        self.trained.append((blueprint, recipe.steps, "" if start is None else start.parent.name))
+        quality = Quality(ssim_of(blueprint, done), float(done))
+        write_json(folder / "quality.json", quality.to_json())
+        return quality
+
+    def train(self, space, task, settings, seed, folder, on_step):
+        self.supernets += 1
+        path = nas.calibrate.supernet_path(space, task, settings, seed, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def ssim_of(blueprint: Blueprint, steps: int) -> float:
+    return random.Random(f"{blueprint}/{steps}").random()
+
+
+def by_supernet(task, on_step, path, space, blueprint) -> Quality:
+    assert path.exists()
+    return Quality(1e-12 * macs_of(blueprint, (256, 256)), 30.0)
+
+
+@pytest.fixture
+def made(monkeypatch) -> Made:
+    stand_in = Made()
+    monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 50)
+    monkeypatch.setattr(nas.calibrate, "score_by_training", stand_in.score)
+    monkeypatch.setattr(nas.calibrate, "train_supernet", stand_in.train)
+    monkeypatch.setattr(nas.calibrate, "score_by_supernet", by_supernet)
+    return stand_in
+
+
+def calibrated(folder: Path, task: Task, settings: CalibrationSettings = SETTINGS):
+    return calibrate(folder, SPACE, task, settings, Here(task), Silent())
+
+
+def require_right(result, settings: CalibrationSettings = SETTINGS) -> None:
+    """Every figure of every network is that of the network itself, and every agreement that of the figures."""
+    networks = stratified(SPACE, settings)
+    assert [row["genotype"] for row in result["networks"]] == [genotype.to_json() for genotype in networks]
+    for row, genotype in zip(result["networks"], networks, strict=True):
+        blueprint = Blueprint.from_genotype(genotype)
+        assert row[FULL] == ssim_of(blueprint, settings.full.steps)
+        assert row["supernet"] == 1e-12 * macs(genotype)
+        assert row["MACs alone"] == macs(genotype)
+        assert row["parameters alone"] == parameters_of(blueprint)
+        for steps in (settings.short.steps // 9, settings.short.steps // 3, settings.short.steps):
+            assert row[f"short, {steps} steps"] == ssim_of(blueprint, steps)
+    truth = [row[FULL] for row in result["networks"]]
+    for found in result["agreements"]:
+        score = [row[found["score"]] for row in result["networks"]]
+        assert found["tau"] == pytest.approx(tau_by_pairs(score, truth))
+
+
+def test_a_calibration_compares_every_score_with_full_training(tmp_path, task, made):
+    result = calibrated(tmp_path, task)
+    require_right(result)
+    assert [found["score"] for found in result["agreements"]] == [
+        "supernet",
+        "short, 1 steps",
+        "short, 3 steps",
+        "short, 9 steps",
+        "MACs alone",
+        "parameters alone",
+    ]
+    assert read_json(tmp_path / "calibration.json") == result
+    assert result["left_out"] == []
+    assert made.supernets == 1
+
+
+def test_each_rung_starts_from_the_one_below_and_full_training_from_scratch(tmp_path, task, made):
+    calibrated(tmp_path, task)
+    assert [(steps, start) for _, steps, start in made.trained[:4]] == [(90, ""), (1, ""), (2, "rung-0"), (6, "rung-1")]
+    assert len(made.trained) == 4 * SETTINGS.networks
+
+
+@pytest.mark.parametrize("kill_at", [0, 2, 9, 23])
+def test_an_interrupted_calibration_goes_on_to_the_same_result(kill_at, tmp_path, task, made):
+    made.kill_at = kill_at
+    with pytest.raises(KeyboardInterrupt):
+        calibrated(tmp_path, task)
+    assert not (tmp_path / "calibration.json").exists()
+    require_right(calibrated(tmp_path, task))
+    assert len(made.trained) == len(set(made.trained)) == 4 * SETTINGS.networks
+    assert made.supernets == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"networks": 8},
+        {"budget": 200_000_000},
+        {"seed": 1},
+        {"short": Recipe(90), "full": Recipe(9)},
+        {"short": Recipe(90)},
+        {"size": (512, 512)},
+    ],
+)
+def test_a_calibration_with_other_settings_in_one_folder_takes_nothing_that_is_not_its_own(
+    change, tmp_path, task, made
+):
+    calibrated(tmp_path, task)
+    other = replace(SETTINGS, **change)
+    result = calibrated(tmp_path, task, other)
+    if "size" not in change:
+        require_right(result, other)
+
+
+def test_other_patches_are_another_training(tmp_path, task, made):
+    calibrated(tmp_path, task)
+    before = len(made.trained)
+    calibrated(tmp_path, replace(task, settings=replace(task.settings, batch=3)))
+    assert len(made.trained) == 2 * before
+
+
+def test_a_network_that_cannot_be_trained_is_left_out_and_named(tmp_path, task, made):
+    networks = stratified(SPACE, SETTINGS)
+    made.diverges = {Blueprint.from_genotype(networks[2])}
+    result = calibrated(tmp_path, task)
+    assert result["left_out"] == [networks[2].to_json()]
+    assert len(result["networks"]) == 5
+
+
+def test_too_few_networks_that_could_be_trained_are_refused(tmp_path, task, made):
+    made.diverges = {Blueprint.from_genotype(genotype) for genotype in stratified(SPACE, SETTINGS)[:3]}
+    with pytest.raises(ValueError, match="only 3 of 6 networks could be trained"):
+        calibrated(tmp_path, task)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"networks": 3}, "networks = 3"), ({"target": 0.0}, r"target = 0\.0"), ({"target": 1.1}, r"target = 1\.1")],
+)
+def test_settings_that_no_calibration_can_have_are_refused_by_name_and_value(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        replace(SETTINGS, **wrong)

@@ -1,0 +1,223 @@
+"""Confirm: who is trained fully and how often, that nothing is trained twice, and the front that it makes."""
+
+import optuna
+import pytest
+
+import nas.confirm
+from nas.confirm import ConfirmSettings, best, confirm, folder_of, too_close
+from nas.task.device import Device
+from nas.task.evaluation import Quality
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Diverged, Recipe
+from nas.workers import Here
+from results.candidate import Candidate, Scores
+from results.front import ReferencePoint
+from results.progress import Silent
+from results.report import report_front
+from results.run import Run
+from results.study import (
+    BUDGET,
+    Training,
+    attributes_of,
+    candidates,
+    fix_reference_point,
+    record_training,
+    tell_scores,
+    trainings,
+)
+from search_spaces.space import REFERENCE
+
+# SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
+SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
+SETTINGS = ConfirmSettings(Recipe(40), top=3, seeds=2)
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """A finished search, in memory."""
+    made = optuna.create_study(directions=["maximize", "minimize"])
+    fix_reference_point(made, ReferencePoint(0.05, 10_000))
+    for number, (ssim, macs) in enumerate(SEARCHED):
+        trial = made.ask()
+        for name, value in attributes_of(REFERENCE, macs, 1000, float(macs)).items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(BUDGET, -1.0)
+        tell_scores(made, number, Scores(ssim, 30.0, macs, 1000))
+    monkeypatch.setattr(nas.confirm, "open_study", lambda path: made)
+    return made
+
+
+class Trainings:
+    """Stands for full trainings: their SSIM by (number, seed), and what was done."""
+
+    def __init__(self, ssim):
+        self.ssim, self.done, self.seeds, self.folders = ssim, [], [], []
+        self.kill_at, self.diverges = None, None
+        self.kept = {}  # what is finished, by folder, as quality.json keeps it
+
+    def score(self, task, on_step, blueprint, recipe, seed, folder):
+        if folder in self.kept:
+            return self.kept[folder]
+        number, repetition = int(folder.parent.name), int(folder.name.rsplit("-", 1)[1])
+        if len(self.done) == self.kill_at:
+            self.kill_at = None
+            raise Killed
+        if (number, repetition) == self.diverges:
+            raise Diverged("the loss became nan")
+        self.done.append((number, repetition))
+        self.seeds.append(seed)
+        self.folders.append(folder)
+        self.kept[folder] = Quality(self.ssim(number, repetition), 31.0)
+        return self.kept[folder]
+
+
+@pytest.fixture
+def confirmed(study, task, tmp_path, monkeypatch):
+    """A function that confirms with made-up trainings, which it returns; again after a kill."""
+
+    def go(ssim, settings=SETTINGS, kill_at=None, diverges=None):
+        made = Trainings(ssim)
+        made.kill_at, made.diverges = kill_at, diverges
+        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        try:
+            confirm(Run(tmp_path), settings, Here(task), Silent())
+        except Killed:
+            confirm(Run(tmp_path), settings, Here(task), Silent())
+        return made
+
+    return go
+
+
+def apart(number: int, seed: int) -> float:
+    """Candidates far from one another, seeds close together."""
+    return 0.5 + 0.05 * number + 0.001 * seed
+
+
+def alike(number: int, seed: int) -> float:
+    """Candidates closer than the seeds."""
+    return 0.5 + 0.001 * number + 0.05 * seed
+
+
+def candidate(number: int, ssim: float, macs: int) -> Candidate:
+    return Candidate(number, REFERENCE, Scores(ssim, 30.0, macs, 1000))
+
+
+def test_the_best_are_the_front_and_then_what_comes_next_after_it(study):
+    found = candidates(study.trials)
+    assert {c.number for c in best(found, 3)} == {1, 2, 3}
+    assert [c.number for c in best(found, 5)][3:] == [4, 5]
+    assert [c.number for c in best(found, 100)] == [*[c.number for c in best(found, 5)], 0, 6]
+
+
+def test_the_best_and_the_reference_are_trained_and_the_reference_with_every_seed(confirmed):
+    assert sorted(confirmed(apart).done) == [(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)]
+
+
+def test_as_many_candidates_are_trained_as_were_asked_for_beside_a_reference_that_is_one_of_the_best(confirmed):
+    assert {number for number, _ in confirmed(apart, ConfirmSettings(Recipe(40), top=6, seeds=1)).done} == set(range(7))
+
+
+def test_candidates_closer_than_the_seed_noise_are_trained_again(confirmed):
+    every = [(number, seed) for number in range(4) for seed in range(2)]
+    assert sorted(confirmed(alike).done) == every
+
+
+def test_only_those_that_are_close_to_a_neighbour_in_cost_are_trained_again(confirmed):
+    """In order of cost 1, 2, 3, 0: 1 and 2 are close; 3 is close to 1, but not to its neighbours."""
+    means = {1: 0.700, 2: 0.7001, 3: 0.60, 0: 0.80}
+    done = confirmed(lambda number, seed: means[number] + 0.001 * seed).done
+    assert sorted(done) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]
+
+
+def test_one_seed_trains_everything_once(confirmed):
+    assert sorted(confirmed(alike, ConfirmSettings(Recipe(40), top=3, seeds=1)).done) == [(n, 0) for n in range(4)]
+
+
+def test_too_close_equals_a_comparison_of_all_neighbours_by_hand():
+    chosen = [candidate(n, 0.5, macs) for n, macs in ((1, 30), (2, 10), (3, 20), (4, 40))]
+    noise = [Training(1, "full", 40, seed, "scratch", 0.70 + 0.01 * seed, 31.0) for seed in (0, 1)]  # mean 0.705
+    once = [Training(n, "full", 40, 0, "scratch", ssim, 31.0) for n, ssim in ((2, 0.60), (3, 0.72), (4, 0.73))]
+    # noise 0.01 / sqrt(2); twice of it 0.01414. In order of cost: 0.60, 0.72, 0.705, 0.73; differences .12, .015, .025
+    assert too_close(chosen, noise + once) == set()
+    nearer = [Training(3, "full", 40, 0, "scratch", 0.719, 31.0)]  # difference .014
+    assert too_close(chosen, noise + [t for t in once if t.number != 3] + nearer) == {1, 3}
+
+
+def test_without_a_repetition_there_is_no_noise_and_nobody_is_too_close():
+    chosen = [candidate(1, 0.5, 10), candidate(2, 0.5, 20)]
+    once = [Training(n, "full", 40, 0, "scratch", 0.7, 31.0) for n in (1, 2)]
+    assert too_close(chosen, once) == set()
+
+
+def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confirmed, study, tmp_path):
+    made = confirmed(alike)
+    assert len(set(made.seeds)) == len(set(made.folders)) == 8
+    assert set(made.folders) == {folder_of(Run(tmp_path), number, 40, seed) for number, seed in made.done}
+    assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
+        (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
+    }
+
+
+@pytest.mark.parametrize("kill_at", range(8))
+def test_after_a_kill_nothing_is_trained_twice_and_nothing_is_missing(kill_at, confirmed):
+    """Whatever was recorded, what it takes to be too close is decided as without the kill."""
+    made = confirmed(alike, kill_at=kill_at)
+    assert len(made.done) == len(set(made.done)) == 8
+
+
+def test_what_is_confirmed_already_is_not_trained_again_and_more_adds_what_is_missing(confirmed):
+    confirmed(apart)
+    assert confirmed(apart).done == []
+    assert confirmed(apart, ConfirmSettings(Recipe(40), top=4, seeds=2)).done == [(4, 0)]
+
+
+def test_trainings_of_other_lengths_do_not_count(confirmed, study):
+    record_training(study, Training(1, "full", 20, 0, "scratch", 0.99, 31.0))
+    assert (1, 0) in confirmed(apart).done
+
+
+def test_a_training_that_diverges_is_left_out_and_the_others_go_on(confirmed, study):
+    made = confirmed(apart, diverges=(2, 0))
+    assert sorted(made.done) == [(0, 0), (0, 1), (1, 0), (3, 0)]
+    assert 2 not in {t.number for t in trainings(study, "full")}
+
+
+def test_the_front_is_rebuilt_from_the_full_trainings_and_says_what_fell_off(confirmed, study):
+    final = {0: 0.70, 1: 0.65, 2: 0.62, 3: 0.95}  # 2 is no longer better than the cheaper 1
+    confirmed(lambda number, seed: final[number] + 0.004 * seed)
+    report = report_front(study)
+    assert [(c.number, c.scores.ssim) for c in report.front] == [(1, 0.65), (3, 0.95)]
+    assert [c.number for c in report.fell_off] == [2]
+    assert report.reference.scores.ssim == pytest.approx(0.702)
+    assert report.seed_noise == pytest.approx(0.004 / 2**0.5)
+    assert report.verdict.startswith("The front beats the reference: at no more MACs candidate 3 is 0.2480 SSIM above")
+    assert "seed noise 0.0028" in report.verdict
+    assert "full training of 40 steps, from scratch" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"top": 0}, "top = 0: must be at least 1"),
+        ({"seeds": 0}, "least = 1, seeds = 0: must be 1 <= least <= seeds"),
+        ({"least": 0}, "least = 0, seeds = 2: must be 1 <= least <= seeds"),
+    ],
+)
+def test_settings_that_confirm_nothing_are_refused_by_name_and_value(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        ConfirmSettings(Recipe(1), **wrong)
+
+
+def test_all_are_trained_as_often_as_is_the_least_also_where_they_are_far_apart(confirmed):
+    done = confirmed(apart, ConfirmSettings(Recipe(40), top=3, seeds=3, least=2)).done
+    assert sorted(done) == sorted([(number, seed) for number in range(4) for seed in range(2)] + [(0, 2)])

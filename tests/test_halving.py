@@ -1,0 +1,238 @@
+"""Halving: the best third of a rung by brute force, and a search that promotes the same ones after any interruption."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+
+import nas.search
+from nas.scoring.halving import ETA, promotable, rungs_of
+from nas.scoring.short import score_by_training
+from nas.search import SearchSettings, search
+from nas.task.device import Device
+from nas.task.evaluation import Quality
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Diverged, Recipe
+from nas.workers import Here
+from results.files import load_network
+from results.progress import Silent
+from results.run import Run
+from results.study import REFERENCE_NUMBER, Training, trainings
+from search_spaces.blueprint import Blueprint
+from search_spaces.count import macs_of
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.space import default_space
+
+TINY = Blueprint.from_genotype(Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), head="conv3x3"))
+STEPS = (10, 30, 90)  # rungs of a training of 90 steps
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+def rung_of(points: list[tuple[float, float]]) -> tuple[list[Training], dict[int, float]]:
+    """Trainings of (SSIM, cost), numbered from 1 on, and their costs."""
+    trained = [Training(n, "rung", 10, 0, "scratch", ssim, 30.0) for n, (ssim, _) in enumerate(points, 1)]
+    return trained, {n: cost for n, (_, cost) in enumerate(points, 1)}
+
+
+def random_points(seed: int) -> list[tuple[float, float]]:
+    """Up to 20 points of a coarse grid, so that ties in one objective and in both are common."""
+    drawn = random.Random(seed)
+    return [(drawn.randrange(10) / 10, float(10 ** drawn.randrange(1, 6))) for _ in range(drawn.randrange(1, 21))]
+
+
+def ranks_by_removal(points: dict[int, tuple[float, float]]) -> dict[int, int]:
+    """Ranks by taking away, again and again, what nothing that is left dominates."""
+    left, rank, level = dict(points), {}, 0
+    while left:
+        front = [
+            n
+            for n, (ssim, cost) in left.items()
+            if not any(s >= ssim and c <= cost and (s, c) != (ssim, cost) for s, c in left.values())
+        ]
+        for n in front:
+            rank[n] = level
+            del left[n]
+        level += 1
+    return rank
+
+
+@pytest.mark.parametrize(("steps", "rungs"), [(900, (100, 300, 900)), (4, (1, 4)), (1, (1,)), (10, (1, 3, 10))])
+def test_rungs_are_a_ninth_a_third_and_all_of_the_steps_as_far_as_they_differ(steps, rungs):
+    assert rungs_of(steps) == rungs
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_who_is_promoted_has_no_higher_rank_than_who_is_not(seed):
+    points = random_points(seed)
+    trained, costs = rung_of(points)
+    promoted, rank = promotable(trained, costs), ranks_by_removal(dict(enumerate(points, 1)))
+    assert len(promoted) == len(set(promoted)) == len(points) // ETA
+    stopped = set(costs) - set(promoted)
+    assert all(rank[one] <= rank[other] for one in promoted for other in stopped)
+    assert [rank[n] for n in promoted] == sorted(rank[n] for n in promoted)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_smallest_network_is_never_stopped_for_being_small(seed):
+    """Whatever its SSIM: nothing else costs as little, so it has rank 0 and is at an end of the front."""
+    drawn = random.Random(seed)
+    points = [(drawn.uniform(0.5, 0.9), cost) for cost in drawn.sample(range(100, 10_000), drawn.randrange(5, 20))]
+    trained, costs = rung_of([*points, (0.1, 50.0)])
+    assert len(costs) in promotable(trained, costs)
+
+
+@dataclass
+class Log:
+    """What a search had trained: (trial, rung) in order, with all that decides the outcome."""
+
+    seed: int  # of the made-up qualities
+    entries: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # trial, rung, steps, seed, start
+    quality: dict[Path, Quality] = field(default_factory=dict)  # of what is finished, as quality.json keeps it
+    points: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
+    calls: int = 0
+    kill: tuple[int, str] | None = None  # at which call, "before" or "after" it was finished
+    diverges: tuple[int, int] | None = None  # trial, rung
+
+    def score(self, task, on_step, blueprint, recipe, seed, folder, start) -> Quality:
+        killed, self.calls = (self.calls, "before") == self.kill, self.calls + 1
+        if killed:
+            raise Killed
+        rung = int(folder.name.removeprefix("rung-")) if folder.name.startswith("rung-") else 0
+        number = int((folder.parent if rung else folder).name)
+        if (number, rung) == self.diverges:
+            raise Diverged("the loss became nan")
+        if folder not in self.quality:
+            drawn = random.Random(f"{self.seed}/{number}/{rung}")
+            self.quality[folder] = Quality(0.5 + drawn.randrange(6) / 20, 30.0)
+            self.entries.append((number, rung, recipe.steps, seed, "" if start is None else start.parent.name))
+            self.points[number, rung] = self.quality[folder].ssim, cost(blueprint)
+        if (self.calls - 1, "after") == self.kill:
+            raise Killed
+        return self.quality[folder]
+
+
+def cost(blueprint: Blueprint) -> float:
+    return float(macs_of(blueprint, (256, 256)))
+
+
+@pytest.fixture
+def halved(tmp_path, task, monkeypatch):
+    """A function that runs one search in memory, again after each kill; returns its log and its study."""
+
+    def run(seed: int, kill: tuple[int, str] | None = None, trials: int = 12, diverges=None):
+        study = optuna.create_study(directions=["maximize", "minimize"])
+        log = Log(seed, kill=kill, diverges=diverges)
+        monkeypatch.setattr(nas.search, "open_study", lambda path, create: study)
+        monkeypatch.setattr(nas.search, "score_by_training", log.score)
+        settings = SearchSettings(trials, Recipe(STEPS[-1]), score="halving", sampler="random", seed=seed)
+        arguments = (Run(tmp_path), default_space(), task, settings, cost, Here(task), Silent())
+        try:
+            search(*arguments)
+        except Killed:
+            search(*arguments)
+        return log, study
+
+    return run
+
+
+def promotions(log: Log) -> Iterator[tuple[int, dict[int, tuple[float, float]]]]:
+    """Every promotion of a candidate, with all that was known of its rung at that moment."""
+    known: dict[int, dict[int, tuple[float, float]]] = {0: {}, 1: {}, 2: {}}
+    for number, rung, *_ in log.entries:
+        if number == REFERENCE_NUMBER:
+            continue
+        if rung:
+            yield number, dict(known[rung - 1])
+        known[rung][number] = log.points[number, rung]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_promotion_was_of_one_of_the_best_third_of_its_rung_by_brute_force(seed, halved):
+    log, _ = halved(seed, trials=20)
+    assert any(rung == 2 for number, rung, *_ in log.entries if number != REFERENCE_NUMBER)
+    for number, rung in promotions(log):
+        rank = ranks_by_removal(rung)
+        assert sum(rank[other] < rank[number] for other in rank) < len(rung) // ETA
+
+
+@pytest.mark.parametrize("trials", [4, 12])
+def test_at_the_end_each_rung_has_sent_a_third_of_its_candidates_up(trials, halved):
+    log, _ = halved(0, trials=trials)
+    sizes = [sum(rung == at and number != REFERENCE_NUMBER for number, rung, *_ in log.entries) for at in range(3)]
+    assert sizes[0] == trials - 1
+    assert sizes[1] >= sizes[0] // ETA
+    assert sizes[2] >= sizes[1] // ETA
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5])
+def test_the_reference_goes_all_the_way(trials, halved):
+    log, study = halved(0, trials=trials)
+    assert [rung for number, rung, *_ in log.entries if number == REFERENCE_NUMBER] == [0, 1, 2]
+    assert [t.steps for t in trainings(study, "rung") if t.number == REFERENCE_NUMBER] == [30, 90]
+
+
+def test_a_rung_adds_the_steps_that_are_missing_and_starts_from_the_rung_below(halved):
+    log, study = halved(0)
+    for number, rung, steps, _, start in log.entries:
+        assert steps == STEPS[rung] - (STEPS[rung - 1] if rung else 0)
+        assert start == ("" if rung == 0 else f"{number:04d}" if rung == 1 else f"rung-{rung - 1}")
+    recorded = {(t.number, t.steps): t.ssim for t in trainings(study, "rung")}
+    assert recorded == {(n, STEPS[rung]): point[0] for (n, rung), point in log.points.items() if rung}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_search_killed_at_any_point_and_started_again_trains_what_an_unbroken_one_does(seed, moment, halved):
+    """`after`: the training was finished and kept, but the study was not told."""
+    whole, _ = halved(seed)
+    for at in range(whole.calls):
+        log, study = halved(seed, kill=(at, moment))
+        assert log.entries == whole.entries
+        assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+
+
+def test_the_order_in_which_rungs_were_told_decides_nothing(halved, monkeypatch):
+    """A resumed search reads them by number; several workers tell them as they come."""
+    whole, _ = halved(5, trials=20)
+    told = nas.search._Search._record
+
+    def told_first(self, training):
+        told(self, training)
+        self.higher.insert(0, self.higher.pop())
+
+    monkeypatch.setattr(nas.search._Search, "_record", told_first)
+    assert halved(5, trials=20)[0].entries == whole.entries
+
+
+def test_a_training_that_diverges_above_the_first_rung_ends_there_with_the_score_that_it_had(halved):
+    whole, _ = halved(0)
+    number = next(number for number, rung, *_ in whole.entries if rung == 1 and number != REFERENCE_NUMBER)
+    log, study = halved(0, diverges=(number, 1))
+    (training,) = [t for t in trainings(study, "rung") if t.number == number and t.steps == STEPS[1]]
+    assert training.ssim == log.points[number, 0][0]
+    assert study.trials[number].state.name == "COMPLETE"
+    assert len(study.trials) == 12
+
+
+def test_a_higher_rung_begins_with_the_weights_of_the_rung_below(tmp_path, task):
+    def ignore(step: int, loss: float) -> None: ...
+
+    score_by_training(task, ignore, TINY, Recipe(3), 0, tmp_path / "below")
+    start = tmp_path / "below" / "network"
+    score_by_training(task, ignore, TINY, Recipe(1, learning_rate=1e-7), 1, tmp_path / "above", start)
+    below, above = load_network(start).state_dict(), load_network(tmp_path / "above" / "network").state_dict()
+    assert all(torch.allclose(below[name], above[name], atol=1e-6) for name in below)
+    assert any(not torch.equal(below[name], above[name]) for name in below)

@@ -1,0 +1,181 @@
+"""Latency: measured in real runtimes, remembered on disk, and made the cheap way without changing what runs."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from compress import latency
+from compress.latency import Latency, latency_cost, measure_latency
+from compress.quantize import post_training_quantize
+from compress.runtimes import load
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+from search_spaces.sides import padded_side
+from search_spaces.space import REFERENCE
+
+SMALL = Blueprint.from_genotype(Genotype(tuple(Stage(depth=1, width=4) for _ in range(5))))
+
+
+def quartered(genotype: Genotype) -> Genotype:
+    return replace(genotype, stages=tuple(replace(stage, width=stage.width // 4) for stage in genotype.stages))
+
+
+def image(height: int, width: int) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The size of every export made; the exports themselves are real."""
+    made = []
+    export = latency._export
+
+    def counted(network, runtime, precision, size, path):
+        made.append(size)
+        export(network, runtime, precision, size, path)
+
+    monkeypatch.setattr(latency, "_export", counted)
+    return made
+
+
+def test_a_quarter_of_the_widths_is_faster_than_the_reference():
+    whole, quarter = (
+        measure_latency(Blueprint.from_genotype(genotype), size=(512, 512), seconds=0.5)
+        for genotype in (REFERENCE, quartered(REFERENCE))
+    )
+    assert whole.median > 1.3 * quarter.median  # in multiply-adds it is about 14 times
+    assert (whole.runtime, whole.precision, whole.size, whole.threads) == ("onnx", "float", (512, 512), 1)
+    assert whole.repeats >= latency.FEWEST
+    assert whole.spread >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float", "int8"])
+def test_litert_is_measured_at_the_padded_size(precision, exports):
+    measured = measure_latency(SMALL, "litert", precision, (30, 33), seconds=0.1)
+    assert measured.median > 0
+    assert (measured.precision, measured.size) == (precision, (30, 33))
+    assert exports == [(padded_side(30), padded_side(33))]
+
+
+def test_the_traced_float_file_computes_what_the_network_does(tmp_path):
+    network = build(Blueprint.from_genotype(REFERENCE), seed=0).eval()
+    latency._write_onnx_by_tracing(network, tmp_path / "a.onnx")
+    with torch.no_grad():
+        assert (load(tmp_path / "a.onnx")(image(48, 40)) - network(image(48, 40))).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+def test_the_traced_int8_file_runs_integer_convolutions_and_computes_what_the_int8_graph_does(tmp_path):
+    import onnx
+    import onnxruntime
+
+    graph = post_training_quantize(build(SMALL, seed=0), [image(64, 64)])
+    latency._write_onnx_by_tracing(graph, tmp_path / "a.onnx")
+    with torch.no_grad():
+        error = (load(tmp_path / "a.onnx")(image(48, 40)) - graph(image(48, 40))).square().mean()
+    assert -10 * error.log10() > 50  # dB
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.qdqisint8allowed", "1")
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in build(SMALL, seed=0).modules())
+    assert kinds.count("QLinearConv") == convolutions
+    assert "Conv" not in kinds
+
+
+def test_a_network_is_measured_once_and_remembered_by_another_process(tmp_path, exports):
+    first = latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    assert latency_cost(tmp_path, size=(32, 32), seconds=9)(SMALL) == first
+    assert exports == [(32, 32)]
+
+
+def test_another_size_network_processor_or_version_is_measured_anew(tmp_path, exports, monkeypatch):
+    other = replace(SMALL, activation="relu")
+    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    assert latency_cost(tmp_path, size=(32, 36), seconds=0.1)(SMALL).size == (32, 36)
+    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(other)
+    latency_cost(tmp_path, size=(32, 32), threads=2, seconds=0.1)(SMALL)
+    monkeypatch.setattr(latency, "processor", lambda: "another")
+    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    monkeypatch.setattr(latency, "_version", lambda package: "0.0")
+    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    assert len(exports) == len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("text", ['{"key": {}', '{"key": {}}', '{"latency": {"size": [1, 2]}}'])
+def test_a_damaged_memory_is_an_error_that_names_the_file(text, tmp_path):
+    cost = latency_cost(tmp_path, size=(32, 32), seconds=0.1)
+    cost(SMALL)
+    (path,) = tmp_path.iterdir()
+    assert set(json.loads(path.read_text())["key"]) >= {"blueprint", "processor", "runtime", "version"}
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"{path.name}.*delete it"):
+        cost(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"runtime": "tflite"}, "runtime = 'tflite': must be one of onnx, litert"),
+        ({"precision": "int4"}, "precision = 'int4': must be one of float, int8"),
+        ({"size": (0, 4)}, "size = 0x4: both sides must be at least 1 pixel"),
+        ({"threads": 0}, "threads = 0: must be at least 1"),
+        ({"seconds": 0.0}, r"seconds = 0.0: must be above 0"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_at_once(arguments, rule, tmp_path):
+    with pytest.raises(ValueError, match=rule):
+        measure_latency(SMALL, **arguments)
+    with pytest.raises(ValueError, match=rule):
+        latency_cost(tmp_path, **arguments)
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_missing_runtime_is_an_error_that_names_the_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(latency.RUNTIMES, "onnx", "no-such-runtime")
+    with pytest.raises(ImportError, match="pip install no-such-runtime"):
+        latency_cost(tmp_path)
+
+
+def test_repeating_ends_when_the_median_is_known_and_else_when_time_is_up(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: clock[0])
+
+    def passes(durations):
+        remaining = iter(durations)
+
+        def run():
+            clock[0] += next(remaining)
+
+        return run
+
+    steady = latency._timed(passes([9, 9] + [0.1] * 5), 100, latency.time.perf_counter)
+    assert steady == pytest.approx([100] * 5)  # warm-up left out
+    noisy = latency._timed(passes([0, 0] + [0.1, 0.3] * 50), 4, latency.time.perf_counter)
+    assert 18 <= len(noisy) <= 22
+
+
+def test_the_error_of_the_median_is_that_of_simulated_noise():
+    generator = torch.Generator().manual_seed(0)
+    simulated = 10 + torch.randn(4000, 41, generator=generator)
+    spread = float(simulated.quantile(0.75) - simulated.quantile(0.25)) / 2
+    expected = float(simulated.median(dim=1).values.std())
+    assert Latency(10, spread, 41, "onnx", "float", (4, 4), 1).error == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_time_of_one_thread_is_its_own_and_of_several_the_clock_s(threads, monkeypatch):
+    clocks = []
+    monkeypatch.setattr(latency, "_timed", lambda run, seconds, clock: clocks.append(clock) or [1.0, 1.0])
+    measure_latency(SMALL, size=(32, 32), threads=threads)
+    assert clocks == [{1: time.thread_time, 2: time.perf_counter}[threads]]

@@ -1,0 +1,121 @@
+"""Workers: the same weights in this process and in others, and every way to fail says what happened."""
+
+import os
+import signal
+import time
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nas.scoring.short import score_by_training
+from nas.task.device import Device
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Diverged, Recipe
+from nas.workers import Here, Processes, default_count, make_workers
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+
+PLANS = [
+    Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, attention),) * 5, head="conv3x3"))
+    for attention in ("none", "channel")
+]
+RECIPE = Recipe(4)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test", threads=(2, 1)))
+
+
+def broken_start(folder: Path, task: Task) -> Path:
+    """Weights with which the first loss is no number."""
+    score_by_training(task, lambda step, loss: None, PLANS[0], Recipe(1), 0, folder)
+    weights = load_file(folder / "network.safetensors")
+    save_file({name: tensor * torch.nan for name, tensor in weights.items()}, folder / "network.safetensors")
+    return folder / "network"
+
+
+def test_two_workers_train_what_one_does_to_the_bit_and_bring_an_exception_back(tmp_path, task):
+    """One test, because each process takes seconds to start."""
+    broken = broken_start(tmp_path / "broken", task)
+    with make_workers(task, 1) as here:
+        alone = [here.submit(score_by_training, plan, RECIPE, 7, tmp_path / f"one-{i}") for i, plan in enumerate(PLANS)]
+    with make_workers(task, 2) as two:
+        assert isinstance(two, Processes)
+        both = [two.submit(score_by_training, plan, RECIPE, 7, tmp_path / f"two-{i}") for i, plan in enumerate(PLANS)]
+        failing = two.submit(score_by_training, PLANS[0], RECIPE, 7, tmp_path / "failing", broken)
+        assert [work.result() for work in both] == [work.result() for work in alone]
+        with pytest.raises(Diverged, match="the loss became nan at step 0 of 4"):
+            failing.result()
+        assert two.steps() == here.steps() >= 2 * RECIPE.steps
+    for i in range(len(PLANS)):
+        weights = [(tmp_path / f"{who}-{i}" / "network.safetensors").read_bytes() for who in ("one", "two")]
+        assert weights[0] == weights[1]
+
+
+def test_a_killed_worker_process_is_explained_and_what_to_do_about_it(tmp_path, task):
+    with pytest.raises(RuntimeError, match=r"ended from outside, or ran out of memory; .* fewer --workers continues"):
+        train_and_kill(task, tmp_path)
+
+
+def train_and_kill(task: Task, folder: Path) -> None:
+    with Processes(task, 1) as workers:
+        work = workers.submit(score_by_training, PLANS[0], Recipe(10**6), 0, folder)
+        for _ in range(600):
+            time.sleep(0.1)
+            if workers.steps():
+                break
+        (child,) = active_children()
+        os.kill(child.pid, signal.SIGKILL)
+        work.result()
+
+
+def test_one_worker_is_this_process_with_one_thread(task):
+    with make_workers(task, 1) as workers:
+        assert isinstance(workers, Here)
+        assert workers.count == 1
+        assert workers.submit(lambda task, on_step: (os.getpid(), task.device.threads)).result() == (os.getpid(), (1,))
+        assert torch.get_num_threads() == 1
+
+
+def test_work_here_gets_its_arguments_and_every_step_is_counted_and_heard(task):
+    def work(task, on_step, first, second):
+        for step in range(3):
+            on_step(step, step / 10)
+        return first + second
+
+    with Here(task) as workers:
+        heard = []
+        workers.on_step = lambda step, loss: heard.append((step, loss))
+        assert workers.submit(work, 2, 3).result() == 5
+        assert workers.submit(work, 4, 5).result() == 9
+        assert workers.steps() == 6
+        assert heard == 2 * [(0, 0.0), (1, 0.1), (2, 0.2)]
+
+
+def test_an_exception_here_is_raised_where_the_result_is_asked_for(task):
+    def fails(task, on_step):
+        raise Diverged("the loss became nan")
+
+    with Here(task) as workers:
+        work = workers.submit(fails)
+        with pytest.raises(Diverged, match="the loss became nan"):
+            work.result()
+
+
+def test_an_interruption_here_ends_the_work_at_once(task):
+    def interrupted(task, on_step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Here(task) as workers:
+        workers.submit(interrupted)
+
+
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 2), (16, 4), (None, 1)])
+def test_by_default_there_is_a_worker_a_processor_but_four_at_most(processors, workers, task, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert default_count(task) == workers
