@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "score": "supernet",
     "cost": "macs",
     "latency_in": "onnx-float",
+    "fix": [],
     "budget": None,
     "size": [256, 256],
     "sampler": "auto",
@@ -38,6 +39,7 @@ _DEFAULTS: dict[str, Any] = {
     "patch": 64,
     "batch": 8,
 }  # of a search
+_STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
 _DESCRIPTION = """\
 Find the best small photo-enhancement network for a phone, shrink it, and ship it.
@@ -160,7 +162,7 @@ def _search(options: argparse.Namespace) -> None:
         asked = _search_settings(run, options)
         asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
         if asked["steps"] is None:
-            asked["steps"] = {"supernet": 1000}.get(asked["score"], 400)
+            asked["steps"] = _STEPS[asked["score"]]
         settings = SearchSettings(
             trials=options.trials,
             recipe=Recipe(asked["steps"]),
@@ -181,7 +183,7 @@ def _search(options: argparse.Namespace) -> None:
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(console))
         cost_of = _cost_of(run, settings.cost, settings.size, asked["latency_in"])
-        search(run, default_space(), task, settings, cost_of, workers, bars)
+        search(run, default_space().fixed(asked["fix"]), task, settings, cost_of, workers, bars)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
             full = ConfirmSettings(
@@ -216,13 +218,15 @@ def _calibrate(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         asked = _search_settings(run, options)
-        asked |= {"sampler": None if asked["sampler"] == "auto" else asked["sampler"], "steps": asked["steps"] or 1000}
+        by_supernet = asked["score"] == "supernet"  # whether the run's own --steps are those of the supernet
+        supernet_steps = (asked["steps"] if by_supernet else None) or _STEPS["supernet"]
+        short_steps = options.short_steps or (None if by_supernet else asked["steps"]) or _STEPS["short"]
         budget = asked["budget"] if asked["cost"] == "macs" else None
         macs = None if budget is None else parse_macs(budget)
-        supernet = SupernetSettings.under(Recipe(asked["steps"]), macs, tuple(asked["size"]))
+        supernet = SupernetSettings.under(Recipe(supernet_steps), macs, tuple(asked["size"]))
         settings = CalibrationSettings(
             full=Recipe(options.full_steps),
-            short=Recipe(options.short_steps),
+            short=Recipe(short_steps),
             supernet=supernet,
             networks=options.networks,
             budget=macs,
@@ -233,7 +237,7 @@ def _calibrate(options: argparse.Namespace) -> None:
         task = _open_task(run, asked, options.threads)
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        result = calibrate(run.folder, default_space(), task, settings, workers, bars)
+        result = calibrate(run.folder, default_space().fixed(asked["fix"]), task, settings, workers, bars)
         run.summarize(calibration=result)
     if options.json:
         _print_json(result)
@@ -446,6 +450,7 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         "score": options.score,
         "cost": options.cost,
         "latency_in": options.latency_in,
+        "fix": options.fix,
         "budget": options.budget,
         "size": None if options.size is None else list(options.size),
         "sampler": options.sampler,
@@ -582,7 +587,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_search_settings(calibrate)
     calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
     calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
-    calibrate.add_argument("--short-steps", type=_count, default=400, metavar="N", help="of the highest rung (400)")
+    calibrate.add_argument("--short-steps", type=_count, metavar="N", help="of the highest rung (400)")
     calibrate.add_argument("--tau", type=float, default=0.7, metavar="TAU", help="agreement that is asked for (0.7)")
     _add_workers(calibrate)
 
@@ -731,6 +736,12 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--budget", metavar="COST", help="never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory"
+    )
+    verb.add_argument(
+        "--fix",
+        nargs="+",
+        metavar="GENE=VALUE",
+        help="leave genes fewer choices: activation=relu, attention=none,spatial, encoder1.depth=1",
     )
     verb.add_argument("--steps", type=_count, metavar="N", help="training of the supernet (1000), or of each (400)")
     verb.add_argument("--sampler", choices=("auto", "gp", "tpe", "nsga2", "random"), help="who proposes (auto)")

@@ -38,7 +38,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--against", type=Path, metavar="RUN", help="a search whose best were trained as long")
+    parser.add_argument("--heads", nargs="+", choices=("gated", "conv3x3"), default=("gated", "conv3x3"))
     options = parser.parse_args()
+    heads = {name: genotype for name, genotype in HEADS.items() if genotype.head in options.heads}
     settings = TaskSettings(options.data)
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     print(f"{task.photos.source}\n{options.steps} steps; the input has SSIM {task.input.ssim:.4f}")
@@ -53,9 +55,9 @@ def main() -> None:
                 options.out / f"{genotype.head}-{options.steps}-{seed}",
             )
             for seed in range(options.seeds)
-            for name, genotype in HEADS.items()
+            for name, genotype in heads.items()
         }
-        for name, genotype in HEADS.items():
+        for name, genotype in heads.items():
             ssims = [running[name, seed].result().ssim for seed in range(options.seeds)]
             macs = macs_of(Blueprint.from_genotype(genotype), SIZE)
             spread = f" +- {stdev(ssims):.4f}" if len(ssims) > 1 else ""

@@ -10,7 +10,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
-from nas.workers import Workers
+from nas.workers import Workers, as_finished
 from results.files import read_json, write_json
 from results.progress import Watcher
 from search_spaces.blueprint import Blueprint
@@ -219,10 +218,10 @@ def _trained_scores(
 ) -> dict[str, Column]:
     rungs = rungs_of(settings.short.steps)
     watcher.begin("training", len(networks) * (settings.full.steps + rungs[-1]))
-    running: dict[Future[list[tuple[float, float]]], tuple[int, list[str]]] = {}
     columns: dict[str, Column] = {
         name: [None] * len(networks) for name in (*(short_name(steps) for steps in rungs), FULL)
     }
+    pieces = []
     for index, genotype in enumerate(networks):
         seed = derive_seed(settings.seed, index, "calibration")
         for names, recipe, stops in (
@@ -230,16 +229,14 @@ def _trained_scores(
             ([short_name(steps) for steps in rungs], settings.short, rungs),
         ):
             path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed)}"
-            running[workers.submit(train_in_rungs, _plan(genotype), recipe, stops, seed, path)] = (index, names)
-    while running:
-        for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
-            index, names = running.pop(future)
-            try:
-                for name, figure in zip(names, future.result(), strict=True):
-                    columns[name][index] = figure
-            except Diverged as error:
-                watcher.say(f"network {index} is left out: {error}")
-        watcher.at(workers.steps())
+            pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path)))
+    for (index, names), future in as_finished(workers, train_in_rungs, pieces, watcher.at):
+        try:
+            for name, figure in zip(names, future.result(), strict=True):
+                columns[name][index] = figure
+            watcher.say(f"network {index}, {names[-1]}: SSIM {future.result()[-1][0]:.4f}")
+        except Diverged as error:
+            watcher.say(f"network {index} is left out: {error}")
     return columns
 
 

@@ -1,7 +1,6 @@
 """Confirm: train the best candidates of a search fully, so that its front stays one after full training."""
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,7 @@ import optuna
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here, Workers
+from nas.workers import Workers, as_finished
 from results.candidate import Candidate
 from results.front import by_merit
 from results.progress import Watcher
@@ -100,31 +99,26 @@ def _train(
     if not left:
         return
     watcher.begin("full training", len(left) * steps)
-    before = workers.steps()
-    if isinstance(workers, Here):
-        workers.on_step = lambda step, loss: watcher.at(min(workers.steps() - before, len(left) * steps))
-    running = {}
-    for candidate, seed in left:
-        number = candidate.number
-        work = workers.submit(
-            score_by_training,
-            Blueprint.from_genotype(candidate.genotype),
-            settings.recipe,
-            derive_seed(settings.seed, 1000 * number + seed, "full training"),
-            folder_of(run, number, steps, seed),
+    pieces = (
+        (
+            (candidate.number, seed),
+            (
+                Blueprint.from_genotype(candidate.genotype),
+                settings.recipe,
+                derive_seed(settings.seed, 1000 * candidate.number + seed, "full training"),
+                folder_of(run, candidate.number, steps, seed),
+            ),
         )
-        running[work] = (number, seed)
-    while running:
-        for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
-            number, seed = running.pop(future)
-            try:
-                quality = future.result()
-            except Diverged as error:
-                watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
-                continue
-            record_training(study, Training(number, "full", steps, seed, SCRATCH, quality.ssim, quality.psnr))
-            watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
-        watcher.at(min(workers.steps() - before, len(left) * steps))
+        for candidate, seed in left
+    )
+    for (number, seed), future in as_finished(workers, score_by_training, pieces, watcher.at):
+        try:
+            quality = future.result()
+        except Diverged as error:
+            watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
+            continue
+        record_training(study, Training(number, "full", steps, seed, SCRATCH, quality.ssim, quality.psnr))
+        watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
 
 
 def _recorded(study: optuna.Study, settings: ConfirmSettings) -> list[Training]:

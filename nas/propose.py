@@ -41,6 +41,8 @@ class Proposals:
             genotype = genotype_of(trial)
             if genotype is not None and trial.state is not TrialState.PRUNED:
                 self._known.setdefault(genotype, trial.number)
+            if not trial.params and trial.state is TrialState.COMPLETE:  # outside the space: not for the sampler
+                trial.state, trial.values = TrialState.FAIL, None
             if trial.state is TrialState.PRUNED and imputes(sampler):
                 trial.state, trial.values = TrialState.COMPLETE, self._imputed(trial)
             self._copy.add_trial(trial)
@@ -53,7 +55,10 @@ class Proposals:
         number = len(self)
         self._copy.sampler = make_sampler(self._seed, number, self._sampler)
         if number < len(self._first):
-            self._copy.enqueue_trial(parameters_of(self._first[number]))
+            genotype = self._first[number]
+            if not self._space.holds(genotype):  # the reference may have what the space leaves out
+                return Proposal(self._copy.ask(), genotype)
+            self._copy.enqueue_trial(parameters_of(genotype))
         trial = self._copy.ask()
         return Proposal(trial, suggest(trial, self._space))
 
@@ -82,7 +87,7 @@ class Proposals:
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
         """What trial `number` scored; None: its training failed."""
-        if values is None:
+        if values is None or not self._copy.get_trials(deepcopy=False)[number].params:
             self._copy.tell(number, state=TrialState.FAIL)
         else:
             self._copy.tell(number, list(values))

@@ -253,7 +253,8 @@ class _Search:
     def _submit(self, scoring: "_Scoring") -> Future[Quality]:
         blueprint = Blueprint.from_genotype(scoring.genotype)
         if self.supernet is not None:
-            return self.workers.submit(score_by_supernet, self.supernet, self.space, blueprint)
+            slice = Blueprint.from_genotype(self.space.nearest(scoring.genotype))  # the reference may be outside
+            return self.workers.submit(score_by_supernet, self.supernet, self.space, slice)
         rungs = self.settings.rungs
         folder = self.run.candidate(scoring.number)
         seed = derive_seed(self.settings.seed, scoring.number, "training")

@@ -7,8 +7,8 @@ instead of every operator of both.
 import os
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import active_children, get_context, parent_process
@@ -21,6 +21,7 @@ import torch
 from nas.task.task import Task
 
 T = TypeVar("T")
+K = TypeVar("K")
 OnStep = Callable[[int, float], None]
 
 
@@ -54,6 +55,29 @@ def make_workers(task: Task, count: int, threads: int = 1) -> Workers:
 def default_count(task: Task) -> int:
     """One worker a processor, as far as memory allows (about 1.2 GB each, four at most); on a GPU one."""
     return min(4, os.cpu_count() or 1) if task.device.name == "cpu" else 1
+
+
+def as_finished(
+    workers: Workers, work: Callable[..., T], pieces: Iterable[tuple[K, tuple[Any, ...]]], at: Callable[[int], None]
+) -> "Iterator[tuple[K, Future[T]]]":
+    """`work` with the arguments of every piece: the piece's name and its future, as they end.
+
+    No more is begun than there are workers, so that each result can be kept before the next piece begins. `at` is told
+    the training steps done since the start.
+    """
+    before = workers.steps()
+    if isinstance(workers, Here):
+        workers.on_step = lambda step, loss: at(workers.steps() - before)
+    waiting = iter(pieces)
+    running: dict[Future[T], K] = {}
+    while True:
+        while len(running) < workers.count and (piece := next(waiting, None)) is not None:
+            running[workers.submit(work, *piece[1])] = piece[0]
+        if not running:
+            return
+        for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), future
+        at(workers.steps() - before)
 
 
 class Here:

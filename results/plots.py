@@ -45,7 +45,8 @@ def plot_front(
     axes.step(*points(front), where="post", color="#1a73e8", linewidth=1.2, alpha=0.7, zorder=1)
     axes.scatter(*points(front), s=40, color="#1a73e8", label="Pareto front", zorder=3)
     axes.scatter(*points([knee]), s=170, facecolors="none", edgecolors="#e8710a", linewidths=2, label="knee", zorder=4)
-    axes.scatter(*points([reference]), s=130, marker="*", color="#d93025", label="LPIENet reference", zorder=5)
+    if report.comparison is not None:
+        axes.scatter(*points([reference]), s=130, marker="*", color="#d93025", label="LPIENet reference", zorder=5)
     for candidate in front:
         position = (candidate.scores.cost / scale, candidate.scores.ssim)
         axes.annotate(str(candidate.number), position, textcoords="offset points", xytext=(5, -11), fontsize=8)

@@ -27,7 +27,7 @@ class FrontReport:
     hypervolume: float  # SSIM times decades of cost
     reference_point: ReferencePoint
     trials: dict[str, int]  # by state
-    comparison: Comparison
+    comparison: Comparison | None  # None where the scores do not measure the reference
     seed_noise: float | None  # standard deviation of SSIM between seeds, where any network was trained twice
     seeds: dict[int, int]  # full trainings by candidate
     searched: Sequence[Candidate]  # all, with the search's own scores
@@ -36,6 +36,11 @@ class FrontReport:
     @property
     def verdict(self) -> str:
         """Whether and by how much the front beats the reference, in one sentence."""
+        if self.comparison is None:
+            return (
+                f"Not compared with the reference: {self.basis} rank candidates, they do not measure the reference. "
+                "`lpienas search --confirm 5` trains the best and the reference fully."
+            )
         unit = {"macs": "MACs", "latency": "latency", "memory": "memory"}[self.cost]
         return f"{verdict(self.comparison, self.seed_noise, unit)} Scores: {self.basis}."
 
@@ -55,8 +60,8 @@ class FrontReport:
             "trials": self.trials,
             "seed_noise": self.seed_noise,
             "seeds": self.seeds,
-            "ssim_gain_at_equal_cost": comparison.ssim_gain,
-            "cost_ratio_at_equal_ssim": comparison.cost_ratio,
+            "ssim_gain_at_equal_cost": None if comparison is None else comparison.ssim_gain,
+            "cost_ratio_at_equal_ssim": None if comparison is None else comparison.cost_ratio,
             "verdict": self.verdict,
         }
 
@@ -89,7 +94,7 @@ def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") 
         hypervolume=hypervolume([candidate.scores for candidate in judged], corner),
         reference_point=corner,
         trials=count_states(trials),
-        comparison=compare(judged, yardstick),
+        comparison=None if score == "supernet" and not final else compare(judged, yardstick),
         seed_noise=seed_noise(full),
         seeds={number: len(repeated) for number, repeated in by_number(full).items()},
         searched=searched,

@@ -25,7 +25,10 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
         table.add_row(*_row(candidate, mark, report.cost), style="bold" if mark else "")
     if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
-        table.add_row(*_row(reference, " reference", report.cost), style="cyan")
+        cells = _row(reference, " reference", report.cost)
+        if report.comparison is None:  # its costs are known, its quality is not
+            cells[1:3] = "-", "-"
+        table.add_row(*cells, style="cyan")
     return table
 
 

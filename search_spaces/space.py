@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from search_spaces.genotype import GENES, STAGES, Gene, GeneError, Genotype, Stage
@@ -47,16 +47,42 @@ class Space:
                 raise GeneError(gene, value, f"one of {', '.join(map(str, self.choices[gene]))} in this space")
         return genotype
 
+    def holds(self, genotype: Genotype) -> bool:
+        """Whether every gene is among the choices."""
+        return all(value in self.choices[gene] for gene, value in genotype.flat().items())
+
     def nearest(self, genotype: Genotype) -> Genotype:
-        """`genotype` with every number moved to the closest choice and every word kept (it must be a choice)."""
+        """`genotype` with every number moved to the closest choice, and a word that is no choice to the first one."""
         genes: dict[str, Gene] = {}
         for gene, value in genotype.flat().items():
-            numbers = [choice for choice in self.choices[gene] if not isinstance(choice, str)]
+            choices = self.choices[gene]
+            numbers = [choice for choice in choices if not isinstance(choice, str)]
             if not isinstance(value, str) and numbers:
                 genes[gene] = min(numbers, key=lambda choice, value=value: abs(choice - value))  # type: ignore[misc]
             else:
-                genes[gene] = value
+                genes[gene] = value if value in choices else choices[0]
         return self.require(Genotype.from_flat(genes))
+
+    def fixed(self, wishes: Iterable[str]) -> "Space":
+        """This space with fewer choices, by texts like `head=conv3x3`, `attention=none,spatial`, `encoder1.depth=1`.
+
+        A gene without a stage's name means that of every stage. Raises GeneError for an unknown gene and for a value
+        that is no choice of it.
+        """
+        choices = dict(self.choices)
+        for wish in wishes:
+            name, _, text = wish.partition("=")
+            genes = [gene for gene in choices if gene == name or gene.endswith(f".{name}")]
+            if not genes:
+                raise GeneError(name, text, f"a known gene: {', '.join(GENES)}, or depth, width, expansion, attention")
+            for gene in genes:
+                known = {str(value): value for value in self.choices[gene]}
+                wanted = text.split(",")
+                for word in wanted:
+                    if word not in known:
+                        raise GeneError(gene, word, f"one of {', '.join(known)}")
+                choices[gene] = tuple(value for word, value in known.items() if word in wanted)
+        return Space(choices)
 
     def extreme(self, largest: bool, words: Mapping[str, Gene]) -> Genotype:
         """The genotype with every number at its end and all kinds of attention or as few as may be.
@@ -118,7 +144,7 @@ def scaled(genotype: Genotype, factor: float) -> Genotype:
 
 
 def hand_made(space: Space) -> list[Genotype]:
-    """Genotypes worth trying first: the reference, and smaller copies of it with either head, all in `space`."""
+    """Genotypes worth trying first: the reference as it is, and smaller copies of it with either head in `space`."""
     light = replace(REFERENCE, activation="relu", head="conv3x3")
     wishes = [REFERENCE, light, scaled(light, 0.5), scaled(REFERENCE, 0.75), scaled(light, 0.25)]
-    return list(dict.fromkeys(space.nearest(wish) for wish in wishes))
+    return list(dict.fromkeys([REFERENCE, *(space.nearest(wish) for wish in wishes)]))

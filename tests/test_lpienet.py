@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from search_spaces.blocks import Pointwise
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STEMS, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build, parameters
@@ -99,6 +100,47 @@ def test_the_reference_computes_what_the_description_of_the_released_network_say
         found, expected = network(image), released_forward(image, network.state_dict())
     assert (found - image).abs().mean() > 1e-2  # the network does something
     assert (found - expected).abs().max() < 1e-12
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_matrix_products_train_a_network_as_its_convolutions_do(one_thread, monkeypatch, attention):
+    """Both ways to compute a 1x1 convolution, see blocks.Pointwise: values and gradients, and that both are taken."""
+    genotype = replace(SMALL, stages=tuple(replace(stage, attention=attention) for stage in SMALL.stages))
+    image = noise(2, 3, 16, 24).to(memory_format=torch.channels_last)
+    found = []
+    products = []
+    product = Pointwise._product
+    monkeypatch.setattr(Pointwise, "_product", lambda self, *parts: products.append(self) or product(self, *parts))
+    for fast in (True, False):
+        network = network_of(genotype).to(memory_format=torch.channels_last)
+        generator = torch.Generator().manual_seed(1)
+        for parameter in network.parameters():  # biases start at zero, which would hide one in the wrong place
+            parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+        if not fast:
+            assert {type(module) for module in products} == {Pointwise}
+            products.clear()
+            monkeypatch.setattr("search_spaces.blocks._leaves_onednn", lambda x: False)
+        output = network(image)
+        output.square().mean().backward()
+        found.append([output.detach(), *(parameter.grad for parameter in network.parameters())])
+    assert not products
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * other.abs().max().item())
+
+
+def test_outside_training_a_1x1_convolution_is_one(one_thread, monkeypatch):
+    monkeypatch.setattr(Pointwise, "_product", lambda self, *parts: pytest.fail("a matrix product"))
+    network, image = network_of(SMALL), noise(1, 3, 16, 16)
+    network(image)  # contiguous, as tracers and exports give it
+    network.eval()(image.to(memory_format=torch.channels_last))
 
 
 def test_the_paper_preset_skips_around_the_whole_block():

@@ -12,7 +12,7 @@ from nas.suggest import POPULATION
 from results.study import BUDGET, attributes_of, write_rejected, write_running
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
-from search_spaces.space import Space, default_space
+from search_spaces.space import REFERENCE, Space, default_space, hand_made
 
 # Few choices, so that a Gaussian process answers in a moment and duplicates come up.
 GENES = ("encoder1.width", "encoder2.width", "decoder2.depth", "head")
@@ -192,3 +192,14 @@ def test_other_samplers_see_that_it_was_rejected():
     propose(study, proposals, 1.0)
     for seen in (proposals, proposals_of(study, "tpe")):
         assert seen._copy.trials[0].state is TrialState.PRUNED
+
+
+def test_a_reference_outside_the_space_is_the_first_trial_and_no_concern_of_the_sampler():
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    space = default_space().fixed(["head=conv3x3"])
+    proposals = Proposals(study, space, "tpe", 0, hand_made(space))
+    first, second = proposals.ask(), proposals.ask()
+    assert (first.number, first.genotype) == (0, REFERENCE)
+    assert space.holds(second.genotype)
+    proposals.tell(0, [0.9, 9.0])
+    assert [trial.state for trial in proposals._copy.trials] == [TrialState.FAIL, TrialState.RUNNING]

@@ -167,3 +167,14 @@ def test_the_verdict_names_the_cost_that_was_made_small():
     report = report_front(study_of((0.80, 1000), (0.82, 100)), cost="latency")
     assert "at no more latency candidate 1" in report.verdict
     assert report.to_json()["hypervolume_unit"] == "SSIM x decades of latency"
+
+
+def test_inherited_weights_are_not_compared_with_the_reference_and_full_trainings_are():
+    study = study_of((0.80, 1000), (0.82, 100))
+    inherited = report_front(study, score="supernet")
+    assert inherited.comparison is None
+    assert inherited.to_json()["cost_ratio_at_equal_ssim"] is None
+    assert "Not compared with the reference" in inherited.verdict
+    for number in (0, 1):
+        record_training(study, Training(number, "full", 9, 0, "scratch", 0.9 + number / 100, 30.0))
+    assert report_front(study, score="supernet").comparison.cost_ratio == 10

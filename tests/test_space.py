@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from search_spaces.blueprint import Blueprint
+from search_spaces.count import macs_of
 from search_spaces.genotype import GENES, GeneError, Genotype, Stage
 from search_spaces.space import PAPER, PRESETS, REFERENCE, Space, default_space, hand_made, scaled
 
@@ -86,9 +88,33 @@ def test_nearest_moves_every_number_to_the_closest_choice():
     assert near.stages[2:] == REFERENCE.stages[2:]
 
 
-def test_nearest_refuses_a_word_that_is_no_choice():
-    with pytest.raises(GeneError, match="block = 'paper'"):
-        default_space().nearest(PAPER)
+def test_nearest_moves_a_word_that_is_no_choice_to_the_first_one():
+    assert default_space().nearest(PAPER) == replace(PAPER, block="released")
+
+
+def test_a_space_can_be_left_fewer_choices():
+    space = default_space().fixed(["head=conv3x3", "attention=none,spatial", "encoder1.depth=2"])
+    assert space.choices["head"] == ("conv3x3",)
+    assert space.choices["decoder2.attention"] == ("none", "spatial")
+    assert (space.choices["encoder1.depth"], space.choices["encoder2.depth"]) == ((2,), (1, 2, 3))
+    assert not space.holds(REFERENCE)
+    assert space.holds(space.nearest(REFERENCE))
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [("colour=red", "gene colour = 'red': must be a known gene"), ("head=round", "must be one of gated, conv3x3")],
+)
+def test_a_wish_that_means_nothing_is_refused_with_what_there_is(wish, says):
+    with pytest.raises(GeneError, match=says):
+        default_space().fixed([wish])
+
+
+def test_genotypes_of_any_size_are_small_as_often_as_large():
+    space, generator = default_space(), random.Random(0)
+    macs = sorted(macs_of(Blueprint.from_genotype(space.sample_of_any_size(generator)), (256, 256)) for _ in range(200))
+    assert macs[20] < 130e6  # a tenth of them; of uniform samples none in a hundred
+    assert macs[-20] > 1000e6
 
 
 @pytest.mark.parametrize(

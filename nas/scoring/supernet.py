@@ -23,6 +23,7 @@ from nas.task.evaluation import Pair, Quality, evaluate
 from nas.task.task import Task
 from nas.task.training import Recipe, descend
 from results.files import write_tensors
+from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.elastic import cuts, taken
@@ -33,6 +34,7 @@ from search_spaces.space import Space
 COUNTED_AT = (256, 256)  # height, width at which the ceiling is meant
 _CROPS = 12  # of all validation photographs together
 _CROP_SIDE = 96  # pixels, at most
+_DRAWS = 1000  # after which a ceiling is so low that the smallest network is taken
 _LARGE_OF = 4  # random slices, the most expensive of which is a step's large one under a ceiling
 
 
@@ -177,10 +179,11 @@ class Slices:
         return [large, smallest, *(self._draw(drawn) for _ in range(self._settings.random_slices))]
 
     def _draw(self, drawn: random.Random) -> Blueprint:
-        while True:
+        for _ in range(_DRAWS):
             blueprint = Blueprint.from_genotype(self._space.sample_of_any_size(drawn))
             if self._settings.ceiling is None or macs_of(blueprint, COUNTED_AT) <= self._settings.ceiling:
                 return blueprint
+        return Blueprint.from_genotype(reach.cheapest(self._space))
 
 
 def crops(task: Task) -> tuple[Pair, ...]:
