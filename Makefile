@@ -8,7 +8,8 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --budget 600M --trials 10 --steps 60
+	$(BIN)/lpienas search --out $(DEMO) --score halving --budget 600M --trials 12 --steps 180 \
+		--confirm 3 --full-steps 300 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 300
 	$(BIN)/lpienas export $(DEMO) --size 256x256
