@@ -8,10 +8,10 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --score halving --budget 600M --trials 12 --steps 180 \
-		--confirm 3 --full-steps 300 --seeds 1
+	$(BIN)/lpienas search --out $(DEMO) --score halving --budget 600M --trials 12 --steps 360 \
+		--confirm 2 --full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
-	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 300
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png \

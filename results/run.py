@@ -101,13 +101,14 @@ class Run:
         fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
         record = read_json(path) if path.exists() else fresh
         differing = {
-            name: (record["settings"].get(name), value)
+            name: (record["settings"][name], value)
             for name, value in settings.items()
-            if record["settings"].get(name) != value
+            if name in record["settings"] and record["settings"][name] != value
         }
         if differing:
             changes = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in differing.items())
             raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
+        record["settings"] = settings | record["settings"]  # one that an older version did not know is added
         record["versions"] = versions()
         record["platform"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
         record["commands"].append({"at": _now(), "command": command()})

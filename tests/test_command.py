@@ -24,6 +24,7 @@ SETTINGS = {
     "score": "short",
     "cost": "macs",
     "latency_in": "onnx-float",
+    "fix": [],
     "budget": None,
     "size": [256, 256],
     "sampler": "tpe",

@@ -68,6 +68,12 @@ def test_other_settings_are_refused_and_each_one_is_named(run):
     assert "--out" in message
 
 
+def test_a_setting_that_an_older_version_did_not_know_is_added(run):
+    run.describe({"seed": 3})
+    run.describe({"seed": 3, "fix": []})
+    assert run.settings() == {"seed": 3, "fix": []}
+
+
 def test_refused_settings_leave_the_description_alone(run):
     run.describe({"seed": 3})
     before = (run.folder / "run.json").read_text()
