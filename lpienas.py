@@ -147,7 +147,7 @@ def _space(options: argparse.Namespace) -> None:
 
 def _search(options: argparse.Namespace) -> None:
     from nas.confirm import ConfirmSettings, confirm
-    from nas.search import SearchSettings, search
+    from nas.search import SearchSettings, inherited_network, search
     from nas.suggest import resolve_sampler
     from nas.task.training import Recipe
     from nas.workers import default_count, make_workers
@@ -183,13 +183,15 @@ def _search(options: argparse.Namespace) -> None:
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(console))
         cost_of = _cost_of(run, settings.cost, settings.size, asked["latency_in"])
-        search(run, default_space().fixed(asked["fix"]), task, settings, cost_of, workers, bars)
+        space = default_space().fixed(asked["fix"])
+        search(run, space, task, settings, cost_of, workers, bars)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
             full = ConfirmSettings(
                 Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
             )
-            confirm(run, full, workers, bars)
+            inherits = settings.score == "supernet" and options.start == "inherited"
+            confirm(run, full, workers, bars, inherited_network(run, space, task, settings) if inherits else None)
         report = _report(run)
         before = read_json(run.summary).get("cpu_seconds", 0.0) if run.summary.exists() else 0.0
         run.summarize(
@@ -573,6 +575,12 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
     search.add_argument(
         "--seeds", type=_count, default=2, metavar="N", help="full trainings of networks that are too close to call (2)"
+    )
+    search.add_argument(
+        "--start",
+        choices=("inherited", "scratch"),
+        default="inherited",
+        help="first weights of a full training, where there is a supernet to inherit from (inherited)",
     )
     search.add_argument("--least-seeds", type=_count, default=1, metavar="N", help="full trainings of each of them (1)")
     _add_workers(search)

@@ -25,7 +25,7 @@ from results.files import load_network, read_json, save_network, write_json
 from results.plots import plot_front
 from results.report import FrontReport, report_front
 from results.run import Run
-from results.study import open_study, trainings
+from results.study import full_trainings, open_study
 
 
 def main() -> None:
@@ -41,9 +41,9 @@ def main() -> None:
     control = None if options.control is None else _report(Run(options.control))
     size = (record["settings"]["size"][0], record["settings"]["size"][1])
     plot_front(options.to / "front.png", report, size, None if control is None else control.front)
-    steps = max(training.steps for training in trainings(open_study(run.study), "full"))
+    trained = {training.number: training for training in full_trainings(open_study(run.study)) if training.seed == 0}
     published = report.to_json() | {
-        "full_trainings": [vars_of(training) for training in trainings(open_study(run.study), "full")],
+        "full_trainings": [vars_of(training) for training in full_trainings(open_study(run.study))],
         "commands": [_without_path(entry["command"], record["settings"]["data"]) for entry in record["commands"]],
         "settings": {name: value for name, value in record["settings"].items() if name != "data"},
         "versions": record["versions"],
@@ -56,8 +56,9 @@ def main() -> None:
     networks = options.to / "networks"
     shutil.rmtree(networks, ignore_errors=True)
     for candidate in (*report.front, report.reference):
-        trained = folder_of(run, candidate.number, steps, 0) / "network"
-        save_network(networks / f"{candidate.number:04d}", load_network(trained))
+        first = trained[candidate.number]
+        folder = folder_of(run, candidate.number, first.steps, first.start, first.seed)
+        save_network(networks / f"{candidate.number:04d}", load_network(folder / "network"))
     if options.pairs is not None:
         published["real_pairs"] = _on_real_pairs(options.pairs, networks)
     if run.calibration.exists():

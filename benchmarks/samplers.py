@@ -43,7 +43,6 @@ SLICE: dict[str, tuple[Gene, ...]] = {
     "encoder2.depth": (1, 2),
     "encoder3.width": (16, 32, 48),
     "encoder3.expansion": (0.5, 1.0),
-    "head": ("gated", "conv3x3"),
 }
 BASE: dict[str, Gene] = {"depth": 1, "width": 8, "expansion": 1.0, "attention": "none"} | {
     "block": "released", "activation": "elu", "stem": "full", "head": "conv3x3",
@@ -84,12 +83,13 @@ def _make_table(options: argparse.Namespace) -> None:
     settings = TaskSettings(made_with["data"], made_with["seed"], made_with["patch"], made_with["batch"])
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])
+    trained = default_space().fixed(made_with.get("fix", []))
     supernet = SupernetSettings.under(Recipe(made_with["steps"]), budget, tuple(made_with["size"]))
-    path = supernet_path(default_space(), task, supernet, made_with["seed"], run.supernet)
+    path = supernet_path(trained, task, supernet, made_with["seed"], run.supernet)
     rows, begun = [], time.perf_counter()
     for genotype in _all():
         blueprint = Blueprint.from_genotype(genotype)
-        quality = score_by_supernet(task, lambda step, loss: None, path, default_space(), blueprint)
+        quality = score_by_supernet(task, lambda step, loss: None, path, trained, blueprint)
         rows.append({"genotype": genotype.to_json(), "ssim": quality.ssim, "macs": macs_of(blueprint, SIZE)})
     seconds = time.perf_counter() - begun
     TABLE.write_text(json.dumps({"input_ssim": task.input.ssim, "networks": rows}, indent=1))

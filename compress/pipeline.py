@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compress.prune import prune
 from compress.quantize import FakeQuantized, post_training_quantize
-from nas.confirm import folder_of
+from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.scoring.short import train_from_scratch
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
@@ -104,10 +104,11 @@ def _stage(run: Run, name: str, scores: dict[str, Any], make: Callable[[], Made]
 
 
 def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    confirmed = folder_of(run, chosen.number, settings.training.steps, 0) / "network"
-    if has_network(confirmed):  # the search has trained it fully already
-        network = load_network(confirmed)
-        return network, _figures(network, evaluate(network.to(task.device.torch), task.validation, task.device.torch))
+    for start in (INHERITED, SCRATCH):
+        confirmed = folder_of(run, chosen.number, settings.training.steps, start, 0)
+        if (confirmed / "quality.json").exists():  # the search has trained it fully already
+            network = load_network(confirmed / "network")
+            return network, _figures(network, Quality(**read_json(confirmed / "quality.json")))
     watcher.begin("full training", settings.training.steps)
     folder = run.folder / "networks" / "training"
     blueprint = Blueprint.from_genotype(chosen.genotype)

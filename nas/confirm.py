@@ -1,6 +1,6 @@
 """Confirm: train the best candidates of a search fully, so that its front stays one after full training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,14 +12,27 @@ from nas.suggest import derive_seed
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
+from results.files import save_network
 from results.front import by_merit
 from results.progress import Watcher
 from results.report import by_number, seed_noise
 from results.run import Run
-from results.study import Training, candidates, open_study, record_training, reference_of, trainings
+from results.study import (
+    Training,
+    candidates,
+    full_trainings,
+    open_study,
+    record_training,
+    reference_of,
+    state_full,
+)
 from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype
+from search_spaces.lpienet import LPIENet
 
-SCRATCH = "scratch"
+SCRATCH, INHERITED = "scratch", "inherited weights"
+
+Network = Callable[[Genotype], LPIENet]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +52,30 @@ class ConfirmSettings:
             raise ValueError(f"least = {self.least}, seeds = {self.seeds}: must be 1 <= least <= seeds")
 
 
-def confirm(run: Run, settings: ConfirmSettings, workers: Workers, watcher: Watcher) -> None:
+def confirm(
+    run: Run, settings: ConfirmSettings, workers: Workers, watcher: Watcher, inherited: Network | None = None
+) -> None:
     """Train the best candidates and the reference fully, and record what each came to.
 
     The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
     neighbour on the cost axis than twice the noise are trained again. What is recorded already is kept, and a training
-    that was cut off continues from its checkpoint.
+    that was cut off continues from its checkpoint. Candidates start from the weights of `inherited(genotype)` where it
+    is given, the reference always from scratch.
     """
     study = open_study(run.study)
+    plan = _Plan(run, study, settings, reference_of(study.get_trials(deepcopy=False)).number, inherited)
+    state_full(study, settings.recipe.steps, plan.start)
     trials = study.get_trials(deepcopy=False)
     reference = reference_of(trials)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
     chosen = [*best(others, settings.top), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]
     wanted += [(reference, seed) for seed in range(settings.least, settings.seeds)]
-    _train(run, study, wanted, settings, workers, watcher)
+    _train(plan, wanted, workers, watcher)
     for seed in range(settings.least, settings.seeds):
-        close = too_close(chosen, _recorded(study, settings))
+        close = too_close(chosen, full_trainings(study))
         again = [(candidate, seed) for candidate in chosen if candidate.number in close]
-        _train(run, study, again, settings, workers, watcher)
+        _train(plan, again, workers, watcher)
 
 
 def best(found: Sequence[Candidate], count: int) -> list[Candidate]:
@@ -80,46 +98,53 @@ def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[i
     return close
 
 
-def folder_of(run: Run, number: int, steps: int, seed: int) -> Path:
+def folder_of(run: Run, number: int, steps: int, start: str, seed: int) -> Path:
     """Where one full training is kept; `network` in it is the trained network."""
-    return run.candidate(number) / f"full-{steps}-{seed}"
+    return run.candidate(number) / f"{'full' if start == SCRATCH else 'inherited'}-{steps}-{seed}"
 
 
-def _train(
-    run: Run,
-    study: optuna.Study,
-    wanted: Sequence[tuple[Candidate, int]],
-    settings: ConfirmSettings,
-    workers: Workers,
-    watcher: Watcher,
-) -> None:
-    steps = settings.recipe.steps
-    done = {(training.number, training.seed) for training in _recorded(study, settings)}
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What all full trainings of one call share."""
+
+    run: Run
+    study: optuna.Study
+    settings: ConfirmSettings
+    reference: int  # number of its trial
+    inherited: Network | None
+
+    @property
+    def start(self) -> str:
+        return SCRATCH if self.inherited is None else INHERITED
+
+    def start_of(self, number: int) -> str:
+        return SCRATCH if number == self.reference else self.start
+
+    def arguments(self, candidate: Candidate, seed: int) -> tuple[object, ...]:
+        """What score_by_training needs; the inherited network is written for the worker to read."""
+        number, settings, first = candidate.number, self.settings, None
+        folder = folder_of(self.run, number, settings.recipe.steps, self.start_of(number), seed)
+        if self.inherited is not None and self.start_of(number) == INHERITED:
+            first = folder / "start"
+            save_network(first, self.inherited(candidate.genotype))
+        own = derive_seed(settings.seed, 1000 * number + seed, "full training")
+        return Blueprint.from_genotype(candidate.genotype), settings.recipe, own, folder, first
+
+
+def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Workers, watcher: Watcher) -> None:
+    steps = plan.settings.recipe.steps
+    done = {(training.number, training.seed) for training in full_trainings(plan.study)}
     left = [(candidate, seed) for candidate, seed in wanted if (candidate.number, seed) not in done]
     if not left:
         return
     watcher.begin("full training", len(left) * steps)
-    pieces = (
-        (
-            (candidate.number, seed),
-            (
-                Blueprint.from_genotype(candidate.genotype),
-                settings.recipe,
-                derive_seed(settings.seed, 1000 * candidate.number + seed, "full training"),
-                folder_of(run, candidate.number, steps, seed),
-            ),
-        )
-        for candidate, seed in left
-    )
+    pieces = (((candidate.number, seed), plan.arguments(candidate, seed)) for candidate, seed in left)
     for (number, seed), future in as_finished(workers, score_by_training, pieces, watcher.at):
         try:
             quality = future.result()
         except Diverged as error:
             watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
             continue
-        record_training(study, Training(number, "full", steps, seed, SCRATCH, quality.ssim, quality.psnr))
+        start = plan.start_of(number)
+        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr))
         watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
-
-
-def _recorded(study: optuna.Study, settings: ConfirmSettings) -> list[Training]:
-    return [training for training in trainings(study, "full") if training.steps == settings.recipe.steps]

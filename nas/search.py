@@ -11,7 +11,13 @@ from optuna.trial import TrialState
 from nas.propose import Proposals
 from nas.scoring.halving import promotable, rungs_of
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import SupernetSettings, score_by_supernet, supernet_path, train_supernet
+from nas.scoring.supernet import (
+    SupernetSettings,
+    open_supernet,
+    score_by_supernet,
+    supernet_path,
+    train_supernet,
+)
 from nas.suggest import derive_seed, resolve_sampler
 from nas.task.evaluation import Quality
 from nas.task.task import Task
@@ -41,6 +47,7 @@ from results.study import (
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
+from search_spaces.lpienet import LPIENet
 from search_spaces.reach import dearest, require_possible
 from search_spaces.space import REFERENCE, Space, hand_made
 from search_spaces.units import COSTS, format_cost
@@ -104,6 +111,12 @@ def search(
     fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
     supernet = _supernet(run, space, task, settings, watcher) if settings.score == "supernet" else None
     _Search(run, study, space, settings, cost_of, workers, watcher, supernet).go_on()
+
+
+def inherited_network(run: Run, space: Space, task: Task, settings: SearchSettings) -> Callable[[Genotype], LPIENet]:
+    """A function that gives a candidate the weights of its slice of the search's supernet, which must be trained."""
+    path = supernet_path(space, task, settings.supernet, settings.seed, run.supernet)
+    return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
 
 
 def best_so_far(found: list[Candidate], cost: str) -> str:

@@ -11,7 +11,15 @@ import optuna
 
 from results.candidate import Candidate
 from results.front import Comparison, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
-from results.study import Training, candidates, count_states, reference_of, reference_point, trainings
+from results.study import (
+    Training,
+    candidates,
+    count_states,
+    full_trainings,
+    reference_of,
+    reference_point,
+    trainings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") 
     reference, searched, corner = reference_of(trials), candidates(trials), reference_point(study)
     if not searched:
         raise ValueError("no candidate within the budget has been scored yet; let the search go on")
-    full, rungs = trainings(study, "full"), trainings(study, "rung")
+    full, rungs = full_trainings(study), trainings(study, "rung")
     if {training.number for training in full} - {reference.number}:
         basis, final = _full_basis(full), rescored([*searched, reference], full)
     elif reached := [rung.steps for rung in rungs if rung.number != reference.number]:  # it goes ahead of the others

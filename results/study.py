@@ -23,7 +23,7 @@ BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
 _NAME = "lpienas"
 _GENOTYPE, _PSNR, _PARAMETERS, _MACS, _COST = "genotype", "psnr", "parameters", "macs", "cost"
-_TRAINING = "training"
+_TRAINING, _FULL = "training", "full training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,26 @@ def tell_failed(study: optuna.Study, number: int, reason: str) -> None:
 
 
 def record_training(study: optuna.Study, training: Training) -> None:
-    """Keep a training; one of the same trial, kind, steps, and seed is replaced."""
-    key = f"{_TRAINING} {training.number} {training.kind} {training.steps} {training.seed}"
+    """Keep a training; one of the same trial, kind, steps, start, and seed is replaced."""
+    key = f"{_TRAINING} {training.number} {training.kind} {training.steps} {training.start} {training.seed}"
     study.set_user_attr(key, asdict(training))
+
+
+def state_full(study: optuna.Study, steps: int, start: str) -> None:
+    """From now on, full trainings of so many steps and this start are those that judge the front."""
+    study.set_user_attr(_FULL, {"steps": steps, "start": start})
+
+
+def full_trainings(study: optuna.Study) -> list[Training]:
+    """The full trainings that judge the front; those of the reference count whatever they started from."""
+    stated = study.user_attrs.get(_FULL)
+    return [
+        training
+        for training in trainings(study, "full")
+        if stated is None
+        or (training.steps == stated["steps"] and training.number == REFERENCE_NUMBER)
+        or (training.steps, training.start) == (stated["steps"], stated["start"])
+    ]
 
 
 def trainings(study: optuna.Study, kind: str) -> list[Training]:

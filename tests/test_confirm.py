@@ -11,6 +11,7 @@ from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.candidate import Candidate, Scores
+from results.files import load_network
 from results.front import ReferencePoint
 from results.progress import Silent
 from results.report import report_front
@@ -21,11 +22,14 @@ from results.study import (
     attributes_of,
     candidates,
     fix_reference_point,
+    full_trainings,
     record_training,
     tell_scores,
     trainings,
 )
-from search_spaces.space import REFERENCE
+from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import build
+from search_spaces.space import REFERENCE, scaled
 
 # SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
 SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
@@ -63,9 +67,11 @@ class Trainings:
     def __init__(self, ssim):
         self.ssim, self.done, self.seeds, self.folders = ssim, [], [], []
         self.kill_at, self.diverges = None, None
+        self.starts = {}  # path of the first weights, by folder
         self.kept = {}  # what is finished, by folder, as quality.json keeps it
 
-    def score(self, task, on_step, blueprint, recipe, seed, folder):
+    def score(self, task, on_step, blueprint, recipe, seed, folder, start=None):
+        self.starts[folder] = start
         if folder in self.kept:
             return self.kept[folder]
         number, repetition = int(folder.parent.name), int(folder.name.rsplit("-", 1)[1])
@@ -162,7 +168,7 @@ def test_without_a_repetition_there_is_no_noise_and_nobody_is_too_close():
 def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confirmed, study, tmp_path):
     made = confirmed(alike)
     assert len(set(made.seeds)) == len(set(made.folders)) == 8
-    assert set(made.folders) == {folder_of(Run(tmp_path), number, 40, seed) for number, seed in made.done}
+    assert set(made.folders) == {folder_of(Run(tmp_path), number, 40, "scratch", seed) for number, seed in made.done}
     assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
         (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
     }
@@ -221,3 +227,26 @@ def test_settings_that_confirm_nothing_are_refused_by_name_and_value(wrong, says
 def test_all_are_trained_as_often_as_is_the_least_also_where_they_are_far_apart(confirmed):
     done = confirmed(apart, ConfirmSettings(Recipe(40), top=3, seeds=3, least=2)).done
     assert sorted(done) == sorted([(number, seed) for number in range(4) for seed in range(2)] + [(0, 2)])
+
+
+def test_candidates_start_from_inherited_weights_and_the_reference_from_scratch(study, task, tmp_path, monkeypatch):
+    made = Trainings(apart)
+    monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+    small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
+    confirm(Run(tmp_path), ConfirmSettings(Recipe(40), top=1, seeds=1), Here(task), Silent(), lambda genotype: small)
+    starts = {(training.number, training.start) for training in full_trainings(study)}
+    assert starts == {(1, "inherited weights"), (0, "scratch")}
+    paths = {int(folder.parent.name): start for folder, start in made.starts.items()}
+    assert paths[0] is None
+    assert load_network(paths[1]).blueprint == small.blueprint
+
+
+def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, task, tmp_path, monkeypatch):
+    once = ConfirmSettings(Recipe(40), top=2, seeds=1)
+    small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
+    for inherited, level in ((None, 0.5), (lambda genotype: small, 0.7)):
+        made = Trainings(lambda number, seed, level=level: level + number / 100)
+        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        confirm(Run(tmp_path), once, Here(task), Silent(), inherited)
+    assert [c.scores.ssim for c in report_front(study).candidates if c.number] == pytest.approx([0.71, 0.73])
+    assert report_front(study).reference.scores.ssim == 0.5  # trained once, from scratch both times

@@ -210,17 +210,22 @@ def score_by_supernet(
 
     `path` is the finished supernet's file.
     """
-    supernet, pairs = _opened(path, tuple(space.choices.items()), task.device.torch), crops(task)
+    supernet, pairs = open_supernet(path, space).to(task.device.torch), crops(task)
     state = {name: tensor.detach() for name, tensor in supernet.slice(blueprint).items()}
     network = _without_weights(blueprint)
     return evaluate(lambda image: functional_call(network, state, (image,)), pairs, task.device.torch)
 
 
+def open_supernet(path: Path, space: Space) -> Supernet:
+    """The finished supernet in `path`, which was trained on `space`; read once by each process."""
+    return _opened(path, tuple(space.choices.items()))
+
+
 @lru_cache(maxsize=1)
-def _opened(path: Path, choices: tuple[tuple[str, tuple[Gene, ...]], ...], device: torch.device) -> Supernet:
+def _opened(path: Path, choices: tuple[tuple[str, tuple[Gene, ...]], ...]) -> Supernet:
     supernet = Supernet(Space(dict(choices)), seed=0)
     supernet.load_state_dict(load_file(path))
-    return supernet.to(device)
+    return supernet
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,80 @@
+"""Inherit: what a candidate gains by starting from its slice of the supernet instead of from scratch.
+
+    python benchmarks/inherit.py runs/night --top 4 --steps 200 600 [--out runs/inherit]
+
+Takes the best candidates of a search that was scored by a supernet, trains each both ways for the same steps with the
+same patches, and prints the SSIM of both. The supernet's own training is not counted: a search pays it once for all
+of its candidates. Resumable.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from statistics import fmean
+
+from nas.confirm import best
+from nas.scoring.short import score_by_training
+from nas.scoring.supernet import SupernetSettings, open_supernet, supernet_path
+from nas.suggest import derive_seed
+from nas.task.device import Device
+from nas.task.task import TaskSettings, make_task, read_photos
+from nas.task.training import Recipe
+from nas.workers import make_workers
+from results.files import save_network, write_json
+from results.run import Run
+from results.study import REFERENCE_NUMBER, candidates, open_study
+from search_spaces.blueprint import Blueprint
+from search_spaces.space import default_space
+from search_spaces.units import parse_macs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/inherit"))
+    parser.add_argument("--top", type=int, default=4)
+    parser.add_argument("--steps", type=int, nargs="+", default=[200, 600])
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    run = Run(options.run)
+    made_with = run.settings()
+    settings = TaskSettings(made_with["data"], made_with["seed"], made_with["patch"], made_with["batch"])
+    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    space = default_space().fixed(made_with["fix"])
+    budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])
+    supernet = SupernetSettings.under(Recipe(made_with["steps"]), budget, tuple(made_with["size"]))
+    inherited = open_supernet(supernet_path(space, task, supernet, made_with["seed"], run.supernet), space)
+    found = candidates(open_study(run.study).get_trials(deepcopy=False))
+    chosen = best([c for c in found if c.number != REFERENCE_NUMBER], options.top)
+    rows = []
+    with make_workers(task, options.workers) as workers:
+        running = {}
+        for candidate in chosen:
+            blueprint = Blueprint.from_genotype(candidate.genotype)
+            first = options.out / f"{candidate.number:04d}" / "start"
+            save_network(first, inherited.network(blueprint))
+            for steps in options.steps:
+                for name, start in (("scratch", None), ("inherited", first)):
+                    folder = first.parent / f"{name}-{steps}"
+                    seed = derive_seed(0, candidate.number, "inherit")
+                    work = workers.submit(score_by_training, blueprint, Recipe(steps), seed, folder, start)
+                    running[candidate.number, steps, name] = work
+        for candidate in chosen:
+            for steps in options.steps:
+                pair = {name: running[candidate.number, steps, name].result() for name in ("scratch", "inherited")}
+                rows.append({"number": candidate.number, "macs": candidate.scores.macs, "steps": steps})
+                rows[-1] |= {name: quality.ssim for name, quality in pair.items()}
+                print(
+                    f"candidate {candidate.number} ({candidate.scores.macs / 1e6:.0f} MMACs), {steps} steps: SSIM "
+                    f"{pair['scratch'].ssim:.4f} from scratch, {pair['inherited'].ssim:.4f} from inherited weights "
+                    f"({candidate.scores.ssim:.4f} before, on the search's crops)",
+                    flush=True,
+                )
+    for steps in options.steps:
+        gains = [row["inherited"] - row["scratch"] for row in rows if row["steps"] == steps]
+        print(f"{steps} steps: inherited weights gain {fmean(gains):+.4f} SSIM (mean of {len(gains)} networks)")
+    write_json(options.out / "result.json", {"rows": rows})
+
+
+if __name__ == "__main__":
+    main()
