@@ -1,5 +1,6 @@
 """Calibrate: agreement by counting pairs, networks of every size, and a result that no earlier one leaks into."""
 
+import io
 import itertools
 import json
 import math
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from scipy.stats import kendalltau
 
 import nas.calibrate
@@ -29,6 +31,7 @@ from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.files import read_json, write_json
 from results.progress import Silent
+from results.table import agreement_table
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.space import Space, default_space
@@ -307,3 +310,13 @@ def test_too_few_networks_that_could_be_trained_are_refused(tmp_path, task, made
 def test_settings_that_no_calibration_can_have_are_refused_by_name_and_value(wrong, says):
     with pytest.raises(ValueError, match=says):
         replace(SETTINGS, **wrong)
+
+
+def test_the_table_shows_every_score_with_its_interval():
+    one = Agreement("supernet", 0.81, 0.55, 0.96, 0.2).to_json()
+    result = {"agreements": [one], "networks": [{}] * 12, "full_steps": 1500}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(agreement_table(result))
+    shown = console.export_text()
+    for part in ("12 networks, 1500 steps", "supernet", "0.81", "0.55 to 0.96", "0.20"):
+        assert part in shown
