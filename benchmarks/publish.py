@@ -44,7 +44,7 @@ def main() -> None:
     trained = {training.number: training for training in full_trainings(open_study(run.study)) if training.seed == 0}
     published = report.to_json() | {
         "full_trainings": [vars_of(training) for training in full_trainings(open_study(run.study))],
-        "commands": [_without_path(entry["command"], record["settings"]["data"]) for entry in record["commands"]],
+        "commands": [_without_paths(entry["command"], run, record["settings"]["data"]) for entry in record["commands"]],
         "settings": {name: value for name, value in record["settings"].items() if name != "data"},
         "versions": record["versions"],
         "cpu_seconds": read_json(run.summary).get("cpu_seconds"),
@@ -72,8 +72,9 @@ def vars_of(training: Any) -> dict[str, Any]:
     return {name: getattr(training, name) for name in ("number", "steps", "seed", "start", "ssim", "psnr")}
 
 
-def _without_path(command: str, data: str | None) -> str:
-    """The command as another user would type it: the photographs lie elsewhere."""
+def _without_paths(command: str, run: Run, data: str | None) -> str:
+    """The command as another user would type it: folders lie elsewhere."""
+    command = command.replace("lpienas.py ", "lpienas ").replace(str(run.folder), f"runs/{run.folder.name}")
     return command if data is None else command.replace(data, "DIR")
 
 
