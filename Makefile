@@ -8,10 +8,10 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --score halving --budget 600M --trials 12 --steps 360 \
+	$(BIN)/lpienas search --out $(DEMO) --fix head=conv3x3 --budget 300M --trials 150 --steps 300 \
 		--confirm 2 --full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
-	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --keep 0.85
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png \
