@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from results.candidate import Candidate
 from results.files import written_whole
@@ -56,11 +57,11 @@ def plot_front(
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{_AXIS[report.cost]} at {size[0]}x{size[1]}")
     axes.set_ylabel("SSIM on the validation photographs")
-    axes.set_title(
-        f"{len(report.candidates)} of {len(report.searched)} candidates, by {report.basis};\n"
-        f"the degraded photographs themselves have SSIM {report.reference_point.ssim:.3f}",
-        fontsize=10,
+    title = (
+        f"{len(report.candidates)} of {len(report.searched)} candidates, by {report.basis}; the degraded photographs "
+        f"themselves have SSIM {report.reference_point.ssim:.3f}"
     )
+    axes.set_title(fill(title, 85), fontsize=10)
     axes.grid(alpha=0.25, which="both")
     figure.legend(loc="outside lower center", ncols=3)  # inside the axes it could hide the reference
     with written_whole(path) as temporary:

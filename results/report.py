@@ -82,7 +82,7 @@ def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") 
         raise ValueError("no candidate within the budget has been scored yet; let the search go on")
     full, rungs = full_trainings(study), trainings(study, "rung")
     if {training.number for training in full} - {reference.number}:
-        basis, final = _full_basis(full), rescored([*searched, reference], full)
+        basis, final = _full_basis(full, reference.number), rescored([*searched, reference], full)
     elif reached := [rung.steps for rung in rungs if rung.number != reference.number]:  # it goes ahead of the others
         top = [training for training in rungs if training.steps == max(reached)]
         basis, final = f"training of {top[0].steps} steps, from scratch", rescored([*searched, reference], top)
@@ -142,11 +142,10 @@ def by_number(trained: Sequence[Training]) -> dict[int, list[Training]]:
     return dict(groups)
 
 
-def _full_basis(full: Sequence[Training]) -> str:
+def _full_basis(full: Sequence[Training], reference: int) -> str:
     steps = sorted({training.steps for training in full})
-    starts = sorted({training.start for training in full})
+    starts = sorted({training.start for training in full if training.number != reference})
     most = max(len(repeated) for repeated in by_number(full).values())
-    return (
-        f"full training of {' or '.join(map(str, steps))} steps, from {' or '.join(starts)}, mean of up to {most} "
-        f"seed{'s' if most > 1 else ''}"
-    )
+    seeds = "one seed each" if most == 1 else f"mean of up to {most} seeds"
+    others = "" if starts == ["scratch"] else " (the reference from scratch)"
+    return f"full training of {' or '.join(map(str, steps))} steps, from {' or '.join(starts)}{others}, {seeds}"

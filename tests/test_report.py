@@ -109,7 +109,7 @@ def test_full_training_judges_alone_and_names_what_fell_off_the_front():
     assert [c.number for c in report.searched] == [0, 1, 2, 3, 4]
     assert report.reference.scores.ssim == 0.85
     assert report.comparison.ssim_gain == pytest.approx(-0.02)
-    assert report.basis == "full training of 400 steps, from scratch, mean of up to 1 seed"
+    assert report.basis == "full training of 400 steps, from scratch, one seed each"
     assert report.hypervolume == pytest.approx((0.75 - 0.5) * 3 + (0.83 - 0.75) * 2 + (0.85 - 0.83) * 1)
 
 
