@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from math import inf
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,6 +24,7 @@ from compress.runtimes import Runtime, load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
+from nas.workers import end_with_parent
 from results.files import has_network, load_network, read_json
 from results.progress import Watcher
 from results.run import Run
@@ -109,15 +110,7 @@ def _begin_worker(log: Path) -> None:
     """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(handle, 2)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next job for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    Thread(target=end_with_parent, daemon=True).start()
 
 
 def _export(job: _Job) -> dict[str, Any]:

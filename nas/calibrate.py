@@ -4,8 +4,6 @@ Agreement is Kendall's tau over networks spread evenly over the costs, with boot
 and parameters alone stand beside the scores, since a score that ranks no better than they do is worth nothing.
 """
 
-import hashlib
-import json
 import math
 import random
 import time
@@ -19,13 +17,13 @@ from scipy.stats import bootstrap, kendalltau
 
 from nas.scoring.halving import rungs_of
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import SupernetSettings, score_by_supernet, supernet_path, train_supernet
+from nas.scoring.supernet import SupernetSettings, have_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
-from results.files import read_json, write_json
+from results.files import fingerprint, read_json, write_json
 from results.progress import Watcher
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
@@ -195,11 +193,7 @@ def _supernet_scores(
     networks: Sequence[Genotype],
     watcher: Watcher,
 ) -> dict[str, Column]:
-    inputs = (space, task, settings.supernet, settings.seed, folder / "supernet")
-    path = supernet_path(*inputs)
-    if not path.exists():
-        watcher.begin("supernet", settings.supernet.recipe.steps)
-        train_supernet(*inputs, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
+    path = have_supernet(space, task, settings.supernet, settings.seed, folder / "supernet", watcher)
     column: Column = []
     for genotype in networks:
         began = time.process_time()
@@ -270,8 +264,7 @@ def train_in_rungs(
 
 def _key_of(genotype: Genotype, task: Task, recipe: Recipe, stops: Sequence[int], seed: int) -> str:
     """A name for all that a training depends on: a calibration with other settings chooses other networks."""
-    inputs = [genotype.to_json(), task.settings.to_json(), asdict(recipe), stops, seed]
-    return hashlib.blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=6).hexdigest()
+    return fingerprint([genotype.to_json(), task.settings.to_json(), asdict(recipe), stops, seed])
 
 
 def _plan(genotype: Genotype) -> Blueprint:

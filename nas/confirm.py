@@ -63,10 +63,10 @@ def confirm(
     is given, the reference always from scratch.
     """
     study = open_study(run.study)
-    plan = _Plan(run, study, settings, reference_of(study.get_trials(deepcopy=False)).number, inherited)
-    state_full(study, settings.recipe.steps, plan.start)
     trials = study.get_trials(deepcopy=False)
     reference = reference_of(trials)
+    plan = _Plan(run, study, settings, reference.number, inherited)
+    state_full(study, settings.recipe.steps, plan.start)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
     chosen = [*best(others, settings.top), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]

@@ -5,6 +5,7 @@ a candidate where the copy takes 30. The copy also holds what is good for the sa
 candidates that were never trained. The study on disk holds facts only.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class Proposals:
             proposal.trial.set_user_attr(name, value)
         if over is not None:
             proposal.trial.set_constraint(BUDGET, over)
-        return self._copy.get_trials(deepcopy=True)[proposal.number]
+        return copy.deepcopy(self._copy.get_trials(deepcopy=False)[proposal.number])
 
     def accept(self, proposal: Proposal) -> None:
         """The proposal is being scored: its like is a duplicate from now on."""

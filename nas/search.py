@@ -13,10 +13,10 @@ from nas.scoring.halving import promotable, rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import (
     SupernetSettings,
+    have_supernet,
     open_supernet,
     score_by_supernet,
     supernet_path,
-    train_supernet,
 )
 from nas.suggest import derive_seed, resolve_sampler
 from nas.task.evaluation import Quality
@@ -109,7 +109,9 @@ def search(
         require_possible(space, int(settings.budget), settings.size)
     study = open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
-    supernet = _supernet(run, space, task, settings, watcher) if settings.score == "supernet" else None
+    supernet = None
+    if settings.score == "supernet":
+        supernet = have_supernet(space, task, settings.supernet, settings.seed, run.supernet, watcher)
     _Search(run, study, space, settings, cost_of, workers, watcher, supernet).go_on()
 
 
@@ -127,16 +129,6 @@ def best_so_far(found: list[Candidate], cost: str) -> str:
     chosen = knee(front).scores
     at = f"{chosen.cost / 1e6:.0f}M" if cost == "macs" else format_cost(cost, chosen.cost)
     return f"SSIM best {front[-1].scores.ssim:.3f}, knee {chosen.ssim:.3f} at {at}"
-
-
-def _supernet(run: Run, space: Space, task: Task, settings: SearchSettings, watcher: Watcher) -> Path:
-    """The supernet's file, trained if it was not there."""
-    inputs = (space, task, settings.supernet, settings.seed, run.supernet)
-    path = supernet_path(*inputs)
-    if not path.exists():
-        watcher.begin("supernet", settings.recipe.steps)
-        train_supernet(*inputs, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
-    return path
 
 
 @dataclass(frozen=True, slots=True)

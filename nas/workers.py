@@ -159,7 +159,7 @@ def _begin(task: Task, steps: Any, seconds: Any) -> None:
     _task, _steps_done, _seconds_done = task, steps, seconds
     torch.set_num_threads(task.device.threads[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the user, and ends this process
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
 
 
 def _work(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -176,7 +176,7 @@ def _work(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
             _seconds_done.value += time.process_time() - began
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A worker whose parent was killed would wait for its next job for ever."""
     parent = parent_process()
     if parent is not None:

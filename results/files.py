@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and networks kept as JSON plus safetensors."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -46,6 +47,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object; delete it to have it made again")
     return value
+
+
+def fingerprint(inputs: Any) -> str:
+    """Twelve letters that name a JSON value: part of the name of a file that depends on all of it."""
+    return hashlib.blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

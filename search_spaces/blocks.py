@@ -18,9 +18,9 @@ class Pointwise(nn.Conv2d):
     """A 1x1 convolution, computed as a matrix product where training on a processor gains by it.
 
     With one thread and fewer than 16 images torch leaves oneDNN for 1x1 convolutions and takes a path that fills and
-    copies its results before it multiplies; without that, and without joining the two
-    branches of attention in memory first, a training step of the reference network took 7 to 12 % less time and one of
-    a small network 3 to 5 %. Tracers, exports and pruning see the convolution.
+    copies its results before it multiplies; without that, and without joining the two branches of attention in memory
+    first, a training step of the reference network took 7 to 12 % less time and one of a small network 3 to 5 %.
+    Tracers, exports and pruning see the convolution.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, out, H, W)

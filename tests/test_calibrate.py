@@ -13,6 +13,7 @@ from rich.console import Console
 from scipy.stats import kendalltau
 
 import nas.calibrate
+import nas.scoring.supernet
 from nas.calibrate import (
     FULL,
     Agreement,
@@ -182,7 +183,7 @@ class Made:
 
     def train(self, space, task, settings, seed, folder, on_step):
         self.supernets += 1
-        path = nas.calibrate.supernet_path(space, task, settings, seed, folder)
+        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
@@ -201,7 +202,7 @@ def made(monkeypatch) -> Made:
     stand_in = Made()
     monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 50)
     monkeypatch.setattr(nas.calibrate, "score_by_training", stand_in.score)
-    monkeypatch.setattr(nas.calibrate, "train_supernet", stand_in.train)
+    monkeypatch.setattr(nas.scoring.supernet, "train_supernet", stand_in.train)
     monkeypatch.setattr(nas.calibrate, "score_by_supernet", by_supernet)
     return stand_in
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+import nas.scoring.supernet
 import nas.search
 from nas.scoring.supernet import SupernetSettings
 from nas.search import SearchSettings, SearchStopped, best_so_far, search
@@ -180,7 +181,7 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
     asked: list[Path] = []
 
     def train(space, task, settings, seed, folder, on_step):
-        path = nas.search.supernet_path(space, task, settings, seed, folder)
+        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
         path.parent.mkdir(parents=True)
         path.touch()
         made.append((path, settings))
@@ -189,7 +190,7 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
         asked.append(path)
         return Quality(0.6, 30.0)
 
-    monkeypatch.setattr(nas.search, "train_supernet", train)
+    monkeypatch.setattr(nas.scoring.supernet, "train_supernet", train)
     monkeypatch.setattr(nas.search, "score_by_supernet", quality)
     settings = SearchSettings(4, Recipe(9), score="supernet", budget=400_000_000, sampler="tpe")
     for trials in (4, 6):

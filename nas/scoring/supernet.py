@@ -4,8 +4,6 @@ Trained by the sandwich rule (Yu and Huang, "Universally slimmable networks", 20
 a large slice, of the smallest one, and of random ones in between.
 """
 
-import hashlib
-import json
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,7 +20,8 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import Pair, Quality, evaluate
 from nas.task.task import Task
 from nas.task.training import Recipe, descend
-from results.files import write_tensors
+from results.files import fingerprint, write_tensors
+from results.progress import Watcher
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
@@ -105,7 +104,7 @@ class Supernet(nn.Module):
         return network
 
     def forward(self, blueprint: Blueprint, image: Tensor) -> Tensor:
-        output: Tensor = functional_call(_without_weights(blueprint), self.slice(blueprint), (image,))
+        output: Tensor = functional_call(_wiring(blueprint), self.slice(blueprint), (image,))
         return output
 
     @staticmethod
@@ -152,6 +151,17 @@ def train_supernet(
     write_tensors(finished, supernet.state_dict(), {})
     checkpoint.unlink(missing_ok=True)
     return supernet
+
+
+def have_supernet(
+    space: Space, task: Task, settings: SupernetSettings, seed: int, folder: Path, watcher: Watcher
+) -> Path:
+    """The file of the supernet of these inputs, which is trained first if it is not there; raises Diverged."""
+    path = supernet_path(space, task, settings, seed, folder)
+    if not path.exists():
+        watcher.begin("supernet", settings.recipe.steps)
+        train_supernet(space, task, settings, seed, folder, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
+    return path
 
 
 def supernet_path(space: Space, task: Task, settings: SupernetSettings, seed: int, folder: Path) -> Path:
@@ -212,7 +222,7 @@ def score_by_supernet(
     """
     supernet, pairs = open_supernet(path, space).to(task.device.torch), crops(task)
     state = {name: tensor.detach() for name, tensor in supernet.slice(blueprint).items()}
-    network = _without_weights(blueprint)
+    network = _wiring(blueprint)
     return evaluate(lambda image: functional_call(network, state, (image,)), pairs, task.device.torch)
 
 
@@ -228,10 +238,10 @@ def _opened(path: Path, choices: tuple[tuple[str, tuple[Gene, ...]], ...]) -> Su
     return supernet
 
 
-@lru_cache(maxsize=1024)
-def _without_weights(blueprint: Blueprint) -> LPIENet:
-    with torch.device("meta"):
-        return LPIENet(blueprint)
+@lru_cache(maxsize=64)
+def _wiring(blueprint: Blueprint) -> LPIENet:
+    """A network to call with a slice instead of its own weights; on the meta device it takes four times as long."""
+    return build(blueprint, seed=0)
 
 
 def _key_of(space: Space, task: Task, settings: SupernetSettings, seed: int) -> str:
@@ -243,7 +253,7 @@ def _key_of(space: Space, task: Task, settings: SupernetSettings, seed: int) -> 
         "settings": asdict(settings),
         "seed": seed,
     }
-    return hashlib.blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=6).hexdigest()
+    return fingerprint(inputs)
 
 
 def _affine(weight: Tensor, activations: int) -> tuple[Tensor, Tensor]:
