@@ -8,8 +8,8 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --fix head=conv3x3 --budget 300M --trials 150 --steps 300 \
-		--confirm 2 --full-steps 400 --seeds 1
+	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 2 \
+		--full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --keep 0.85
 	$(BIN)/lpienas export $(DEMO) --size 256x256

@@ -115,7 +115,7 @@ def _space(options: argparse.Namespace) -> None:
     from search_spaces.space import default_space
     from search_spaces.units import format_macs
 
-    found = reach(default_space(), options.budget, options.size, options.samples, options.seed)
+    found = reach(default_space().fixed(options.fix), options.budget, options.size, options.samples, options.seed)
     if options.json:
         _print_json(found.to_json())
         return
@@ -553,6 +553,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     space.add_argument("--budget", type=_macs, metavar="MACS", help="600M, or 1.2GFLOPs")
     space.add_argument("--size", type=_size, default=(256, 256), metavar="HxW", help="input size (256x256)")
+    _add_fix(space)
+    space.set_defaults(fix=[])
     space.add_argument("--samples", type=_count, default=2000, metavar="N", help="genotypes drawn at random (2000)")
     space.add_argument("--seed", type=int, default=0, metavar="N", help="of the drawing (0)")
 
@@ -745,18 +747,23 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--budget", metavar="COST", help="never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory"
     )
-    verb.add_argument(
-        "--fix",
-        nargs="+",
-        metavar="GENE=VALUE",
-        help="leave genes fewer choices: activation=relu, attention=none,spatial, encoder1.depth=1",
-    )
+    _add_fix(verb)
     verb.add_argument("--steps", type=_count, metavar="N", help="training of the supernet (1000), or of each (400)")
     verb.add_argument("--sampler", choices=("auto", "gp", "tpe", "nsga2", "random"), help="who proposes (auto)")
     verb.add_argument("--seed", type=int, metavar="N", help="of everything random (0)")
     verb.add_argument("--size", type=_size, metavar="HxW", help="size at which costs are taken (256x256)")
     verb.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
     verb.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
+
+
+def _add_fix(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--fix",
+        nargs="+",
+        metavar="GENE=VALUE",
+        help="leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the space "
+        "leaves out: head=gated stem=space-to-depth block=mobilenet",
+    )
 
 
 def _add_workers(verb: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ ACTIVATIONS = ("elu", "relu")  # inside the inverted residual blocks
 HEADS = ("gated", "conv3x3")  # see blocks.GatedHead and blocks.ConvHead
 STEMS = ("full", "space-to-depth")  # the resolution of the outermost stages, see lpienet.LPIENet
 SHARED = ("block", "activation", "head", "stem")  # genes of the whole network
+WORDS = {"attention": ATTENTIONS, "block": BLOCKS, "activation": ACTIVATIONS, "head": HEADS, "stem": STEMS}
 
 Gene = int | float | str
 

@@ -95,8 +95,8 @@ def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int,
         size=size,
         fewest_macs=_counted(cheapest(space), size),
         most_macs=_counted(dearest(space), size),
-        fewest_parameters=_counted(_extreme(_frozen(space), _parameters, False), size),
-        most_parameters=_counted(_extreme(_frozen(space), _parameters, True), size),
+        fewest_parameters=_counted(_extreme(space, _parameters, False), size),
+        most_parameters=_counted(_extreme(space, _parameters, True), size),
         reference=reference,
         samples=samples,
         quantiles=tuple(int(macs) for macs in np.quantile(drawn, QUANTILES, method="inverted_cdf")),
@@ -108,12 +108,12 @@ def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int,
 
 def cheapest(space: Space) -> Genotype:
     """The genotype of `space` with the fewest MACs, at any size."""
-    return _extreme(_frozen(space), _macs, False)
+    return _extreme(space, _macs, False)
 
 
 def dearest(space: Space) -> Genotype:
     """The genotype of `space` with the most MACs, at any size."""
-    return _extreme(_frozen(space), _macs, True)
+    return _extreme(space, _macs, True)
 
 
 def require_possible(space: Space, budget: int | None, size: tuple[int, int]) -> None:
@@ -126,15 +126,8 @@ def require_possible(space: Space, budget: int | None, size: tuple[int, int]) ->
         )
 
 
-_Choices = tuple[tuple[str, tuple[Gene, ...]], ...]
-
-
-def _frozen(space: Space) -> _Choices:
-    return tuple((gene, tuple(values)) for gene, values in space.choices.items())
-
-
 @lru_cache(maxsize=64)
-def _extreme(choices: _Choices, measure: Callable[[Genotype], int], largest: bool) -> Genotype:
+def _extreme(space: Space, measure: Callable[[Genotype], int], largest: bool) -> Genotype:
     """The genotype whose `measure` is smallest or largest, by descent from several starts.
 
     A step changes one gene, or two genes that hold words, by what is measured: nothing is assumed of any gene. This is
@@ -142,12 +135,12 @@ def _extreme(choices: _Choices, measure: Callable[[Genotype], int], largest: boo
     """
     sign = -1 if largest else 1
     best: tuple[int, Genotype] | None = None
-    for start in _starts(choices):
+    for start in _starts(space):
         genes, value = start.flat(), sign * measure(start)
         improved = True
         while improved:
             improved = False
-            for change in _changes(choices):
+            for change in _changes(space):
                 genotype = _valid(genes | change)
                 if genotype is not None and sign * measure(genotype) < value:
                     genes, value, improved = genotype.flat(), sign * measure(genotype), True
@@ -158,21 +151,21 @@ def _extreme(choices: _Choices, measure: Callable[[Genotype], int], largest: boo
     return best[1]
 
 
-def _starts(choices: _Choices) -> Iterator[Genotype]:
+def _starts(space: Space) -> Iterator[Genotype]:
     generator = random.Random(0)
-    wishes = [{gene: values[at] for gene, values in choices} for at in (0, -1)]
-    wishes += [{gene: generator.choice(values) for gene, values in choices} for _ in range(_STARTS)]
+    wishes = [{gene: values[at] for gene, values in space.choices.items()} for at in (0, -1)]
+    wishes += [{gene: generator.choice(values) for gene, values in space.choices.items()} for _ in range(_STARTS)]
     for wish in wishes:
         genotype = _valid(wish)
         if genotype is not None:
             yield genotype
 
 
-def _changes(choices: _Choices) -> Iterator[dict[str, Gene]]:
-    for gene, values in choices:
+def _changes(space: Space) -> Iterator[dict[str, Gene]]:
+    for gene, values in space.choices.items():
         for value in values:
             yield {gene: value}
-    words = [(gene, values) for gene, values in choices if len(values) > 1 and isinstance(values[0], str)]
+    words = [(gene, values) for gene, values in space.choices.items() if len(values) > 1 and isinstance(values[0], str)]
     for (first, left), (second, right) in combinations(words, 2):
         for one, other in product(left, right):
             yield {first: one, second: other}

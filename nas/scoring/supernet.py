@@ -26,7 +26,6 @@ from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.elastic import cuts, taken
-from search_spaces.genotype import Gene
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.space import Space
 
@@ -226,14 +225,10 @@ def score_by_supernet(
     return evaluate(lambda image: functional_call(network, state, (image,)), pairs, task.device.torch)
 
 
+@lru_cache(maxsize=1)
 def open_supernet(path: Path, space: Space) -> Supernet:
     """The finished supernet in `path`, which was trained on `space`; read once by each process."""
-    return _opened(path, tuple(space.choices.items()))
-
-
-@lru_cache(maxsize=1)
-def _opened(path: Path, choices: tuple[tuple[str, tuple[Gene, ...]], ...]) -> Supernet:
-    supernet = Supernet(Space(dict(choices)), seed=0)
+    supernet = Supernet(space, seed=0)
     supernet.load_state_dict(load_file(path))
     return supernet
 
