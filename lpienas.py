@@ -7,21 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
     from rich.console import Console
-    from torch import Tensor
 
+    from compress.runtimes import Runtime
     from nas.task.task import Task, TaskSettings
     from results.progress import Bars
     from results.report import FrontReport
     from results.run import Run
     from search_spaces.blueprint import Blueprint
-    from search_spaces.lpienet import LPIENet
 
 _T = TypeVar("_T")
 
@@ -331,22 +329,42 @@ def _export(options: argparse.Namespace) -> None:
 def _enhance(options: argparse.Namespace) -> None:
     import torch
 
-    from compress.photo import draw_before_after, enhance_photo
+    from compress.photo import draw_before_after, enhance_photo, plan_outputs
+    from compress.tiles import enhance
 
     torch.set_num_threads(options.threads)
-    model = _open_model(options.model, options.threads)
-    if not options.photo.is_file():
-        raise FileNotFoundError(f"{options.photo} is not there; give a picture file")
+    planned = plan_outputs(options.photos, options.output, options.force, options.skip)
+    if options.compare is not None and len(planned) != 1:
+        raise ValueError(f"--compare draws one photograph, and {len(planned)} are to be enhanced; name one")
+    runtime = _open_model(options.model, options.threads)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
     with _bars(_console(stderr=True)) as bars:
-        bars.begin("enhance", 100)
-        network = partial(model.apply, on_tile=lambda done, total: bars.at(100 * done // total))
-        height, width = enhance_photo(network, options.photo, options.output)
-    if options.compare is not None:
-        draw_before_after(options.photo, options.output, options.compare)
+        bars.begin("enhance", 100 * len(planned))
+        for number, (source, target) in enumerate(planned):
+
+            def on_tile(tile: int, tiles: int, before: int = 100 * number, name: str = source.name) -> None:
+                bars.at(before + 100 * tile // tiles, name)
+
+            try:
+                height, width = enhance_photo(partial(enhance, runtime, on_tile=on_tile), source, target)
+            except ValueError as error:
+                failed.append({"source": str(source), "error": str(error)})
+                bars.say(f"left out: {error}")
+                continue
+            done.append({"source": str(source), "output": str(target), "size": [height, width]})
+    if options.compare is not None and done:
+        draw_before_after(planned[0][0], planned[0][1], options.compare)
     if options.json:
-        _print_json({"output": str(options.output), "size": [height, width], "runtime": model.runtime})
+        _print_json({"model": str(options.model), "runtime": runtime.name, "photos": done, "failed": failed})
     else:
-        _console().print(f"{options.output}: {height}x{width}, by {model.name} in {model.runtime}", highlight=False)
+        for row in done:
+            height, width = row["size"]
+            _console().print(
+                f"{row['output']}: {height}x{width}, by {options.model} in {runtime.name}", highlight=False
+            )
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(planned)} photographs could not be enhanced; the rest is done")
 
 
 def _samples(options: argparse.Namespace) -> None:
@@ -366,6 +384,7 @@ def _samples(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     import torch
 
+    from compress.tiles import enhance
     from nas.task.evaluation import evaluate, input_quality
     from nas.task.metrics import SSIM_DEFINITION
     from nas.task.patches import validation_pairs
@@ -384,11 +403,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         for path in options.models:
             model = _open_model(path, options.threads)
             bars.begin(str(path), len(pairs))
-            quality = evaluate(model.apply, bars.counted(pairs), torch.device("cpu"))
+            quality = evaluate(partial(enhance, model), bars.counted(pairs), torch.device("cpu"))
             rows.append(
                 {
-                    "model": model.name,
-                    "runtime": model.runtime,
+                    "model": str(path),
+                    "runtime": model.name,
                     "images": len(pairs),
                     "ssim": quality.ssim,
                     "psnr": quality.psnr,
@@ -410,39 +429,18 @@ def _evaluate(options: argparse.Namespace) -> None:
 # What the verbs share.
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A network that was named on the command line, ready for images of any size."""
-
-    name: str
-    runtime: str
-    apply: Callable[..., "Tensor"]  # image (1, 3, H, W) -> the same; with on_tile(done, all) to follow it
-
-
-def _open_model(path: Path, threads: int) -> _Model:
+def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
-    from compress.runtimes import load
-    from compress.tiles import enhance
+    from compress.runtimes import in_pytorch, load
     from results.files import has_network, load_network
     from results.run import Run
 
-    if path.is_dir():
-        stage = Run(path).network("pruned")
-        if not has_network(stage):
-            raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
-        network = load_network(stage)
-        return _Model(f"{path} (float)", "PyTorch", partial(_whole, network))
-    runtime = load(path, threads)
-    return _Model(str(path), runtime.name, partial(enhance, runtime))
-
-
-def _whole(network: "LPIENet", image: "Tensor", on_tile: Callable[[int, int], None] | None = None) -> "Tensor":
-    from search_spaces.sides import on_any_size
-
-    output = on_any_size(network, image)
-    if on_tile is not None:
-        on_tile(1, 1)
-    return output
+    if not path.is_dir():
+        return load(path, threads)
+    stage = Run(path).network("pruned")
+    if not has_network(stage):
+        raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
+    return in_pytorch(load_network(stage))
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
@@ -670,12 +668,20 @@ def _parser() -> argparse.ArgumentParser:
         verbs,
         "enhance",
         _enhance,
-        "enhance one photograph of any size",
-        "lpienas enhance runs/night/exported/lpienet_int8.onnx photo.jpg -o better.png",
+        "enhance photographs of any size, or folders of them",
+        "lpienas enhance runs/night/exported/lpienet_int8.onnx photo.jpg -o better.png\n"
+        "  lpienas enhance runs/night holiday/ -o better/",
     )
     enhance.add_argument("model", type=Path, metavar="MODEL", help="run folder, .onnx, .tflite or .pte")
-    enhance.add_argument("photo", type=Path, metavar="PHOTO", help="picture file")
-    enhance.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="picture file to write")
+    enhance.add_argument(
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="picture files, and folders whose pictures are all meant"
+    )
+    enhance.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="picture file to write; a folder for several"
+    )
+    there = enhance.add_mutually_exclusive_group()
+    there.add_argument("--force", action="store_true", help="overwrite results that exist")
+    there.add_argument("--skip", action="store_true", help="leave results that exist, and do the rest")
     enhance.add_argument("--compare", type=Path, metavar="FILE", help="also draw before and after side by side")
     _add_threads(enhance, measured=False)
 
@@ -761,8 +767,8 @@ def _add_fix(verb: argparse.ArgumentParser) -> None:
         "--fix",
         nargs="+",
         metavar="GENE=VALUE",
-        help="leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the space "
-        "leaves out: head=gated stem=space-to-depth block=mobilenet",
+        help="leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the "
+        "space leaves out: head=gated stem=space-to-depth block=mobilenet",
     )
 
 

@@ -1,58 +1,86 @@
-"""Photo: enhance one picture file, upright, and write it as a picture."""
+"""Photo: enhance picture files, upright and at their own depth, and write them as pictures.
 
-from collections.abc import Callable
+Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyvips
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from results.files import written_whole
 
-_ORIENTATION = 0x0112  # EXIF tag
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif")  # read
+WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # and written
+_WITHOUT_ALPHA = (".jpg", ".jpeg")
+_QUALITY = 95  # of JPEG and WebP
+_KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data")
+
+Network = Callable[[Tensor], Tensor]  # picture (1, 3, H, W), uint8 or uint16 -> the same, see tiles.enhance
 
 
-def enhance_photo(network: Callable[[Tensor], Tensor], source: Path, target: Path) -> tuple[int, int]:
-    """Write `source`, enhanced by `network` (1, 3, H, W) -> the same, to `target`; returns (height, width).
+def enhance_photo(network: Network, source: Path, target: Path) -> tuple[int, int]:
+    """Write `source`, enhanced by `network`, to `target`; returns (height, width).
 
-    The pixels are turned as EXIF says and the tag is dropped, so that the result stands upright everywhere. An ICC
-    profile and the rest of EXIF are kept; alpha is carried over untouched. Raises ValueError when `source` is no
-    picture or `target` has a suffix that cannot be written.
+    The pixels are turned as EXIF says, so that the result stands upright everywhere. Depth (8 or 16 bits; JPEG and WebP
+    hold 8), ICC profile and EXIF are kept; alpha is carried over untouched where the format has it. `target` has its
+    name only once it is whole. Raises ValueError when `source` is no picture or `target` cannot be written.
     """
-    if target.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(
-            f"cannot write {target}: {target.suffix or 'no suffix'} is no picture format; use .png or .jpg"
-        )
-    try:
-        with Image.open(source) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            exif, profile = picture.getexif(), opened.info.get("icc_profile")
-            picture.load()
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{source} is not a picture that Pillow can read") from error
-    except OSError as error:
-        raise ValueError(f"{source} cannot be read: {error}") from error
-    exif.pop(_ORIENTATION, None)
-    alpha = picture.getchannel("A") if "A" in picture.getbands() else None
-    image = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
-    with torch.inference_mode():
-        enhanced = network(image).clamp(0, 1)
-    pixels = (enhanced[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    result = Image.fromarray(pixels)
-    if alpha is not None and target.suffix.lower() not in (".jpg", ".jpeg"):  # JPEG has no alpha
-        result.putalpha(alpha)
+    if target.suffix.lower() not in WRITTEN:
+        raise ValueError(f"cannot write {target}: {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
+    picture = _opened(source)
+    pixels = _pixels(picture, source)
+    colours = np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
+    enhanced = network(torch.from_numpy(colours)[None])[0].numpy().transpose(1, 2, 0)
+    if pixels.shape[-1] > 3 and target.suffix.lower() not in _WITHOUT_ALPHA:
+        enhanced = np.concatenate([enhanced, pixels[..., 3:]], axis=-1)
+    result = _picture(np.ascontiguousarray(enhanced), picture)
+    options = {} if target.suffix.lower() in (".png", ".tif", ".tiff") else {"Q": _QUALITY}
     with written_whole(target) as temporary:
-        result.save(temporary, exif=exif, icc_profile=profile, quality=95)  # PNG has no quality and ignores it
-    return result.height, result.width
+        try:
+            result.write_to_file(str(temporary), **options)
+        except pyvips.Error as error:
+            raise ValueError(f"{target} cannot be written: {_in_one_line(error)}") from error
+    return enhanced.shape[0], enhanced.shape[1]
+
+
+def plan_outputs(photos: Sequence[Path], output: Path, force: bool, skip: bool) -> list[tuple[Path, Path]]:
+    """Which picture is written where: `photos` are files and folders of them, `output` a file for one, else a folder.
+
+    Raises ValueError where nothing is found, where two results would have one name, and where a result is there
+    already, unless `force` (overwrite it) or `skip` (leave it as it is).
+    """
+    found = list(_files(photos))
+    if not found:
+        raise ValueError(f"no pictures in {', '.join(map(str, photos))}; looked for {', '.join(SUFFIXES)}")
+    if len(photos) == 1 and photos[0].is_file() and not output.is_dir():
+        planned = [(found[0], output)]
+    elif output.suffix and not output.is_dir():
+        raise ValueError(f"{len(found)} pictures cannot all become {output}; give a folder to write them in")
+    else:
+        planned = [(source, output / _name(source)) for source in found]
+    targets = [target for _, target in planned]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise ValueError(f"two pictures would be written to {target}; give their folders one at a time")
+        if any(target.exists() and source.samefile(target) for source, _ in planned):
+            raise ValueError(f"{target} is one of the photographs themselves; write to another folder")
+    there = [target for target in targets if target.exists()]
+    if there and not force and not skip:
+        raise ValueError(
+            f"{there[0]} exists{f', and {len(there) - 1} more' if there[1:] else ''}; "
+            "--force overwrites, --skip leaves what is there and does the rest"
+        )
+    return [(source, target) for source, target in planned if force or not target.exists()]
 
 
 def draw_before_after(before: Path, after: Path, target: Path) -> None:
     """Write both pictures side by side, and below them the centre of each, enlarged three times."""
-    pictures = []
-    for path in (before, after):
-        with Image.open(path) as opened:
-            pictures.append(ImageOps.exif_transpose(opened).convert("RGB"))
+    pictures = [_eight_bits(path) for path in (before, after)]
     width, height = pictures[0].size
     gap, zoom = 6, 3
     detail = (width // zoom, height // zoom)  # pixels of the enlarged part
@@ -64,4 +92,63 @@ def draw_before_after(before: Path, after: Path, target: Path) -> None:
         sheet.paste(picture, (x, 0))
         sheet.paste(enlarged.resize((width, height), Image.Resampling.NEAREST), (x, height + gap))
     with written_whole(target) as temporary:
-        sheet.save(temporary, quality=95)
+        sheet.save(temporary, quality=_QUALITY)
+
+
+def _files(photos: Sequence[Path]) -> Iterable[Path]:
+    for path in photos:
+        if path.is_dir():
+            yield from sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        elif path.is_file():
+            yield path
+        else:
+            raise FileNotFoundError(f"{path} is not there; give a picture file, or a folder of them")
+
+
+def _name(source: Path) -> str:
+    return source.name if source.suffix.lower() in WRITTEN else f"{source.stem}.png"
+
+
+def _opened(source: Path) -> pyvips.Image:
+    """`source` upright, in three colours and perhaps alpha."""
+    try:
+        picture = pyvips.Image.new_from_file(str(source), fail_on="truncated")
+    except pyvips.Error as error:
+        raise ValueError(f"{source} is not a picture that can be read: {_in_one_line(error)}") from error
+    picture = picture.autorot()
+    if picture.interpretation == "cmyk":
+        return picture.icc_transform("srgb", embedded=True)
+    if picture.bands < 3:  # grey; its profile does not suit three colours
+        picture = picture.copy()
+        picture.remove("icc-profile-data")
+    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+
+
+def _pixels(picture: pyvips.Image, source: Path) -> np.ndarray:
+    """(H, W, 3 or 4), uint8 or uint16; here the file is decoded."""
+    try:
+        pixels: np.ndarray = picture.numpy()
+    except pyvips.Error as error:
+        raise ValueError(f"{source} cannot be read whole: {_in_one_line(error)}") from error
+    return pixels
+
+
+def _picture(pixels: np.ndarray, source: pyvips.Image) -> pyvips.Image:
+    """`pixels` with the metadata of `source`."""
+    picture = pyvips.Image.new_from_array(
+        pixels, interpretation="rgb16" if pixels.dtype == np.uint16 else "srgb"
+    ).copy()
+    for field in source.get_fields():
+        if field in _KEPT or field.startswith("exif-ifd"):
+            picture.set_type(source.get_typeof(field), field, source.get(field))
+    picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the block of EXIF still has the old one
+    return picture
+
+
+def _eight_bits(path: Path) -> Image.Image:
+    picture = _opened(path).colourspace("srgb")
+    return Image.fromarray(np.ascontiguousarray(_pixels(picture, path)[..., :3]))
+
+
+def _in_one_line(error: pyvips.Error) -> str:
+    return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)

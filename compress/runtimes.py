@@ -12,6 +12,7 @@ from compress.export.executorch_file import BLUEPRINT_METHOD
 from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet
 from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
 
 
@@ -33,6 +34,18 @@ class Runtime:
             raise ValueError(f"{self.name} needs an image of shape (1, 3, {wanted}), got {tuple(image.shape)}")
         # Contiguous: a permuted image keeps channels-last strides, which ExecuTorch takes for another shape.
         return self._run(image.detach().to("cpu", torch.float32).contiguous())
+
+
+def in_pytorch(network: LPIENet) -> Runtime:
+    """A float network as it is, on the processor; threads are those that torch is set to."""
+    network = network.cpu().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(image: Tensor) -> Tensor:
+        with torch.inference_mode():
+            output: Tensor = network(image)
+        return output
+
+    return Runtime("PyTorch", None, network.blueprint, run)
 
 
 def load(path: Path, threads: int = 1) -> Runtime:

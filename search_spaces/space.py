@@ -133,8 +133,7 @@ def default_space() -> Space:
         choices[f"{stage}.expansion"] = (0.5, 1.0, 1.5, 2.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
     return Space(
-        choices
-        | {"block": ("released",), "activation": ("elu", "relu"), "head": ("conv3x3",), "stem": ("full",)}
+        choices | {"block": ("released",), "activation": ("elu", "relu"), "head": ("conv3x3",), "stem": ("full",)}
     )
 
 

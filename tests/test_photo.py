@@ -1,10 +1,15 @@
+"""Photo: nothing of a picture is lost but its noise, nothing is overwritten unasked, a bad file is named."""
+
 import numpy as np
 import pytest
-from PIL import Image
+import pyvips
+import torch
+from PIL import Image, ImageCms
 
-from compress.photo import draw_before_after, enhance_photo
+from compress.photo import draw_before_after, enhance_photo, plan_outputs
 
 ORIENTATION = 0x0112
+MAKER = 0x010F
 
 
 def unchanged(image):
@@ -17,30 +22,76 @@ def photo(path, width=7, height=5, mode="RGB", **options):
     return pixels
 
 
-def test_an_unchanged_photo_comes_back_pixel_by_pixel(tmp_path):
+def deep_photo(path, channels=3):
+    pixels = np.random.default_rng(0).integers(0, 65536, (5, 7, channels), dtype=np.uint16)
+    pyvips.Image.new_from_array(pixels, interpretation="rgb16").write_to_file(str(path))
+    return pixels
+
+
+def cut_off(source, target):
+    content = source.read_bytes()
+    target.write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
+def test_an_unchanged_photo_comes_back_pixel_by_pixel(tmp_path, suffix):
     pixels = photo(tmp_path / "in.png")
-    assert enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png") == (5, 7)
-    assert np.array_equal(np.array(Image.open(tmp_path / "out.png")), pixels)
+    assert enhance_photo(unchanged, tmp_path / "in.png", tmp_path / f"out{suffix}") == (5, 7)
+    assert np.array_equal(np.array(Image.open(tmp_path / f"out{suffix}")), pixels)
 
 
-def test_the_network_sees_red_green_blue_from_0_to_1(tmp_path):
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_a_format_with_loss_is_written_at_high_quality(tmp_path, suffix):
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "in.png")
+    enhance_photo(unchanged, tmp_path / "in.png", tmp_path / f"out{suffix}")
+    before, after = (np.array(Image.open(tmp_path / name)).astype(int) for name in ("in.png", f"out{suffix}"))
+    assert np.abs(before - after).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_a_channel_stay_sixteen_bits(tmp_path, suffix, channels):
+    pixels = deep_photo(tmp_path / f"in{suffix}", channels)
+    seen = []
+    enhance_photo(lambda image: seen.append(image) or image, tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
+    assert seen[0].dtype is torch.uint16
+    assert np.array_equal(pyvips.Image.new_from_file(str(tmp_path / f"out{suffix}")).numpy(), pixels)
+
+
+def test_the_network_sees_red_green_blue(tmp_path):
     Image.new("RGB", (4, 4), (255, 0, 51)).save(tmp_path / "in.png")
     seen = []
     enhance_photo(lambda image: seen.append(image) or image, tmp_path / "in.png", tmp_path / "out.png")
-    assert seen[0].shape == (1, 3, 4, 4)
-    assert seen[0][0, :, 0, 0].tolist() == pytest.approx([1.0, 0.0, 0.2])
+    assert (seen[0].shape, seen[0].dtype) == ((1, 3, 4, 4), torch.uint8)
+    assert seen[0][0, :, 0, 0].tolist() == [255, 0, 51]
 
 
-def test_a_photo_that_exif_turns_is_written_upright_and_without_the_tag(tmp_path):
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "CMYK"])
+def test_a_picture_without_three_colours_becomes_one_of_three(tmp_path, mode):
+    image = Image.new("RGB", (6, 4), (90, 90, 90)).convert(mode)
+    image.save(tmp_path / ("in.jpg" if mode == "CMYK" else "in.png"))
+    enhance_photo(unchanged, tmp_path / ("in.jpg" if mode == "CMYK" else "in.png"), tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.mode == ("RGBA" if mode == "LA" else "RGB")
+        assert np.abs(np.array(out)[0, 0, :3].astype(int) - 90).max() <= 25  # CMYK depends on the ink; inverted: 75
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_a_photo_that_exif_turns_is_written_upright_and_keeps_the_rest_of_exif_and_its_profile(tmp_path, suffix):
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # turn by 90 degrees clockwise to see it upright
-    exif[0x010F] = "a maker"
-    pixels = photo(tmp_path / "in.png", exif=exif)
-    enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png")
-    with Image.open(tmp_path / "out.png") as out:
-        assert np.array_equal(np.array(out), np.rot90(pixels, -1))
-        assert ORIENTATION not in out.getexif()
-        assert out.getexif()[0x010F] == "a maker"
+    exif[MAKER] = "a maker"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = photo(tmp_path / "in.png", exif=exif, icc_profile=profile)
+    enhance_photo(unchanged, tmp_path / "in.png", tmp_path / f"out{suffix}")
+    with Image.open(tmp_path / f"out{suffix}") as out:
+        assert out.size == (5, 7)
+        if suffix in (".png", ".tif"):
+            assert np.array_equal(np.array(out), np.rot90(pixels, -1))
+        assert out.getexif().get(ORIENTATION, 1) == 1
+        assert out.info["icc_profile"] == profile
+        if suffix != ".tif":  # whose EXIF libvips does not write
+            assert out.getexif()[MAKER] == "a maker"
 
 
 def test_alpha_is_carried_over_to_png_and_dropped_for_jpeg(tmp_path):
@@ -51,31 +102,84 @@ def test_alpha_is_carried_over_to_png_and_dropped_for_jpeg(tmp_path):
     assert Image.open(tmp_path / "out.jpg").mode == "RGB"
 
 
-def test_values_beyond_the_range_are_clipped(tmp_path):
-    Image.new("RGB", (4, 4), (200, 10, 0)).save(tmp_path / "in.png")
-    enhance_photo(lambda image: image * 2 - 0.1, tmp_path / "in.png", tmp_path / "out.png")
-    assert Image.open(tmp_path / "out.png").getpixel((0, 0)) == (255, 0, 0)
-
-
 def test_a_file_that_is_no_picture_is_named(tmp_path):
     (tmp_path / "in.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"in\.png is not a picture"):
         enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png")
 
 
-def test_a_cut_off_picture_is_named_and_nothing_is_written(tmp_path):
-    photo(tmp_path / "whole.png", width=90, height=90)
-    content = (tmp_path / "whole.png").read_bytes()
-    (tmp_path / "in.png").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"in\.png cannot be read"):
-        enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png")
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_cut_off_picture_is_named_and_nothing_is_written(tmp_path, suffix):
+    photo(tmp_path / f"whole{suffix}", width=90, height=90)
+    cut_off(tmp_path / f"whole{suffix}", tmp_path / f"in{suffix}")
+    with pytest.raises(ValueError, match=rf"in{suffix} cannot be read whole"):
+        enhance_photo(unchanged, tmp_path / f"in{suffix}", tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_result_has_its_name_only_once_it_is_whole(tmp_path):
+    photo(tmp_path / "in.png")
+    (tmp_path / "out.png").write_bytes(b"the one before")
+
+    def interrupted(image):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enhance_photo(interrupted, tmp_path / "in.png", tmp_path / "out.png")
+    assert (tmp_path / "out.png").read_bytes() == b"the one before"
+    assert {path.name for path in tmp_path.iterdir()} == {"in.png", "out.png"}
 
 
 def test_an_unknown_suffix_is_refused_before_the_work(tmp_path):
     photo(tmp_path / "in.png")
-    with pytest.raises(ValueError, match=r"use \.png or \.jpg"):
+    with pytest.raises(ValueError, match=r"use one of \.png, \.jpg"):
         enhance_photo(lambda image: pytest.fail("worked"), tmp_path / "in.png", tmp_path / "out.xyz")
+
+
+def test_one_photo_is_written_to_a_file_and_several_to_a_folder(tmp_path):
+    for name in ("b.jpg", "a.png", "c.heic", "notes.txt"):
+        (tmp_path / name).touch()
+    assert plan_outputs([tmp_path / "a.png"], tmp_path / "x.jpg", False, False) == [
+        (tmp_path / "a.png", tmp_path / "x.jpg")
+    ]
+    out = tmp_path / "out"
+    assert plan_outputs([tmp_path], out, False, False) == [
+        (tmp_path / "a.png", out / "a.png"),
+        (tmp_path / "b.jpg", out / "b.jpg"),
+        (tmp_path / "c.heic", out / "c.png"),  # a format that is read and not written
+    ]
+    out.mkdir()
+    assert plan_outputs([tmp_path / "a.png"], out, False, False) == [(tmp_path / "a.png", out / "a.png")]
+
+
+def test_what_exists_is_overwritten_only_when_asked_and_can_be_left(tmp_path):
+    for name in ("in/a.png", "in/b.png", "out/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    photos, out = [tmp_path / "in"], tmp_path / "out"
+    with pytest.raises(ValueError, match=r"a\.png exists; --force overwrites, --skip leaves"):
+        plan_outputs(photos, out, False, False)
+    assert [target.name for _, target in plan_outputs(photos, out, True, False)] == ["a.png", "b.png"]
+    assert [target.name for _, target in plan_outputs(photos, out, False, True)] == ["b.png"]
+
+
+def test_a_photo_never_takes_the_place_of_itself_or_of_another(tmp_path):
+    for name in ("one/a.png", "two/a.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="one of the photographs themselves"):
+        plan_outputs([tmp_path / "one"], tmp_path / "one", True, False)
+    with pytest.raises(ValueError, match="two pictures would be written to"):
+        plan_outputs([tmp_path / "one", tmp_path / "two"], tmp_path / "out", False, False)
+    with pytest.raises(ValueError, match="give a folder"):
+        plan_outputs([tmp_path / "one", tmp_path / "two"], tmp_path / "out.png", False, False)
+
+
+def test_a_folder_without_pictures_and_a_missing_file_are_named(tmp_path):
+    with pytest.raises(ValueError, match="no pictures in"):
+        plan_outputs([tmp_path], tmp_path / "out", False, False)
+    with pytest.raises(FileNotFoundError, match=r"gone\.png is not there"):
+        plan_outputs([tmp_path / "gone.png"], tmp_path / "out", False, False)
 
 
 def test_before_and_after_stand_side_by_side_with_their_centres_below(tmp_path):
