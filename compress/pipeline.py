@@ -47,8 +47,8 @@ class CompressSettings:
         return cls(
             training=Recipe(steps),
             keep=keep,
-            fine_tuning=Recipe(max(1, steps // 2), learning_rate=1e-3),
-            quantization=Recipe(max(1, steps // 4), learning_rate=2e-4),
+            fine_tuning=Recipe(max(1, steps // 2), learning_rate=4e-3),
+            quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
             seed=seed,
         )
 

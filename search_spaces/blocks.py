@@ -162,11 +162,12 @@ class ConvHead(nn.Module):
     that one would round the image at the features' scale in int8, and torch-pruning loses count of its channels.
     """
 
-    def __init__(self, width: int, cell: int = 1) -> None:
+    def __init__(self, decoder: int, encoder: int, cell: int = 1) -> None:
         super().__init__()
         self.cell = cell
+        self.decoder = decoder  # the first so many of its inputs come from the decoder
         channels = IMAGE_CHANNELS * cell**2
-        self.project = nn.Conv2d(width, channels, 3, padding=1)
+        self.project = nn.Conv2d(decoder + encoder, channels, 3, padding=1)
         self.image = None if cell == 1 else nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, z: Tensor, image: Tensor) -> Tensor:  # (B, width, H, W), cells -> (B, 3, cell * H, cell * W)

@@ -10,9 +10,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from search_spaces.blocks import Attention, ConvHead, GatedHead, InvertedResidual
+from search_spaces.blocks import Attention, ConvHead, GatedHead, InvertedResidual, IRABlock
 
 _BRANCH = 0.2  # of the last convolution of a residual branch: the sum of many branches stays in range
+_OPEN = 1.0  # bias before a stage's ReLU, in standard deviations of what it is added to
 _HEAD = 0.05  # of the last convolutions of a head: large enough to learn, and the gate stays near 1/2 while it does
 
 
@@ -21,6 +22,10 @@ def initialise(network: nn.Module) -> None:
 
     The head's projections and its gate start small. With default weights the gate of the released head can close
     before the projection has learned anything, and the network stays the identity for ever.
+
+    The ReLU of a stage starts open: a training first learns that the picture is better off without what the decoder
+    makes of it, and a ReLU that closes then never opens again. The weights before it sum to zero for each output, so
+    that what is common to its inputs, which are not centred, does not shift it. A 3x3 head begins without the decoder.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -30,6 +35,8 @@ def initialise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             children = list(module)
+            if isinstance(children[-1], IRABlock):
+                _open(children[0])
             for convolution, activation in pairwise(children):
                 if isinstance(convolution, nn.Conv2d) and isinstance(activation, nn.ReLU | nn.ELU):
                     _scale(convolution, math.sqrt(2))  # the activation halves the variance
@@ -44,8 +51,18 @@ def initialise(network: nn.Module) -> None:
                 _scale(last, _HEAD)
         elif isinstance(module, ConvHead):
             _scale(module.project, _HEAD)
+            with torch.no_grad():
+                module.project.weight[:, : module.decoder].zero_()
             if module.image is not None:
                 _scale(module.image, _HEAD)
+
+
+def _open(convolution: nn.Module) -> None:
+    assert isinstance(convolution, nn.Conv2d)
+    assert convolution.bias is not None
+    with torch.no_grad():
+        convolution.weight.sub_(convolution.weight.mean(dim=(1, 2, 3), keepdim=True))
+        convolution.bias.fill_(_OPEN)
 
 
 def _scale(convolution: nn.Module, factor: float) -> None:

@@ -34,8 +34,11 @@ class LPIENet(nn.Module):
         self.decoder1 = stage(e3.width, d1)
         self.decoder2 = stage(d1.width + e2.width, d2)
         cell = blueprint.cell
-        width = d2.width + e1.width
-        self.head = GatedHead(width, blueprint.activation, cell) if blueprint.head == "gated" else ConvHead(width, cell)
+        self.head: nn.Module = (
+            GatedHead(d2.width + e1.width, blueprint.activation, cell)
+            if blueprint.head == "gated"
+            else ConvHead(d2.width, e1.width, cell)
+        )
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:

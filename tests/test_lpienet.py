@@ -11,7 +11,7 @@ from torch import Tensor
 
 from search_spaces.blocks import Pointwise
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STEMS, Genotype, Stage
+from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build, parameters
 from search_spaces.space import PAPER, REFERENCE, default_space
 
@@ -212,6 +212,8 @@ def test_every_variant_gives_every_parameter_a_finite_gradient(block, activation
     # Twice as wide: of four ReLUs without a bias, all may be closed at the start.
     stages = tuple(replace(stage, width=2 * stage.width, attention=attention) for stage in SMALL.stages)
     network = network_of(Genotype(stages, block, activation, head, stem))
+    if head == "conv3x3":  # which begins without the decoder
+        network.head.project.weight.data += 0.1 * noise(*network.head.project.weight.shape)
     image = noise(2, 3, 32, 32)
     (network(image) - image.flip(1)).square().mean().backward()
     for name, parameter in network.named_parameters():
@@ -274,6 +276,31 @@ def test_a_new_network_starts_near_the_identity_but_not_on_it():
             with torch.no_grad():
                 change = (network_of(genotype, seed)(image) - image).abs().mean()
             assert 1e-3 < change < 0.15
+
+
+def test_every_relu_before_a_block_begins_open_and_a_brighter_image_does_not_shut_it():
+    for seed in range(5):
+        network = network_of(default_space().sample(random.Random(seed)), seed)
+        shares_open = []
+        for stage in (getattr(network, name) for name in STAGES):
+            stage[1].register_forward_hook(
+                lambda module, inputs, output: shares_open.append((output > 0).double().mean())
+            )
+        with torch.no_grad():
+            for level in (0.1, 1.0, 4.0):
+                network(level * (0.8 + 0.2 * noise(1, 3, 32, 32)))
+        assert len(shares_open) == 15
+        assert min(shares_open) > 0.6
+
+
+def test_a_3x3_head_begins_without_the_decoder_and_learns_it_at_once():
+    network = network_of(replace(SMALL, head="conv3x3"))
+    image = noise(1, 3, 16, 16)
+    decoder = SMALL.stages[-1].width
+    assert not network.head.project.weight[:, :decoder].any()
+    assert network.head.project.weight[:, decoder:].all()
+    (network(image) - image.flip(1)).square().mean().backward()
+    assert network.head.project.weight.grad[:, :decoder].all()
 
 
 def test_the_gate_of_a_new_network_is_open():

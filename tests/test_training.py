@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.task.device import Device
-from nas.task.training import Diverged, Recipe, is_identity, train
+from nas.task.training import Diverged, Recipe, is_identity, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -145,10 +145,10 @@ def test_every_learning_rate_is_above_zero_and_at_most_the_peak(steps, warmup):
     assert all(0 < recipe.rate(step) <= 0.5 for step in range(steps))
 
 
-def test_each_step_uses_its_own_learning_rate():
+def test_each_step_uses_its_own_learning_rate_and_each_convolution_its_share():
     """Adam's first step moves every weight by the learning rate, up to its epsilon."""
     network, recipe = new_network().double(), Recipe(steps=100, learning_rate=0.1, warmup=0.5)
-    before = weights_after(network)
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
 
     def in_double(step: int) -> tuple[Tensor, Tensor]:
         degraded, clean = batch(step)
@@ -156,7 +156,18 @@ def test_each_step_uses_its_own_learning_rate():
 
     with pytest.raises(Interrupted):
         train(network, in_double, l1, recipe, CPU, on_step=interrupt_at(0))
-    assert (weights_after(network) - before).abs().median() == pytest.approx(0.1 / 51, rel=0.01)
+    names = {weight: name for name, weight in network.named_parameters()}
+    for share, weights in shares(network).items():
+        moved = torch.cat([(weight.detach() - before[names[weight]]).abs().flatten() for weight in weights])
+        assert moved.max() == pytest.approx(share * 0.1 / 51, rel=0.01)
+
+
+def test_a_share_is_16_over_the_inputs_for_weight_and_bias_alike():
+    network = nn.Sequential(nn.Conv2d(12, 5, 3), nn.Conv2d(5, 5, 3, groups=5), nn.Conv2d(32, 4, 1))
+    names = {weight: name for name, weight in network.named_parameters()}
+    assert {names[weight]: share for share, weights in shares(network).items() for weight in weights} == {
+        "0.weight": 16 / 108, "0.bias": 16 / 108, "1.weight": 1, "1.bias": 1, "2.weight": 0.5, "2.bias": 0.5
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
