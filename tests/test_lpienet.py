@@ -284,7 +284,7 @@ def test_every_relu_before_a_block_begins_open_and_a_brighter_image_does_not_shu
         shares_open = []
         for stage in (getattr(network, name) for name in STAGES):
             stage[1].register_forward_hook(
-                lambda module, inputs, output: shares_open.append((output > 0).double().mean())
+                lambda module, inputs, output, found=shares_open: found.append((output > 0).double().mean())
             )
         with torch.no_grad():
             for level in (0.1, 1.0, 4.0):
