@@ -104,10 +104,27 @@ def test_a_photo_with_odd_sides_gets_better(model, run, tmp_path, capsys):
     noisy, better = tmp_path / "pairs" / "noisy" / "chelsea.png", tmp_path / "better.png"
     capsys.readouterr()
     assert main(["enhance", str(run / model), str(noisy), "-o", str(better), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["size"] == [207, 301]
+    assert [photo["size"] for photo in json.loads(capsys.readouterr().out)["photos"]] == [[207, 301]]
     assert Image.open(better).size == (301, 207)
     assert main(["evaluate", str(run / model), "--data", str(tmp_path / "pairs"), "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert measured["images"] == 1
     assert measured["psnr"] > measured["input_psnr"] + 0.3
     assert measured["ssim_definition"].startswith("SSIM with an 11-pixel Gaussian window")
+
+
+def test_a_damaged_photo_in_a_folder_is_named_and_the_rest_is_done(run, tmp_path, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for name in ("a", "c"):
+        Image.new("RGB", (40, 30), "gray").save(photos / f"{name}.png")
+    (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:60])
+    assert main(["enhance", str(run), str(photos), "-o", str(out), "--json"]) == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert [Path(photo["output"]).name for photo in result["photos"]] == ["a.png", "c.png"]
+    assert [Path(photo["source"]).name for photo in result["failed"]] == ["b.png"]
+    assert "1 of 3 photographs could not be enhanced" in told.err
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
+    assert main(["enhance", str(run), str(photos), "-o", str(out)]) == 1
+    assert "--force overwrites" in capsys.readouterr().err
