@@ -47,7 +47,7 @@ class CompressSettings:
         return cls(
             training=Recipe(steps),
             keep=keep,
-            fine_tuning=Recipe(max(1, steps // 2), learning_rate=4e-3),
+            fine_tuning=Recipe(max(1, steps // 2)),
             quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
             seed=seed,
         )
