@@ -3,6 +3,7 @@
 Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -64,12 +65,14 @@ def plan_outputs(photos: Sequence[Path], output: Path, force: bool, skip: bool) 
     else:
         planned = [(source, output / _name(source)) for source in found]
     targets = [target for _, target in planned]
-    for target in targets:
-        if targets.count(target) > 1:
-            raise ValueError(f"two pictures would be written to {target}; give their folders one at a time")
-        if any(target.exists() and source.samefile(target) for source, _ in planned):
-            raise ValueError(f"{target} is one of the photographs themselves; write to another folder")
     there = [target for target in targets if target.exists()]
+    themselves = {_identity(source) for source in found}
+    for target, times in Counter(targets).items():
+        if times > 1:
+            raise ValueError(f"two pictures would be written to {target}; give their folders one at a time")
+    for target in there:
+        if _identity(target) in themselves:
+            raise ValueError(f"{target} is one of the photographs themselves; write to another folder")
     if there and not force and not skip:
         raise ValueError(
             f"{there[0]} exists{f', and {len(there) - 1} more' if there[1:] else ''}; "
@@ -103,6 +106,12 @@ def _files(photos: Sequence[Path]) -> Iterable[Path]:
             yield path
         else:
             raise FileNotFoundError(f"{path} is not there; give a picture file, or a folder of them")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What the file is, by whatever name; see os.path.samestat."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _name(source: Path) -> str:

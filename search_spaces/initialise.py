@@ -13,7 +13,7 @@ from torch import nn
 from search_spaces.blocks import Attention, ConvHead, GatedHead, InvertedResidual, IRABlock
 
 _BRANCH = 0.2  # of the last convolution of a residual branch: the sum of many branches stays in range
-_OPEN = 1.0  # bias before a stage's ReLU, in standard deviations of what it is added to
+_OPEN = 1.0  # bias before a stage's ReLU
 _HEAD = 0.05  # of the last convolutions of a head: large enough to learn, and the gate stays near 1/2 while it does
 
 

@@ -123,8 +123,8 @@ class Space:
 def default_space() -> Space:
     """The ordered space: depth, width, expansion and attention per stage, and the two activations.
 
-    What did not pay in benchmarks/ablation.py is held at one choice and can be asked for by name (`fixed`): the gated
-    head, the space-to-depth stem, the paper's and MobileNetV2's block.
+    Held at one choice, and to be asked for by name (`fixed`): the head, since the gated one trains erratically, the
+    stem, since space-to-depth learned more slowly, and the block. benchmarks/ablation.py compares them.
     """
     choices: dict[str, tuple[Gene, ...]] = {}
     for stage in STAGES:

@@ -124,8 +124,7 @@ def shares(network: nn.Module) -> dict[float, list[nn.Parameter]]:
     4 to 600 here. With one rate for all, it can be no more than 5e-3; with shares and the initial weights of
     search_spaces.initialise, four times that: small networks reach a higher SSIM in as many steps, the reference with a
     3x3 head the same (benchmarks/recipe.py). What they do not cure: the ReLU of the full-resolution decoder closes in
-    most of its channels within twenty steps. The rule is that of
-    Yang et al. (Tensor Programs V, 2022) for Adam.
+    most of its channels within twenty steps. The rule is that of Yang et al. (Tensor Programs V, 2022) for Adam.
     """
     parameters = dict(network.named_parameters())
     found: dict[float, list[nn.Parameter]] = {}
