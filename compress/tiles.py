@@ -15,7 +15,7 @@ from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side
 
-TILE = 640  # pixels a side, where the runtime takes any size: half a gigabyte for the reference, a third more computing
+TILE = 640  # pixels a side, where the runtime takes any size
 # For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
 _DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
 
