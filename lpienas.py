@@ -229,6 +229,7 @@ def _calibrate(options: argparse.Namespace) -> None:
             short=Recipe(short_steps),
             supernet=supernet,
             networks=options.networks,
+            seeds=options.seeds,
             budget=macs,
             size=tuple(asked["size"]),
             target=options.tau,
@@ -595,6 +596,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_search_settings(calibrate)
     calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
     calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    calibrate.add_argument("--seeds", type=_count, default=1, metavar="N", help="full trainings of each network (1)")
     calibrate.add_argument("--short-steps", type=_count, metavar="N", help="of the highest rung (400)")
     calibrate.add_argument("--tau", type=float, default=0.7, metavar="TAU", help="agreement that is asked for (0.7)")
     _add_workers(calibrate)

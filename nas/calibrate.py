@@ -32,7 +32,9 @@ from search_spaces.space import Space
 
 _POOL = 40  # genotypes drawn for each one that is kept
 _RESAMPLES = 2000
+_SEEDS_APART = 1000  # more than there are networks
 FULL = "full training"
+AGAIN = "full training, other seeds"  # how well it ranks as itself: no score can be asked for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class CalibrationSettings:
     short: Recipe  # its rungs are compared
     supernet: SupernetSettings
     networks: int = 12
+    seeds: int = 1  # full trainings of each network; scores are compared with their mean
     budget: int | None = None  # MACs at `size`; networks above it are not of interest
     size: tuple[int, int] = (256, 256)
     target: float = 0.7  # tau that a score has to reach to be recommended
@@ -51,6 +54,8 @@ class CalibrationSettings:
     def __post_init__(self) -> None:
         if self.networks < 4:
             raise ValueError(f"networks = {self.networks}: a rank correlation needs at least 4, better 12")
+        if self.seeds < 1:
+            raise ValueError(f"seeds = {self.seeds}: must be at least 1")
         if not 0 < self.target <= 1:
             raise ValueError(f"target = {self.target}: must be a Kendall tau above 0, at most 1")
 
@@ -87,22 +92,28 @@ def calibrate(
     usable = [i for i in range(len(networks)) if all(column[i] is not None for column in scores.values())]
     if len(usable) < 4:
         raise ValueError(f"only {len(usable)} of {len(networks)} networks could be trained; give more --full-steps")
-    truth = [_value(scores[FULL], i) for i in usable]
+    full = [scores.pop(_full_name(number)) for number in range(settings.seeds)]
+    truth = _mean(full, usable)
     agreements = [
-        agreement(name, [_value(column, i) for i in usable], truth, _seconds(column, usable), settings.seed)
+        agreement(name, _values(column, usable), truth, _seconds(column, usable), settings.seed)
         for name, column in scores.items()
-        if name != FULL
     ]
+    if settings.seeds > 1:
+        seconds = sum(_seconds(column, usable) for column in full[1:])
+        agreements.append(agreement(AGAIN, _mean(full[1:], usable), _values(full[0], usable), seconds, settings.seed))
     advised = advice(agreements, settings.target)
     result = {
         "agreements": [one.to_json() for one in agreements],
         "advice": advised,
         "target": settings.target,
         "full_steps": settings.full.steps,
+        "seeds": settings.seeds,
         "supernet_steps": settings.supernet.recipe.steps,
         "networks": [
-            {"genotype": networks[i].to_json()} | {name: _value(column, i) for name, column in scores.items()}
-            for i in usable
+            {"genotype": networks[i].to_json()}
+            | {name: _value(column, i) for name, column in scores.items()}
+            | {FULL: truth[place], f"{FULL}, each seed": [_value(column, i) for column in full]}
+            for place, i in enumerate(usable)
         ],
         "left_out": [networks[i].to_json() for i in range(len(networks)) if i not in usable],
     }
@@ -156,7 +167,7 @@ def agreement(name: str, score: Sequence[float], truth: Sequence[float], seconds
 
 def advice(agreements: Sequence[Agreement], target: float) -> str:
     """The cheapest score that reaches the target, or what comes closest."""
-    scores = [one for one in agreements if not one.score.endswith("alone")]
+    scores = [one for one in agreements if not one.score.endswith("alone") and one.score != AGAIN]
     enough = [one for one in scores if one.tau >= target]
     if enough:
         cheapest = min(enough, key=lambda one: one.seconds)
@@ -211,17 +222,16 @@ def _trained_scores(
     watcher: Watcher,
 ) -> dict[str, Column]:
     rungs = rungs_of(settings.short.steps)
-    watcher.begin("training", len(networks) * (settings.full.steps + rungs[-1]))
-    columns: dict[str, Column] = {
-        name: [None] * len(networks) for name in (*(short_name(steps) for steps in rungs), FULL)
-    }
+    watcher.begin("training", len(networks) * (settings.seeds * settings.full.steps + rungs[-1]))
+    trainings = [
+        ([_full_name(number)], settings.full, (settings.full.steps,), number) for number in range(settings.seeds)
+    ]
+    trainings.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0))
+    columns: dict[str, Column] = {name: [None] * len(networks) for names, *_ in trainings for name in names}
     pieces = []
     for index, genotype in enumerate(networks):
-        seed = derive_seed(settings.seed, index, "calibration")
-        for names, recipe, stops in (
-            ([FULL], settings.full, (settings.full.steps,)),
-            ([short_name(steps) for steps in rungs], settings.short, rungs),
-        ):
+        for names, recipe, stops, number in trainings:
+            seed = derive_seed(settings.seed, _SEEDS_APART * number + index, "calibration")
             path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed)}"
             pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path)))
     for (index, names), future in as_finished(workers, train_in_rungs, pieces, watcher.at):
@@ -271,10 +281,22 @@ def _plan(genotype: Genotype) -> Blueprint:
     return Blueprint.from_genotype(genotype)
 
 
+def _full_name(number: int) -> str:
+    return f"{FULL}, seed {number}"
+
+
 def _value(column: Column, index: int) -> float:
     figure = column[index]
     assert figure is not None
     return figure[0]
+
+
+def _values(column: Column, usable: Sequence[int]) -> list[float]:
+    return [_value(column, index) for index in usable]
+
+
+def _mean(columns: Sequence[Column], usable: Sequence[int]) -> list[float]:
+    return [sum(_value(column, index) for column in columns) / len(columns) for index in usable]
 
 
 def _seconds(column: Column, usable: Sequence[int]) -> float:

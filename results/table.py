@@ -34,8 +34,9 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
 
 def agreement_table(result: Mapping[str, Any]) -> Table:
     """Kendall's tau of each score with full training, of a calibration's result."""
-    networks, steps = len(result["networks"]), result["full_steps"]
-    table = Table(title=f"Agreement with full training ({networks} networks, {steps} steps)")
+    networks, steps, seeds = len(result["networks"]), result["full_steps"], result.get("seeds", 1)
+    trained = f"{networks} networks, {steps} steps, {seeds} seed{'s' if seeds > 1 else ''}"
+    table = Table(title="Agreement with full training", caption=trained)
     table.add_column("score")
     for column in ("Kendall tau", "95 % interval", "CPU s each"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -15,6 +15,7 @@ from scipy.stats import kendalltau
 import nas.calibrate
 import nas.scoring.supernet
 from nas.calibrate import (
+    AGAIN,
     FULL,
     Agreement,
     CalibrationSettings,
@@ -108,7 +109,7 @@ def one(score: str, tau: float, seconds: float) -> Agreement:
 
 def test_the_advice_is_the_cheapest_score_that_reaches_the_target():
     found = [one("supernet", 0.6, 1), one("short, 9 steps", 0.8, 5), one("short, 3 steps", 0.7, 2)]
-    alone = [one("MACs alone", 0.99, 0)]
+    alone = [one("MACs alone", 0.99, 0), one(AGAIN, 0.99, 0)]
     assert advice([*found, *alone], 0.7).startswith("short, 3 steps: tau 0.70 for 2 processor seconds")
     assert advice([*found, *alone], 0.6).startswith("supernet: tau 0.60")
     assert advice([*found, *alone], 0.75).startswith("short, 9 steps: tau 0.80")
@@ -162,6 +163,8 @@ class Made:
 
     def __init__(self):
         self.trained: list[tuple[Blueprint, int, str]] = []
+        self.scatter = 0.0  # by which each further seed of a network is better
+        self.seeds: dict[tuple[Blueprint, int], list[int]] = {}
         self.supernets = 0
         self.diverges: set[Blueprint] = set()
         self.kill_at: int | None = None
@@ -177,7 +180,9 @@ class Made:
         below = 0 if start is None else read_json(start.parent / "quality.json")["psnr"]
         done = int(below) + recipe.steps
         self.trained.append((blueprint, recipe.steps, "" if start is None else start.parent.name))
-        quality = Quality(ssim_of(blueprint, done), float(done))
+        self.seeds.setdefault((blueprint, done), []).append(seed)
+        again = len(self.seeds[blueprint, done]) - 1
+        quality = Quality(ssim_of(blueprint, done) + self.scatter * again, float(done))
         write_json(folder / "quality.json", quality.to_json())
         return quality
 
@@ -245,6 +250,24 @@ def test_a_calibration_compares_every_score_with_full_training(tmp_path, task, m
     assert made.supernets == 1
 
 
+def test_full_training_is_the_mean_of_its_seeds_and_is_compared_with_itself(tmp_path, task, made):
+    made.scatter = 0.25
+    result = calibrated(tmp_path, task, replace(SETTINGS, seeds=3))
+    for row, genotype in zip(result["networks"], stratified(SPACE, SETTINGS), strict=True):
+        single = ssim_of(Blueprint.from_genotype(genotype), SETTINGS.full.steps)
+        assert row[f"{FULL}, each seed"] == pytest.approx([single, single + 0.25, single + 0.5])
+        assert row[FULL] == pytest.approx(single + 0.25)
+    assert result["agreements"][-1]["score"] == AGAIN
+    assert result["agreements"][-1]["tau"] == pytest.approx(1)
+    assert all(len(set(seeds)) == 3 for (_, steps), seeds in made.seeds.items() if steps == SETTINGS.full.steps)
+
+
+def test_more_seeds_train_again_only_what_is_new(tmp_path, task, made):
+    calibrated(tmp_path, task)
+    calibrated(tmp_path, task, replace(SETTINGS, seeds=2))
+    assert len(made.trained) == 5 * SETTINGS.networks
+
+
 def test_each_rung_starts_from_the_one_below_and_full_training_from_scratch(tmp_path, task, made):
     calibrated(tmp_path, task)
     assert [(steps, start) for _, steps, start in made.trained[:4]] == [(90, ""), (1, ""), (2, "rung-0"), (6, "rung-1")]
@@ -306,7 +329,12 @@ def test_too_few_networks_that_could_be_trained_are_refused(tmp_path, task, made
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({"networks": 3}, "networks = 3"), ({"target": 0.0}, r"target = 0\.0"), ({"target": 1.1}, r"target = 1\.1")],
+    [
+        ({"networks": 3}, "networks = 3"),
+        ({"seeds": 0}, "seeds = 0"),
+        ({"target": 0.0}, r"target = 0\.0"),
+        ({"target": 1.1}, r"target = 1\.1"),
+    ],
 )
 def test_settings_that_no_calibration_can_have_are_refused_by_name_and_value(wrong, says):
     with pytest.raises(ValueError, match=says):
@@ -315,9 +343,9 @@ def test_settings_that_no_calibration_can_have_are_refused_by_name_and_value(wro
 
 def test_the_table_shows_every_score_with_its_interval():
     one = Agreement("supernet", 0.81, 0.55, 0.96, 0.2).to_json()
-    result = {"agreements": [one], "networks": [{}] * 12, "full_steps": 1500}
+    result = {"agreements": [one], "networks": [{}] * 12, "full_steps": 1500, "seeds": 2}
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(agreement_table(result))
     shown = console.export_text()
-    for part in ("12 networks, 1500 steps", "supernet", "0.81", "0.55 to 0.96", "0.20"):
+    for part in ("12 networks, 1500 steps, 2 seeds", "supernet", "0.81", "0.55 to 0.96", "0.20"):
         assert part in shown
