@@ -223,7 +223,7 @@ def _trained_scores(
 ) -> dict[str, Column]:
     rungs = rungs_of(settings.short.steps)
     watcher.begin("training", len(networks) * (settings.seeds * settings.full.steps + rungs[-1]))
-    trainings = [
+    trainings: list[tuple[list[str], Recipe, tuple[int, ...], int]] = [
         ([_full_name(number)], settings.full, (settings.full.steps,), number) for number in range(settings.seeds)
     ]
     trainings.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0))
