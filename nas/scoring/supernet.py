@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nas.suggest import derive_seed
-from nas.task.evaluation import Pair, Quality, evaluate
+from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.task import Task
 from nas.task.training import Recipe, descend
 from results.files import fingerprint, write_tensors
@@ -221,7 +221,7 @@ def score_by_supernet(
 
     `path` is the finished supernet's file.
     """
-    supernet, pairs = open_supernet(path, space).to(task.device.torch), crops(task)
+    supernet, pairs = open_supernet(path, space).to(task.device.torch), in_batches(crops(task))
     state = {name: tensor.detach() for name, tensor in supernet.slice(blueprint).items()}
     network = _wiring(blueprint)
     return evaluate(lambda image: functional_call(network, state, (image,)), pairs, task.device.torch)

@@ -9,7 +9,7 @@ from torch import Tensor
 from nas.task.metrics import psnr, ssim
 from search_spaces.sides import on_any_size
 
-Pair = tuple[str, Tensor, Tensor]  # name, degraded (1, 3, H, W), clean (1, 3, H, W), both in [0, 1]
+Pair = tuple[str, Tensor, Tensor]  # name, degraded (B, 3, H, W), clean (B, 3, H, W), both in [0, 1]
 
 
 _EQUAL = 100.0  # dB, stands for the infinite PSNR of two equal pictures, which has no mean and no JSON
@@ -31,15 +31,28 @@ def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device:
 
     Raises ValueError when there are no pairs.
     """
-    ssims, psnrs = [], []
+    ssims: list[float] = []
+    psnrs: list[float] = []
     with torch.inference_mode():
         for _, degraded, clean in pairs:
             output = on_any_size(network, degraded.to(device)).float().clamp(0, 1).cpu()
-            ssims.append(ssim(output, clean).item())
-            psnrs.append(min(psnr(output, clean).item(), _EQUAL))
+            ssims += ssim(output, clean).tolist()
+            psnrs += psnr(output, clean).clamp(max=_EQUAL).tolist()
     if not ssims:
         raise ValueError("nothing to evaluate: no pairs of photographs were given")
     return Quality(sum(ssims) / len(ssims), sum(psnrs) / len(psnrs))
+
+
+def in_batches(pairs: Iterable[Pair]) -> list[Pair]:
+    """The same photographs, those of one size in one batch: small ones are evaluated faster so."""
+    alike: dict[torch.Size, list[Pair]] = {}
+    for pair in pairs:
+        alike.setdefault(pair[1].shape[1:], []).append(pair)
+    batches = []
+    for group in alike.values():
+        names, degraded, clean = zip(*group, strict=True)
+        batches.append((", ".join(names), torch.cat(degraded), torch.cat(clean)))
+    return batches
 
 
 def input_quality(pairs: Iterable[Pair]) -> Quality:

@@ -1,0 +1,59 @@
+"""Evaluation: the mean over photographs, whether they come one by one or in batches of a size."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from nas.task.evaluation import Pair, evaluate, in_batches
+from nas.task.metrics import psnr, ssim
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def pairs() -> list[Pair]:
+    generator = torch.Generator().manual_seed(0)
+    sides = [(24, 40), (16, 16), (24, 40), (16, 16), (24, 40)]
+    pictures = [torch.rand((2, 1, 3, *side), generator=generator) for side in sides]
+    return [(str(number), degraded, clean) for number, (degraded, clean) in enumerate(pictures)]
+
+
+def darker(image: Tensor) -> Tensor:
+    return image * 0.9
+
+
+def test_an_evaluation_is_the_mean_over_photographs_of_any_size(pairs):
+    found = evaluate(darker, pairs, CPU)
+    each = [
+        (ssim(darker(degraded), clean).item(), psnr(darker(degraded), clean).item()) for _, degraded, clean in pairs
+    ]
+    assert found.ssim == pytest.approx(sum(one for one, _ in each) / 5)
+    assert found.psnr == pytest.approx(sum(other for _, other in each) / 5)
+
+
+def test_batches_hold_every_photograph_once_beside_those_of_its_size(pairs):
+    found = in_batches(pairs)
+    assert [(name, degraded.shape[0]) for name, degraded, _ in found] == [("0, 2, 4", 3), ("1, 3", 2)]
+    for name, degraded, clean in found:
+        for place, number in enumerate(name.split(", ")):
+            assert torch.equal(degraded[place], pairs[int(number)][1][0])
+            assert torch.equal(clean[place], pairs[int(number)][2][0])
+
+
+def test_photographs_in_batches_have_the_quality_that_they_have_one_by_one(pairs):
+    apart, together = evaluate(darker, pairs, CPU), evaluate(darker, in_batches(pairs), CPU)
+    assert (together.ssim, together.psnr) == pytest.approx((apart.ssim, apart.psnr))
+
+
+def test_a_perfect_photograph_counts_as_a_hundred_decibels(pairs):
+    _, picture, _ = pairs[0]
+    found = evaluate(lambda image: image, [("perfect", picture, picture)], CPU)
+    assert found.psnr == 100
+    assert math.isclose(found.ssim, 1, abs_tol=1e-6)
+
+
+def test_nothing_to_evaluate_is_refused():
+    with pytest.raises(ValueError, match="no pairs"):
+        evaluate(darker, [], CPU)
