@@ -25,6 +25,7 @@ from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.files import fingerprint, read_json, write_json
 from results.progress import Watcher
+from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
@@ -126,7 +127,7 @@ def stratified(space: Space, settings: CalibrationSettings) -> list[Genotype]:
     drawn = random.Random(derive_seed(settings.seed, 0, "calibration networks"))
     pool: dict[Genotype, float] = {}
     for _ in range(_POOL * settings.networks):
-        genotype = space.sample_of_any_size(drawn)
+        genotype = reach.draw_within(space, drawn, settings.budget, settings.size)
         macs = macs_of(_plan(genotype), settings.size)
         if settings.budget is None or macs <= settings.budget:
             pool[genotype] = math.log(macs)

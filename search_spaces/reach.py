@@ -18,6 +18,7 @@ from search_spaces.units import format_macs
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CONFIDENCE = 0.95  # of the intervals around a share
 
+_DRAWS = 1000  # after which a limit is so low that the cheapest network of a width is taken
 _STARTS = 6  # random genotypes from which an extreme is looked for, beside the first and the last choices
 _ONE_SIZE = (256, 256)  # which genotype is the cheapest does not depend on the size: every count grows with the pixels
 
@@ -104,6 +105,32 @@ def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int,
         budget=budget,
         within_budget=None if budget is None else _share(sum(macs <= budget for macs in drawn), samples),
     )
+
+
+def draw_within(space: Space, generator: random.Random, most: int | None, size: tuple[int, int]) -> Genotype:
+    """A genotype of at most `most` MACs at `size`, every width of the first encoder as likely as any other that fits.
+
+    That encoder works at full resolution and decides most of the cost and of the quality. Of genotypes that are drawn
+    freely and kept where they fit a third of the reference's cost, one in two hundred has its full width. A budget that
+    no genotype fits gives the cheapest.
+    """
+
+    def fits(genotype: Genotype) -> bool:
+        return most is None or _macs(genotype, size) <= most
+
+    def widened(genotype: Genotype, width: Gene) -> Genotype:
+        return Genotype.from_flat(genotype.flat() | {"encoder1.width": width})
+
+    least = cheapest(space)
+    widths = [width for width in space.choices["encoder1.width"] if fits(widened(least, width))]
+    if not widths:
+        return least
+    width = generator.choice(widths)
+    for _ in range(_DRAWS):
+        genotype = widened(space.sample_of_any_size(generator), width)
+        if fits(genotype):
+            return genotype
+    return widened(least, width)
 
 
 def cheapest(space: Space) -> Genotype:

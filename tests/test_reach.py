@@ -12,7 +12,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import GENES, GeneError, Genotype
-from search_spaces.reach import ImpossibleBudget, cheapest, dearest, reach, require_possible
+from search_spaces.reach import ImpossibleBudget, cheapest, dearest, draw_within, reach, require_possible
 from search_spaces.space import REFERENCE, Space, default_space
 from search_spaces.units import format_macs, parse_macs
 
@@ -131,6 +131,28 @@ def test_the_budget_that_a_refusal_names_is_accepted():
         require_possible(space, 1000, (1080, 1920))
     named = str(refused.value).split("smallest possible budget is ")[1].split(",")[0]
     require_possible(space, parse_macs(named), (1080, 1920))
+
+
+@pytest.mark.parametrize(("most", "widths"), [(None, 4), (400_000_000, 4), (100_000_000, 2), (75_000_000, 1)])
+def test_genotypes_within_a_budget_have_every_possible_width_of_the_first_encoder_equally_often(most, widths):
+    space, generator = default_space(), random.Random(0)
+    drawn = [draw_within(space, generator, most, (256, 256)) for _ in range(100)]
+    assert most is None or max(map(macs, drawn)) <= most
+    counts = [sum(genotype.stages[0].width == width for genotype in drawn) for width in (4, 8, 12, 16)[:widths]]
+    assert sum(counts) == 100
+    assert min(counts) > 60 / widths
+    assert len(set(drawn)) > 5
+    assert all(space.holds(genotype) for genotype in drawn)
+
+
+def test_a_budget_for_larger_pictures_draws_smaller_networks():
+    space, generator = default_space(), random.Random(0)
+    drawn = [draw_within(space, generator, 1_600_000_000, (512, 512)) for _ in range(30)]
+    assert max(map(macs, drawn)) <= 400_000_000
+
+
+def test_a_budget_that_nothing_fits_draws_the_cheapest():
+    assert draw_within(default_space(), random.Random(0), 100, (256, 256)) == cheapest(default_space())
 
 
 def test_fewer_than_one_sample_is_refused():

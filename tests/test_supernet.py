@@ -209,6 +209,12 @@ def test_no_slice_is_above_the_ceiling_but_the_smallest(ceiling):
         }
 
 
+def test_under_a_ceiling_the_widest_first_encoder_is_trained_as_often_as_others():
+    draw = Slices(default_space(), SupernetSettings(Recipe(1), ceiling=400_000_000), seed=0)
+    widths = [slices.stages[0].width for step in range(60) for slices in draw(step)[2:]]
+    assert all(widths.count(width) > 15 for width in (4, 8, 12, 16))
+
+
 def test_without_a_ceiling_the_large_slice_has_all_that_there_is():
     for step in range(5):
         large = Slices(SMALL, SETTINGS, seed=0)(step)[0]

@@ -30,9 +30,9 @@ from search_spaces.lpienet import LPIENet, build
 from search_spaces.space import Space
 
 COUNTED_AT = (256, 256)  # height, width at which the ceiling is meant
+_METHOD = 2  # of training; another number, and weights that were trained before are not taken for these
 _CROPS = 12  # of all validation photographs together
 _CROP_SIDE = 96  # pixels, at most
-_DRAWS = 1000  # after which a ceiling is so low that the smallest network is taken
 _LARGE_OF = 4  # random slices, the most expensive of which is a step's large one under a ceiling
 
 
@@ -190,11 +190,7 @@ class Slices:
         return [large, smallest, *(self._draw(drawn) for _ in range(self._settings.random_slices))]
 
     def _draw(self, drawn: random.Random) -> Blueprint:
-        for _ in range(_DRAWS):
-            blueprint = Blueprint.from_genotype(self._space.sample_of_any_size(drawn))
-            if self._settings.ceiling is None or macs_of(blueprint, COUNTED_AT) <= self._settings.ceiling:
-                return blueprint
-        return Blueprint.from_genotype(reach.cheapest(self._space))
+        return Blueprint.from_genotype(reach.draw_within(self._space, drawn, self._settings.ceiling, COUNTED_AT))
 
 
 def crops(task: Task) -> tuple[Pair, ...]:
@@ -249,6 +245,7 @@ def _key_of(space: Space, task: Task, settings: SupernetSettings, seed: int) -> 
         "photographs": [photo.name for photo in task.photos.training],
         "settings": asdict(settings),
         "seed": seed,
+        "method": _METHOD,
     }
     return fingerprint(inputs)
 
