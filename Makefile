@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 2 \
 		--full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
-	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --keep 0.85
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png --force \

@@ -303,7 +303,7 @@ def _compress(options: argparse.Namespace) -> None:
         run.describe(settings)
         console = _console(stderr=True)
         console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
-        plan = CompressSettings.from_steps(options.steps, options.keep, settings["seed"])
+        plan = CompressSettings.from_steps(options.steps, options.prune, options.int8, settings["seed"])
         summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
     if options.json:
         _print_json(summary)
@@ -438,7 +438,7 @@ def _open_model(path: Path, threads: int) -> "Runtime":
 
     if not path.is_dir():
         return load(path, threads)
-    stage = Run(path).network("pruned")
+    stage = Run(path).network("float")
     if not has_network(stage):
         raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
     return in_pytorch(load_network(stage))
@@ -613,7 +613,7 @@ def _parser() -> argparse.ArgumentParser:
         "compress",
         _compress,
         "train one candidate fully, prune it, quantize it",
-        "lpienas compress runs/night --pick under=600M --keep 0.6",
+        "lpienas compress runs/night --pick under=600M --prune 0.5 --qat",
     )
     compress.add_argument("run", type=Path, metavar="RUN", help="run folder")
     compress.add_argument(
@@ -627,12 +627,21 @@ def _parser() -> argparse.ArgumentParser:
         help="of the full training (4000); fine-tuning takes half, quantization a quarter",
     )
     compress.add_argument(
-        "--keep",
-        type=float,
-        default=0.7,
-        metavar="SHARE",
-        help="share of the MACs that pruning leaves (0.7); 1: no pruning",
+        "--prune",
+        type=_share_or_off,
+        default=0.3,
+        metavar="SHARE|off",
+        help="share of the MACs to remove (0.3), or off; beside it, a network of the search that costs as little is "
+        "trained for as much computing, and the better one is kept",
     )
+    ways = compress.add_mutually_exclusive_group()
+    for way, does in (
+        ("qat", "int8 by quantization-aware training only"),
+        ("ptq", "int8 by post-training quantization only"),
+        ("float", "no int8"),
+    ):
+        ways.add_argument(f"--{way}", action="store_const", const=way, dest="int8", help=does)
+    compress.set_defaults(int8="best")
     _add_threads(compress)
 
     export = _verb(
@@ -807,6 +816,18 @@ def _count(text: str) -> int:
 
 def _count_or_none(text: str) -> int:
     return 0 if text == "0" else _count(text)
+
+
+def _share_or_off(text: str) -> float | None:
+    if text == "off":
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: write the share of the MACs to remove, like 0.5, or off")
+    return share
 
 
 def _or_argument_error(parse: Callable[[str], _T], text: str) -> _T:

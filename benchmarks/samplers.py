@@ -37,11 +37,11 @@ from search_spaces.units import parse_macs
 TABLE = Path(__file__).with_name("samplers-table.json")
 SIZE = (256, 256)
 SLICE: dict[str, tuple[Gene, ...]] = {
-    "encoder1.width": (4, 8, 12),
+    "encoder1.width": (4, 8, 12, 16),
+    "encoder1.depth": (1, 2, 3),
+    "encoder1.expansion": (0.5, 1.0),
     "encoder1.attention": ("none", "both"),
     "encoder2.width": (8, 16, 24),
-    "encoder2.depth": (1, 2),
-    "encoder3.width": (16, 32, 48),
     "encoder3.expansion": (0.5, 1.0),
 }
 BASE: dict[str, Gene] = {"depth": 1, "width": 8, "expansion": 1.0, "attention": "none"} | {

@@ -1,12 +1,14 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compress.distill import distill
 from compress.prune import prune
 from compress.quantize import FakeQuantized, post_training_quantize
 from nas.confirm import INHERITED, SCRATCH, folder_of
@@ -19,36 +21,51 @@ from nas.task.training import Recipe, train
 from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.progress import Watcher
+from results.report import by_number
 from results.run import Run
+from results.study import candidates, full_trainings, open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
-from search_spaces.lpienet import LPIENet
+from search_spaces.lpienet import LPIENet, build
 
 CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
 
 
+_INT8_NAMES = {
+    "post_training": "post-training quantization",
+    "quantization_aware": "quantization-aware training",
+    "float_fine_tuned": "post-training quantization after a longer float training",
+}
+INT8 = ("best", "qat", "ptq", "float")  # ways to int8: the better of both, one of them, or none
+
+
 @dataclass(frozen=True, slots=True)
 class CompressSettings:
-    """What each stage may spend."""
+    """What is done to a network, and what each stage may spend."""
 
     training: Recipe
-    keep: float  # share of the MACs that pruning leaves
+    prune: float | None  # share of the MACs to remove; None: no pruning
     fine_tuning: Recipe
     quantization: Recipe
+    int8: str = "best"  # one of INT8
+    distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise ValueError(f"keep = {self.keep}: must be a share of the MACs above 0, at most 1 (1: no pruning)")
+        if self.prune is not None and not 0 < self.prune < 1:
+            raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
+        if self.int8 not in INT8:
+            raise ValueError(f"int8 = {self.int8!r}: must be one of {', '.join(INT8)}")
 
     @classmethod
-    def from_steps(cls, steps: int, keep: float, seed: int) -> "CompressSettings":
+    def from_steps(cls, steps: int, prune: float | None, int8: str, seed: int) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and a quarter for quantization."""
         return cls(
             training=Recipe(steps),
-            keep=keep,
+            prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
             quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
+            int8=int8,
             seed=seed,
         )
 
@@ -56,9 +73,10 @@ class CompressSettings:
 def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, watcher: Watcher) -> dict[str, Any]:
     """Make the chosen candidate small; returns and stores the run's summary.
 
-    Stages that were finished with the same choice and settings are kept as they are; a training or fine-tuning that was
-    cut off continues from its checkpoint, quantization begins again. Raises Diverged when a training fails, ValueError
-    when pruning cannot reach its target.
+    Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
+    computing. The better of the two by SSIM goes on, as `float`. Stages that were finished with the same choice and
+    settings are kept as they are; a training or fine-tuning that was cut off continues from its checkpoint,
+    quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its target.
     """
     _forget_other_choices(run, chosen, settings)
     scores: dict[str, Any] = {}
@@ -70,13 +88,59 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
         scores=scores,
     )
 
-    trained = _stage(run, "trained", scores, lambda: _train(run, chosen, task, settings, watcher))
+    network = _stage(run, "trained", scores, lambda: _train(run, chosen, task, settings, watcher))
     watcher.say(_line("trained", scores["trained"]))
-    pruned = _stage(run, "pruned", scores, lambda: _prune(run, trained, task, settings, watcher))
-    watcher.say(_line("pruned and fine-tuned", scores["pruned"]))
-    _stage(run, "quantized", scores, lambda: _quantize(run, pruned, task, settings, watcher))
-    watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
+    kept = "trained"
+    if settings.prune is not None:
+        trained = network
+        network = _stage(run, "pruned", scores, lambda: _prune(run, trained, task, settings, watcher))
+        kept = "pruned"
+        watcher.say(_line("pruned and fine-tuned", scores["pruned"]))
+        rival = cheaper(run, scores["pruned"]["macs"])
+        if rival is None:
+            watcher.say("control: the search has no network that costs as little as the pruned one")
+        else:
+            steps = equal_steps(scores, settings, rival)
+            control = _stage(run, "control", scores, lambda: _control(run, rival, steps, task, settings, watcher))
+            watcher.say(_line(f"control: candidate {rival.number}, trained for as much computing", scores["control"]))
+            if scores["control"]["ssim"] > scores["pruned"]["ssim"]:
+                network, kept = control, "control"
+                watcher.say("pruning does not beat the control, which is kept")
+    float_network = network
+    figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
+    _stage(run, "float", scores, lambda: (float_network, figures))
+    if settings.int8 != "float":
+        _stage(run, "quantized", scores, lambda: _quantize(run, float_network, task, settings, watcher))
+        watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
     return run.summarize(scores=scores)
+
+
+def cheaper(run: Run, macs: int) -> Candidate | None:
+    """The candidate of the run with the highest SSIM among those of at most `macs` multiply-adds at 256x256.
+
+    Networks that were trained fully come first: the SSIM of others is a cheap score.
+    """
+    trials = open_study(run.study).get_trials(deepcopy=False)
+    full = by_number(full_trainings(open_study(run.study)))
+    affordable = [
+        candidate
+        for candidate in candidates(trials)
+        if cost_of(Blueprint.from_genotype(candidate.genotype)).macs <= macs
+    ]
+
+    def merit(candidate: Candidate) -> tuple[bool, float]:
+        trained = full.get(candidate.number)
+        return trained is not None, fmean(t.ssim for t in trained) if trained else candidate.scores.ssim
+
+    return max(affordable, key=merit, default=None)
+
+
+def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Candidate) -> int:
+    """Training steps of `rival` that take as many multiply-adds as training, pruning and fine-tuning took."""
+    spent: int = (
+        scores["trained"]["macs"] * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
+    )
+    return round(spent / cost_of(Blueprint.from_genotype(rival.genotype)).macs)
 
 
 def int8_calibration(task: Task, seed: int) -> list[Tensor]:
@@ -118,34 +182,65 @@ def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, 
 
 
 def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    if settings.keep == 1:
-        figures = _figures(trained, evaluate(trained.to(task.device.torch), task.validation, task.device.torch))
-        return trained, figures | {"method": "not pruned"}
+    assert settings.prune is not None
     seed = derive_seed(settings.seed, 0, "fine-tuning")
     watcher.begin("pruning", 1)
-    pruned = prune(trained, settings.keep, _gradients(task, seed))
+    pruned = prune(trained, 1 - settings.prune, _gradients(task, seed))
     network = pruned.network
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
     watcher.at(1, f"{pruned.kept:.0%} of MACs, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
-    train(network, task.batches(seed), task.loss, settings.fine_tuning, task.device, checkpoint, _steps(watcher))
+    distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
     return network, _figures(network, after) | {
-        "method": "global isomorphic channel pruning, first-order Taylor importance, then fine-tuning",
+        "method": "global isomorphic channel pruning, first-order Taylor importance, fine-tuning with distillation",
         "kept_macs": pruned.kept,
         "before_fine_tuning": before.to_json(),
     }
 
 
-def _quantize(run: Run, pruned: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    """Both ways to int8 from the same float network; the better one by SSIM is kept."""
-    recipe = settings.quantization
-    watcher.begin("quantization", 1)
-    post_training = _int8_quality(pruned, task, settings.seed)
-    watcher.at(1, f"after training: SSIM {post_training.ssim:.4f}")
-    watcher.begin("quantization-aware", recipe.steps)
-    fake = FakeQuantized(pruned)
+def _control(run: Run, rival: Candidate, steps: int, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+    watcher.begin("training of the control", steps)
+    blueprint = Blueprint.from_genotype(rival.genotype)
+    seed = derive_seed(settings.seed, rival.number, "control")
+    folder = run.folder / "networks" / "control-training"
+    recipe = replace(settings.training, steps=steps)
+    network, quality = train_from_scratch(blueprint, task, recipe, seed, folder, _steps(watcher))
+    return network, _figures(network, quality) | {"candidate": rival.number, "steps": steps}
+
+
+def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+    """The ways to int8 that are asked for, from the same float network; the best by SSIM is kept.
+
+    Beside quantization-aware training stands an equally long float training: what both gain is not due to int8.
+    """
+    recipe, seed = settings.quantization, derive_seed(settings.seed, 0, "quantization")
+    found: dict[str, tuple[LPIENet, Quality]] = {}
+    if settings.int8 != "qat":
+        watcher.begin("quantization", 1)
+        found["post_training"] = network, _int8_quality(network, task, settings.seed)
+        watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
+    if settings.int8 != "ptq":
+        watcher.begin("quantization-aware", recipe.steps)
+        aware = _quantization_aware(network, task, recipe, seed, watcher)
+        found["quantization_aware"] = aware, _int8_quality(aware, task, settings.seed)
+    if settings.int8 == "best":
+        watcher.begin("as long in float", recipe.steps)
+        longer = build(network.blueprint, seed=0)
+        longer.load_state_dict(network.state_dict())
+        train(longer, task.batches(seed), task.loss, recipe, task.device, None, _steps(watcher))
+        longer = longer.cpu().eval()
+        found["float_fine_tuned"] = longer, _int8_quality(longer, task, settings.seed)
+    best = max(found, key=lambda way: found[way][1].ssim)
+    kept, quality = found[best]
+    return kept, _figures(kept, quality) | {"method": _INT8_NAMES[best]} | {
+        way: figures.to_json() for way, (_, figures) in found.items()
+    }
+
+
+def _quantization_aware(network: LPIENet, task: Task, recipe: Recipe, seed: int, watcher: Watcher) -> LPIENet:
+    fake = FakeQuantized(network)
     step_done = _steps(watcher)
 
     def on_step(step: int, loss: float) -> None:
@@ -153,21 +248,8 @@ def _quantize(run: Run, pruned: LPIENet, task: Task, settings: CompressSettings,
             fake.freeze_ranges()
         step_done(step, loss)
 
-    train(
-        fake, task.batches(derive_seed(settings.seed, 0, "quantization")), task.loss, recipe, task.device, None, on_step
-    )
-    aware_network = fake.float_network().cpu().eval()
-    aware = _int8_quality(aware_network, task, settings.seed)
-    kept, quality, method = (
-        (aware_network, aware, "quantization-aware training")
-        if aware.ssim > post_training.ssim
-        else (pruned, post_training, "post-training quantization")
-    )
-    return kept, _figures(kept, quality) | {
-        "method": method,
-        "post_training": post_training.to_json(),
-        "quantization_aware": aware.to_json(),
-    }
+    train(fake, task.batches(seed), task.loss, recipe, task.device, None, on_step)
+    return fake.float_network().cpu().eval()
 
 
 def _int8_quality(network: LPIENet, task: Task, seed: int) -> Quality:

@@ -74,7 +74,7 @@ def prune(network: LPIENet, keep: float, gradients: Callable[[nn.Module], None] 
     macs = cost_of(blueprint).macs
     if macs > keep * before:
         raise ValueError(
-            f"pruning reached {macs / before:.0%} of the MACs and no less; ask to keep more than {keep:.0%}"
+            f"pruning reached {macs / before:.0%} of the MACs and no less; ask to remove less than {1 - keep:.0%}"
         )
     rebuilt = build(blueprint, seed=0)
     rebuilt.load_state_dict(shrinking.state_dict())

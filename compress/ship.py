@@ -29,7 +29,7 @@ from results.files import has_network, load_network, read_json
 from results.progress import Watcher
 from results.run import Run
 
-PRECISIONS = {"float": "pruned", "int8": "quantized"}  # precision -> the stage whose network it is made from
+PRECISIONS = {"float": "float", "int8": "quantized"}  # precision -> the stage whose network it is made from
 
 
 def ship(
@@ -38,18 +38,23 @@ def ship(
     """Export the compressed network of `run`; returns the `exported` part of its summary, file name -> figures.
 
     Every file is compared in its own runtime with the network that it came from, on validation photographs, before it
-    gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept.
+    gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept. A run
+    that was compressed without int8 has no int8 files, and loses those of an earlier compression.
     `workers` files are made at a time, each in a process of its own that needs about 1.2 GB. Raises ParityError when
     a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
-    for stage in PRECISIONS.values():
-        if not has_network(run.network(stage)):
-            raise FileNotFoundError(f"{run.folder} has no {stage} network yet; make it: lpienas compress {run.folder}")
+    precisions = [precision for precision, stage in PRECISIONS.items() if has_network(run.network(stage))]
+    if "float" not in precisions:
+        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
     calibration = tuple(int8_calibration(task, seed))
     exported: dict[str, Any] = read_json(run.summary).get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
+    for name in [name for name, figures in exported.items() if figures["precision"] not in precisions]:
+        del exported[name]
+        (run.exported / name).unlink()
+        run.summarize(exported=exported)
     jobs = []
-    for format, precision in product(formats, PRECISIONS):
+    for format, precision in product(formats, precisions):
         made_from = _fingerprint(run.network(PRECISIONS[precision]))
         path = run.exported / file_name(format, precision, size)
         if exported.get(path.name, {}).get("made_from") == made_from:

@@ -43,7 +43,7 @@ def run(tmp_path_factory) -> Path:
     assert (
         main(["search", "--out", str(folder), "--workers", "1", "--confirm", "1", "--full-steps", "30", *search]) == 0
     )
-    assert main(["compress", str(folder), "--pick", simplest(folder), "--steps", "40", "--keep", "0.8"]) == 0
+    assert main(["compress", str(folder), "--pick", simplest(folder), "--steps", "40", "--prune", "0.2"]) == 0
     assert main(["export", str(folder), "--size", "192x192"]) == 0
     return folder
 
@@ -59,16 +59,17 @@ def test_six_files_are_exported(run):
 def test_every_file_scores_in_its_own_runtime_what_its_network_scores(run):
     summary = read_json(run / "summary.json")
     for figures in summary["exported"].values():
-        network = summary["scores"]["quantized" if figures["precision"] == "int8" else "pruned"]
+        network = summary["scores"]["quantized" if figures["precision"] == "int8" else "float"]
         assert figures["ssim"] == pytest.approx(network["ssim"], abs=0.005)
 
 
 def test_the_summary_holds_every_stage(run):
     summary = read_json(run / "summary.json")
-    assert set(summary["scores"]) == {"trained", "pruned", "quantized"}
+    assert set(summary["scores"]) - {"control"} == {"trained", "pruned", "float", "quantized"}
     assert {"settings", "versions", "seed", "reference", "chosen", "exported", "ssim_definition"} <= set(summary)
     quantized = summary["scores"]["quantized"]
-    assert quantized["ssim"] == max(quantized["post_training"]["ssim"], quantized["quantization_aware"]["ssim"])
+    ways = ("post_training", "quantization_aware", "float_fine_tuned")
+    assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
 
 def test_nothing_on_disk_is_a_pickle(run):
@@ -84,7 +85,7 @@ def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
 
 def test_compressing_and_exporting_again_changes_nothing(run):
     made = {path: path.stat().st_mtime_ns for path in [*(run / "networks").iterdir(), *(run / "exported").iterdir()]}
-    assert main(["compress", str(run), "--pick", simplest(run), "--steps", "40", "--keep", "0.8"]) == 0
+    assert main(["compress", str(run), "--pick", simplest(run), "--steps", "40", "--prune", "0.2"]) == 0
     assert main(["export", str(run), "--size", "192x192"]) == 0
     assert made == {path: path.stat().st_mtime_ns for path in made}
     assert read_json(run / "summary.json")["exported"]

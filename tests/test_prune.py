@@ -163,5 +163,5 @@ def test_a_share_out_of_range_is_refused_by_name_and_value(network, keep):
 
 def test_a_share_out_of_reach_says_how_far_pruning_got(network, monkeypatch):
     monkeypatch.setattr("compress.prune._ROUNDS", 4)  # the same limit in larger steps
-    with pytest.raises(ValueError, match=r"pruning reached \d+% of the MACs and no less; ask to keep more than 1%"):
+    with pytest.raises(ValueError, match=r"pruning reached \d+% of the MACs and no less; ask to remove less than 99%"):
         prune(network, keep=0.01)

@@ -1,0 +1,229 @@
+"""Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from compress.distill import distill
+from compress.pipeline import CompressSettings, cheaper, compress, equal_steps
+from compress.ship import ship
+from lpienas import main
+from nas.task.device import Device
+from nas.task.evaluation import evaluate
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Recipe
+from results.candidate import Candidate, Scores
+from results.files import has_network, load_network, read_json
+from results.front import ReferencePoint
+from results.progress import Silent
+from results.run import Run
+from results.study import (
+    BUDGET,
+    Training,
+    attributes_of,
+    candidates,
+    fix_reference_point,
+    open_study,
+    record_training,
+    state_full,
+    tell_scores,
+)
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import LPIENet, build
+
+CPU = torch.device("cpu")
+SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
+
+
+def network_of(*widths: int) -> Genotype:
+    return Genotype(tuple(Stage(1, width, 1.0, "none") for width in widths), activation="relu", head="conv3x3")
+
+
+# Candidate 1 is compressed. Of the others 2 and 3 cost less than what pruning leaves of it, and 4 more.
+GENOTYPES = tuple(
+    network_of(*widths)
+    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
+)
+SSIMS = (0.9, 0.85, 0.8, 0.7, 0.87)
+
+
+class Told(Silent):
+    """A Watcher that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    """A finished search."""
+    made = Run(tmp_path / "run")
+    made.folder.mkdir()
+    study = open_study(made.study, create=True)
+    fix_reference_point(study, ReferencePoint(0.05, 10**10))
+    for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):
+        trial, macs = study.ask(), cost_of(Blueprint.from_genotype(genotype)).macs
+        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(BUDGET, -1.0)
+        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
+    return made
+
+
+def candidate(run: Run, number: int) -> Candidate:
+    return next(c for c in candidates(open_study(run.study).trials) if c.number == number)
+
+
+def state(run: Run, stage: str) -> dict[str, torch.Tensor]:
+    return load_network(run.network(stage)).state_dict()
+
+
+def require_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_control_costs_no_more_and_is_trained_for_as_much_computing_and_the_better_one_is_kept(run, task):
+    told = Told()
+    scores = compress(run, candidate(run, 1), task, SETTINGS, told)["scores"]
+    assert list(scores) == ["trained", "pruned", "control", "float", "quantized"]
+    control, pruned, trained = scores["control"], scores["pruned"], scores["trained"]
+    assert control["candidate"] == 2
+    assert control["macs"] <= pruned["macs"] <= 0.7 * trained["macs"]
+    spent = 6 * trained["macs"] + 3 * pruned["macs"]
+    assert control["steps"] * control["macs"] == pytest.approx(spent, abs=control["macs"])
+    better = "control" if control["ssim"] > pruned["ssim"] else "pruned"
+    assert scores["float"]["made_by"] == better
+    assert scores["float"]["ssim"] == max(control["ssim"], pruned["ssim"])
+    require_equal(state(run, "float"), state(run, better))
+    assert ("pruning does not beat the control, which is kept" in told.lines) == (better == "control")
+
+
+@pytest.mark.parametrize("winner", ["pruned", "control"])
+def test_whichever_is_better_goes_on(run, task, winner, monkeypatch):
+    def judged(network, pairs, device):
+        macs = cost_of(network.blueprint).macs if isinstance(network, LPIENet) else 0
+        small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
+        return replace(evaluate(network, pairs, device), ssim=0.9 if (macs == small) == (winner == "control") else 0.5)
+
+    monkeypatch.setattr("compress.pipeline.evaluate", judged)
+    monkeypatch.setattr("nas.scoring.short.evaluate", judged)
+    scores = compress(run, candidate(run, 1), task, SETTINGS, Silent())["scores"]
+    assert scores["float"]["made_by"] == winner
+    require_equal(state(run, "float"), state(run, winner))
+
+
+def test_of_those_that_cost_less_a_fully_trained_one_comes_first(run):
+    small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
+    best = cheaper(run, small)
+    assert best is not None
+    assert best.number == 2
+    study = open_study(run.study)
+    record_training(study, Training(3, "full", 6, 0, "scratch", 0.6, 28.0))
+    state_full(study, 6, "scratch")
+    best = cheaper(run, small)
+    assert best is not None
+    assert best.number == 3
+    assert cheaper(run, 1000) is None
+
+
+def test_equal_computing_is_counted_in_multiply_adds(run):
+    rival = candidate(run, 2)
+    macs = cost_of(Blueprint.from_genotype(rival.genotype)).macs
+    scores = {"trained": {"macs": 4 * macs}, "pruned": {"macs": 2 * macs}}
+    assert equal_steps(scores, SETTINGS, rival) == 4 * 6 + 2 * 3
+
+
+def test_where_the_search_has_nothing_as_cheap_the_pruned_network_is_kept_and_it_is_said(run, task):
+    told = Told()
+    scores = compress(run, candidate(run, 3), task, replace(SETTINGS, prune=0.2), told)["scores"]
+    assert "control" not in scores
+    assert scores["float"]["made_by"] == "pruned"
+    assert any("no network that costs as little" in line for line in told.lines)
+
+
+def test_without_pruning_the_trained_network_is_quantized(run, task):
+    scores = compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None), Silent())["scores"]
+    assert list(scores) == ["trained", "float", "quantized"]
+    require_equal(state(run, "float"), state(run, "trained"))
+    assert scores["quantized"]["method"] == "post-training quantization"
+
+
+@pytest.mark.parametrize(
+    ("int8", "ways"),
+    [
+        ("ptq", {"post_training"}),
+        ("qat", {"quantization_aware"}),
+        ("best", {"post_training", "quantization_aware", "float_fine_tuned"}),
+    ],
+)
+def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, task, int8, ways):
+    settings = replace(SETTINGS, prune=None, int8=int8)
+    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
+    assert {"post_training", "quantization_aware", "float_fine_tuned"} & set(quantized) == ways
+    assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
+
+
+def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
+    settings = replace(SETTINGS, prune=None)
+    compress(run, candidate(run, 3), task, settings, Silent())
+    assert set(ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
+    scores = compress(run, candidate(run, 3), task, replace(settings, int8="float"), Silent())["scores"]
+    assert "quantized" not in scores
+    assert not has_network(run.network("quantized"))
+    assert set(ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())) == {"lpienet_float.onnx"}
+    assert [path.name for path in run.exported.iterdir()] == ["lpienet_float.onnx"]
+    assert set(read_json(run.summary)["exported"]) == {"lpienet_float.onnx"}
+
+
+def test_a_distilled_network_comes_closer_to_its_teacher(task):
+    blueprint = Blueprint.from_genotype(GENOTYPES[3])
+    teacher = build(blueprint, seed=1)
+    for weights in teacher.head.parameters():
+        weights.data.mul_(8)
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    noisy = task.validation[0][1]
+    distances = []
+    for weight in (0.0, 30.0):
+        student = build(blueprint, seed=2)
+        distill(student, teacher, weight, task, Recipe(30), seed=0)
+        with torch.inference_mode():
+            distances.append((student(noisy) - teacher(noisy)).abs().mean().item())
+    assert distances[1] < 0.8 * distances[0]
+    require_equal(before, teacher.state_dict())
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_a_negative_weight_of_distillation_is_refused(task):
+    network = build(Blueprint.from_genotype(GENOTYPES[3]), seed=0)
+    with pytest.raises(ValueError, match="must not be negative"):
+        distill(network, network, -1.0, task, Recipe(1), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"prune": 0.0}, "prune"), ({"prune": 1.0}, "prune"), ({"int8": "uint8"}, "int8 = 'uint8'")],
+)
+def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        replace(SETTINGS, **wrong)
+
+
+@pytest.mark.parametrize("wrong", ["0", "1", "1.5", "half", "-0.2"])
+def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys):
+    with pytest.raises(SystemExit):
+        main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
+    assert "like 0.5, or off" in capsys.readouterr().err
