@@ -1,6 +1,7 @@
 """Publish: gather what a search found into a folder of results/published/.
 
-    python benchmarks/publish.py runs/night --control runs/random --pairs DIR --to results/published/denoise
+    python benchmarks/publish.py runs/night --control runs/random --heads runs/reference/reference-600.json \\
+        --pairs DIR --to results/published/denoise
 
 Writes front.json (every figure, the commands, the settings, the processor seconds), front.png with the control's front,
 calibration.json where there is one, and the weights of the front's networks after full training (seed 0). With
@@ -11,6 +12,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -32,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--control", type=Path, help="run folder of a random search with the same processor seconds")
+    parser.add_argument("--heads", type=Path, help="what benchmarks/reference.py wrote: the reference with other heads")
     parser.add_argument("--pairs", type=Path, help="folder of real pairs")
     parser.add_argument("--to", type=Path, required=True)
     options = parser.parse_args()
@@ -40,7 +43,9 @@ def main() -> None:
     report = _report(run)
     control = None if options.control is None else _report(Run(options.control))
     size = (record["settings"]["size"][0], record["settings"]["size"][1])
-    plot_front(options.to / "front.png", report, size, None if control is None else control.front)
+    heads = {} if options.heads is None else read_json(options.heads)
+    others = {f"LPIENet, {name}": (head["macs"], fmean(head["ssim"])) for name, head in heads.items()}
+    plot_front(options.to / "front.png", report, size, None if control is None else control.front, others)
     trained = {training.number: training for training in full_trainings(open_study(run.study)) if training.seed == 0}
     published = report.to_json() | {
         "full_trainings": [vars_of(training) for training in full_trainings(open_study(run.study))],
@@ -49,6 +54,7 @@ def main() -> None:
         "versions": record["versions"],
         "cpu_seconds": read_json(run.summary).get("cpu_seconds"),
         "ssim_definition": SSIM_DEFINITION,
+        "heads": heads,
     }
     if control is not None and options.control is not None:
         seconds = read_json(Run(options.control).summary).get("cpu_seconds")
@@ -65,7 +71,20 @@ def main() -> None:
         shutil.copyfile(run.calibration, options.to / "calibration.json")
     write_json(options.to / "front.json", published)
     print(report.verdict)
+    for name, (macs, ssim) in others.items():
+        print(_reached(report, name, macs, ssim))
     print(json.dumps(published.get("real_pairs", {}), indent=1))
+
+
+def _reached(report: FrontReport, name: str, macs: float, ssim: float) -> str:
+    enough = [candidate for candidate in report.front if candidate.scores.ssim >= ssim]
+    if not enough:
+        return f"{name} has SSIM {ssim:.4f}: no network of the front reaches it"
+    cheapest = min(enough, key=lambda candidate: candidate.scores.macs)
+    return (
+        f"{name} has SSIM {ssim:.4f}: candidate {cheapest.number} reaches it ({cheapest.scores.ssim:.4f}) with "
+        f"{cheapest.scores.macs / macs:.0%} of its MACs"
+    )
 
 
 def vars_of(training: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Plots: the front as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -16,11 +16,16 @@ _AXIS = {
 
 
 def plot_front(
-    path: Path, report: FrontReport, size: tuple[int, int], control: Sequence[Candidate] | None = None
+    path: Path,
+    report: FrontReport,
+    size: tuple[int, int],
+    control: Sequence[Candidate] | None = None,
+    others: Mapping[str, tuple[float, float]] | None = None,
 ) -> None:
     """Write SSIM over cost (log axis) as PNG: the front, what it dominates or what fell off, the reference, the knee.
 
-    `control` is the front of another search of equal computing, drawn for comparison.
+    `control` is the front of another search of equal computing, `others` are further networks by name, each with its
+    cost and its SSIM; both are drawn for comparison.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -48,6 +53,8 @@ def plot_front(
     axes.scatter(*points([knee]), s=170, facecolors="none", edgecolors="#e8710a", linewidths=2, label="knee", zorder=4)
     if report.comparison is not None:
         axes.scatter(*points([reference]), s=130, marker="*", color="#d93025", label="LPIENet reference", zorder=5)
+    for name, (cost, ssim) in (others or {}).items():
+        axes.scatter([cost / scale], [ssim], s=130, marker="*", facecolors="none", edgecolors="#d93025", label=name)
     for candidate in front:
         position = (candidate.scores.cost / scale, candidate.scores.ssim)
         axes.annotate(str(candidate.number), position, textcoords="offset points", xytext=(5, -11), fontsize=8)

@@ -41,8 +41,8 @@ def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
     )
 
 
-def drawn(path, candidates, front, fell_off=(), cost="macs", control=None) -> np.ndarray:
-    plot_front(path, report_of(candidates, front, fell_off, cost), (256, 256), control)
+def drawn(path, candidates, front, fell_off=(), cost="macs", control=None, others=None) -> np.ndarray:
+    plot_front(path, report_of(candidates, front, fell_off, cost), (256, 256), control, others)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB")).astype(int)
@@ -70,6 +70,12 @@ def test_everything_that_the_legend_names_is_on_the_picture(picture, what):
 
 def test_most_of_the_picture_is_paper(picture):
     assert 0.7 < (picture == 255).all(axis=-1).mean() < 0.99
+
+
+def test_another_network_has_its_own_star(tmp_path):
+    apart = drawn(tmp_path / "front.png", [*FRONT, WHOLE], FRONT, others={"with the other head": (2e8, 0.9)})
+    without = drawn(tmp_path / "front.png", [*FRONT, WHOLE], FRONT)
+    assert pixels_near(apart, COLOURS["reference"]) > 1.2 * pixels_near(without, COLOURS["reference"])
 
 
 def test_one_candidate_alone_can_be_drawn(tmp_path):
