@@ -427,6 +427,58 @@ def _evaluate(options: argparse.Namespace) -> None:
     console.print(SSIM_DEFINITION)
 
 
+def _bench(options: argparse.Namespace) -> None:
+    from tempfile import TemporaryDirectory
+
+    from compress.bench import REFERENCE, bench, beside, imported, ratio
+    from compress.bench_files import PYTORCH, RUNTIMES, SIZES, cases_of, cases_of_file, format_of, reference_network
+    from results.files import read_json
+    from results.run import Run
+    from results.table import bench_table
+
+    if not options.models and not options.imported:
+        raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
+    sizes = options.size or list(SIZES)
+    with ExitStack() as stack:
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
+        cases = []
+        used: set[tuple[str, tuple[int, int]]] = set()
+        folder = scratch
+        for path in options.models:
+            if not path.is_dir():
+                of_file = cases_of_file(path, sizes)
+                cases += of_file
+                used |= {(format_of(path), case.size) for case in of_file}
+                continue
+            run, runtimes = Run(path), options.runtime or RUNTIMES
+            stack.enter_context(run.locked())
+            scores = read_json(run.summary).get("scores", {}) if run.summary.exists() else {}
+            if "float" not in scores:
+                raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
+            folder = path / "bench"
+            for stage, precision in (("float", "float"), ("quantized", "int8")):
+                if stage in scores:
+                    network, ssim = run.network(stage), scores[stage]["ssim"]
+                    cases += cases_of(path.name, network, precision, ssim, runtimes, sizes, folder, bars)
+            used |= {(runtime, size) for runtime in runtimes for size in sizes}
+        reference = reference_network(folder) if used else folder
+        for runtime in (PYTORCH, *(name for name in RUNTIMES if name != PYTORCH)):
+            wanted = [size for name, size in sorted(used) if name == runtime]
+            cases += cases_of(REFERENCE, reference, "float", None, [runtime], wanted, folder, bars) if wanted else []
+        rows = bench(cases, options.threads, options.seconds, bars) if cases else []
+    for file in options.imported:
+        rows += imported(file)
+    shown = []
+    for row in rows:
+        other = beside(row, rows)
+        shown.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
+    if options.json:
+        _print_json({"rows": shown, "threads": options.threads})
+        return
+    _console().print(bench_table(shown))
+
+
 # What the verbs share.
 
 
@@ -695,6 +747,39 @@ def _parser() -> argparse.ArgumentParser:
     there.add_argument("--skip", action="store_true", help="leave results that exist, and do the rest")
     enhance.add_argument("--compare", type=Path, metavar="FILE", help="also draw before and after side by side")
     _add_threads(enhance, measured=False)
+
+    measure = _verb(
+        verbs,
+        "bench",
+        _bench,
+        "time a run's network, or exported files, beside the reference",
+        "lpienas bench runs/night --runtime litert --size 1080x1920 --threads 2",
+    )
+    measure.add_argument("models", type=Path, nargs="*", metavar="RUN|MODEL", help="run folder, or an exported file")
+    measure.add_argument(
+        "--runtime",
+        nargs="+",
+        choices=("pytorch", "onnx", "litert", "executorch"),
+        help="of a run's network (all); a file runs in its own",
+    )
+    measure.add_argument(
+        "--size",
+        nargs="+",
+        type=_size,
+        metavar="HxW",
+        help="256x256 720x1280 1080x1920 2160x3840 if not given; a file of one size is timed at that",
+    )
+    measure.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each case in each round (2)")
+    measure.add_argument(
+        "--import",
+        type=Path,
+        nargs="+",
+        default=[],
+        dest="imported",
+        metavar="FILE",
+        help="what benchmark_model printed on a phone: its rows are put below",
+    )
+    measure.add_argument("--threads", type=_count, default=1, metavar="N", help="processor threads of a runtime (1)")
 
     samples = _verb(
         verbs,

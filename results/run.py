@@ -34,6 +34,7 @@ GUIDE = {
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
     "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights)",
     "exported/": "files for phones, float and int8",
+    "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",
     "summary.json": "every figure of the run",
 }

@@ -46,6 +46,32 @@ def agreement_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None."""
+    table = Table(
+        title="Latency of one image (median, half the distance of the quartiles)",
+        caption="faster: than the LPIENet reference in float in the same runtime, at the same size",
+    )
+    for column in ("network", "runtime", "size"):
+        table.add_column(column)
+    for column in ("threads", "ms", "faster", "peak MB", "KB", "SSIM"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        times = row["faster"]
+        table.add_row(
+            row["network"],
+            f"{row['runtime']} {row['precision']}",
+            "" if row["size"] is None else f"{row['size'][0]}x{row['size'][1]}",
+            "" if row["threads"] is None else str(row["threads"]),
+            f"{row['median']:.1f} +- {row['spread']:.1f}",
+            "" if times is None else f"{times[0]:.1f} +- {times[1]:.1f}",
+            "" if row["peak_memory"] is None else f"{row['peak_memory'] / 1e6:.0f}",
+            "" if row["file_bytes"] is None else f"{row['file_bytes'] / 1e3:.0f}",
+            "" if row["ssim"] is None else f"{row['ssim']:.4f}",
+        )
+    return table
+
+
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate: its genes, stage by stage in the order encoder1/2/3, decoder1/2."""
     return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]

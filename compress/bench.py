@@ -1,0 +1,210 @@
+"""Bench: how long networks take in which runtime, side by side; each measured in a process of its own, in turns."""
+
+import re
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from math import hypot
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compress.runtimes import Runtime, in_pytorch, load
+from results.files import has_network, load_network
+from results.progress import Watcher
+from search_spaces.blueprint import IMAGE_CHANNELS
+from search_spaces.sides import padded_side
+
+ROUNDS = 3  # of all cases in turn, every second one backwards
+FEWEST = 3  # passes of a case in one round
+REFERENCE = "LPIENet reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row to measure: a network in a runtime, at one size."""
+
+    network: str  # for tables
+    model: Path  # an exported file, or a network's path without suffix for PyTorch
+    precision: str
+    size: tuple[int, int]  # height, width in pixels; measured at the padded size
+    ssim: float | None = None  # on the validation photographs, where it is known
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one case came to, by all of its passes in all rounds."""
+
+    network: str
+    runtime: str
+    precision: str
+    size: tuple[int, int] | None  # None: an imported file does not tell
+    median: float  # ms
+    spread: float  # ms, half the distance of the quartiles; of an imported row the standard deviation
+    passes: int
+    threads: int | None
+    peak_memory: int | None  # bytes above the process before it opened the file
+    file_bytes: int | None
+    ssim: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The passes of one case in one round."""
+
+    runtime: str
+    times: list[float]  # ms
+    peak_memory: int  # bytes
+
+
+def bench(cases: Sequence[Case], threads: int, seconds: float, watcher: Watcher, rounds: int = ROUNDS) -> list[Row]:
+    """Measure all `cases`, each for about `seconds` in each of `rounds` rounds; one row a case, in their order.
+
+    Every measurement has a new process with so many `threads`. Cases take turns, in the opposite order every second
+    round, so that a slow change of the machine meets all alike. Raises ValueError for a file that cannot be opened.
+    """
+    if threads < 1 or rounds < 1 or not seconds > 0:
+        raise ValueError(f"threads = {threads}, rounds = {rounds}, seconds = {seconds}: all must be above 0")
+    found: dict[Case, list[Measured]] = {case: [] for case in cases}
+    watcher.begin("bench", rounds * len(cases))
+    for number, case in enumerate(_in_turns(cases, rounds), 1):
+        # spawned: a fork of a process that has used torch's threads can hang
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            found[case].append(pool.submit(measure, case, threads, seconds).result())
+        watcher.at(number, f"{case.network}, {found[case][-1].runtime} {case.precision}")
+    return [_row(case, threads, measured) for case, measured in found.items()]
+
+
+def measure(case: Case, threads: int, seconds: float) -> Measured:
+    """Open the file of `case` and time passes of one image, the first not counted, in this process."""
+    torch.set_num_threads(threads)
+    before = _resident()
+    runtime = _open(case.model, threads)
+    sides = runtime.size or (padded_side(case.size[0]), padded_side(case.size[1]))
+    image = torch.rand(1, IMAGE_CHANNELS, *sides, generator=torch.Generator().manual_seed(0))
+    runtime(image)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < FEWEST or time.perf_counter() < end:
+        begun = time.perf_counter()
+        runtime(image)
+        times.append(1e3 * (time.perf_counter() - begun))
+    return Measured(runtime.name, times, max(0, _peak() - before))
+
+
+def ratio(slow: Row, fast: Row) -> tuple[float, float] | None:
+    """How many times `fast` is faster than `slow`, and the spread of that; None where the spread is the larger one."""
+    times = slow.median / fast.median
+    spread = times * hypot(slow.spread / slow.median, fast.spread / fast.median)
+    return (times, spread) if spread < times else None
+
+
+def beside(row: Row, rows: Iterable[Row]) -> Row | None:
+    """The reference's float row in the runtime and at the size of `row`; None where there is none, or for itself."""
+
+    def matches(other: Row) -> bool:
+        like = (other.runtime, other.size, other.threads) == (row.runtime, row.size, row.threads)
+        return like and other.network == REFERENCE and other.precision == "float" and other is not row
+
+    return next(filter(matches, rows), None)
+
+
+def imported(path: Path) -> list[Row]:
+    """The rows in what TensorFlow Lite's benchmark_model printed on a phone, one for each graph that it ran.
+
+    Precision and size come from the graph's name where lpienas gave it. Raises ValueError where there is no result.
+    """
+    rows: list[Row] = []
+    for part in re.split(r"(?=STARTING!)", path.read_text(errors="replace")):
+        graph = re.search(r"Graph: \[(.*?)\]", part)
+        timing = re.search(r"Inference \(avg\): ([\d.e+]+)", part)
+        if graph is None or timing is None:
+            continue
+        name = Path(graph[1]).name
+        made = re.search(r"_(float|float16|int8)_(\d+)x(\d+)\.tflite$", name)
+        deviations = re.findall(r"count=(\d+).*?\bstd=([\d.]+)", part)  # the warm-up's come first
+        passes, deviation = deviations[-1] if deviations else (0, 0.0)
+        memory = re.search(r"overall=([\d.]+)", part)
+        threads = re.search(r"[Nn]um threads: \[(\d+)\]", part)
+        rows.append(
+            Row(
+                network=name,
+                runtime=f"LiteRT on the phone ({_accelerator(part)})",
+                precision=made[1] if made else "unknown",
+                size=(int(made[2]), int(made[3])) if made else None,
+                median=float(timing[1]) / 1e3,
+                spread=float(deviation) / 1e3,
+                passes=int(passes),
+                threads=int(threads[1]) if threads else None,
+                peak_memory=round(float(memory[1]) * 1e6) if memory else None,
+                file_bytes=None,
+                ssim=None,
+            )
+        )
+    if not rows:
+        raise ValueError(f"{path} has no result of benchmark_model: no graph with a line `Inference (avg)` is in it")
+    return rows
+
+
+def _accelerator(text: str) -> str:
+    """What the delegate's line in the log calls it; the processor where there is none."""
+    for word, name in (("TfLiteGpuDelegate", "GPU"), ("NNAPI", "NNAPI"), ("XNNPACK", "CPU, XNNPACK")):
+        if re.search(rf"{word}.*(delegate|applied|created|executed)", text, re.IGNORECASE):
+            return name
+    return "CPU"
+
+
+def _in_turns(cases: Sequence[Case], rounds: int) -> Iterator[Case]:
+    for number in range(rounds):
+        yield from reversed(cases) if number % 2 else cases
+
+
+def _row(case: Case, threads: int, measured: Sequence[Measured]) -> Row:
+    times = [passed for one in measured for passed in one.times]
+    low, median, high = statistics.quantiles(times, n=4)
+    files = [case.model] if case.model.is_file() else [case.model.with_suffix(".safetensors")]
+    return Row(
+        network=case.network,
+        runtime=measured[0].runtime,
+        precision=case.precision,
+        size=case.size,
+        median=median,
+        spread=(high - low) / 2,
+        passes=len(times),
+        threads=threads,
+        peak_memory=max(one.peak_memory for one in measured),
+        file_bytes=sum(file.stat().st_size for file in files),
+        ssim=case.ssim,
+    )
+
+
+def _open(model: Path, threads: int) -> Runtime:
+    return in_pytorch(load_network(model)) if has_network(model) else load(model, threads)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory now."""
+    return _of_status("VmRSS") or _peak()
+
+
+def _peak() -> int:
+    """Most bytes of this process that were in memory at a time."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    # Linux hands a parent's maximum on to its child, except in this file
+    return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _of_status(name: str) -> int:
+    """Bytes in a line of Linux's /proc/self/status; 0 elsewhere."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)

@@ -1,0 +1,187 @@
+"""Bench: every case in turn in a process of its own, no ratio that noise hides, and what phones printed."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import compress.bench
+from compress.bench import REFERENCE, Case, Measured, Row, bench, beside, imported, measure, ratio
+from compress.bench_files import cases_of, cases_of_file, reference_network
+from lpienas import main
+from results.files import save_network
+from results.progress import Silent
+from results.table import bench_table
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+ROW = Row("night", "LiteRT", "int8", (256, 256), 10.0, 1.0, 30, 1, 5_000_000, 80_000, 0.85)
+SLOW = replace(ROW, network=REFERENCE, precision="float", median=60.0, spread=6.0)
+
+PRINTED = """STARTING!
+Log parameter values verbosely: [0]
+Num threads: [4]
+Graph: [/data/local/tmp/lpienet_int8_1080x1920.tflite]
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate.
+count=3 first=210000 curr=190000 min=180000 max=210000 avg=195000 std=9000
+count=50 first=182000 curr=181000 min=179000 max=190000 avg=181500 std=1200 p5=180 median=181000 p95=185000
+Inference timings in us: Init: 8123, First inference: 210000, Warmup (avg): 195000, Inference (avg): 181500
+Memory footprint delta from the start of the tool (MB): init=3.5 overall=212.5
+"""
+
+
+@pytest.fixture
+def network(tmp_path) -> Path:
+    genotype = Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+    path = tmp_path / "small"
+    save_network(path, build(Blueprint.from_genotype(genotype), seed=0))
+    return path
+
+
+def test_cases_take_turns_and_the_order_is_turned_every_second_round(monkeypatch, tmp_path):
+    begun = []
+
+    class Here:
+        """Stands for a pool of one process."""
+
+        def __init__(self, count, context):
+            assert count == 1
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def submit(self, work, case, threads, seconds):
+            begun.append(case.network)
+            times = [1.0, 2.0, 3.0] if case.network == "a" else [10.0, 10.0, 10.0]
+            return type("Done", (), {"result": lambda self: Measured("ONNX Runtime", times, 7)})()
+
+    monkeypatch.setattr(compress.bench, "ProcessPoolExecutor", Here)
+    cases = []
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"12345")
+        cases.append(Case(name, tmp_path / name, "float", (64, 64)))
+    rows = bench(cases, 2, 1.0, Silent(), rounds=3)
+    assert begun == ["a", "b", "c", "c", "b", "a", "a", "b", "c"]
+    assert [(row.network, row.median, row.passes, row.threads, row.file_bytes) for row in rows] == [
+        ("a", 2.0, 9, 2, 5),
+        ("b", 10.0, 9, 2, 5),
+        ("c", 10.0, 9, 2, 5),
+    ]
+    assert [row.spread for row in rows] == [1.0, 0.0, 0.0]
+
+
+def test_a_network_is_measured_in_a_process_of_its_own(network):
+    row, other = bench(
+        [Case("small", network, "float", size) for size in ((64, 64), (256, 256))], 1, 0.05, Silent(), rounds=1
+    )
+    assert (row.runtime, row.precision, row.size) == ("PyTorch", "float", (64, 64))
+    assert row.passes >= 3
+    assert other.median > 2 * row.median
+    assert row.peak_memory is not None
+    assert row.peak_memory < 200e6  # of the file's own; torch alone takes more
+    assert row.file_bytes == network.with_suffix(".safetensors").stat().st_size
+
+
+def test_a_size_that_does_not_fit_is_padded_as_enhance_would(network):
+    assert measure(Case("small", network, "float", (50, 43)), 1, 0.01).runtime == "PyTorch"
+
+
+def test_files_of_a_network_are_made_once_for_each_size_that_needs_one(network, tmp_path):
+    folder = tmp_path / "files"
+    sizes = ((64, 64), (128, 64))
+    found = cases_of("small", network, "float", 0.9, ("pytorch", "onnx"), sizes, folder, Silent())
+    assert [(case.model.suffix, case.size) for case in found] == [("", s) for s in sizes] + [
+        (".onnx", s) for s in sizes
+    ]
+    assert len(list(folder.iterdir())) == 1
+    made = found[-1].model.stat().st_mtime_ns
+    cases_of("small", network, "float", 0.9, ("onnx",), sizes, folder, Silent())
+    assert found[-1].model.stat().st_mtime_ns == made
+    assert [case.size for case in cases_of_file(found[-1].model, sizes)] == list(sizes)
+    assert cases_of("small", network, "int8", 0.9, ("pytorch",), sizes, folder, Silent()) == []
+
+
+def test_the_reference_that_is_timed_is_the_released_one(tmp_path):
+    path = reference_network(tmp_path)
+    assert path.with_suffix(".safetensors").stat().st_size > 4 * 133_652
+    assert reference_network(tmp_path) == path
+
+
+def test_a_ratio_whose_spread_is_larger_than_itself_is_refused():
+    assert ratio(SLOW, ROW) == pytest.approx((6.0, 6.0 * (0.1**2 + 0.1**2) ** 0.5))
+    assert ratio(SLOW, replace(ROW, spread=10.1)) is None
+    assert ratio(replace(SLOW, spread=61.0), ROW) is None
+
+
+def test_a_row_stands_beside_the_reference_in_its_runtime_at_its_size_in_float():
+    others = [
+        replace(SLOW, runtime="ONNX Runtime"),
+        replace(SLOW, size=(512, 512)),
+        replace(SLOW, precision="int8"),
+        replace(SLOW, threads=2),
+        ROW,
+    ]
+    assert beside(ROW, others) is None
+    assert beside(ROW, [*others, SLOW]) is SLOW
+    assert beside(SLOW, [*others, SLOW]) is None
+
+
+def test_what_a_phone_printed_becomes_a_row(tmp_path):
+    (tmp_path / "log").write_text(PRINTED)
+    (row,) = imported(tmp_path / "log")
+    assert row == Row(
+        network="lpienet_int8_1080x1920.tflite",
+        runtime="LiteRT on the phone (CPU, XNNPACK)",
+        precision="int8",
+        size=(1080, 1920),
+        median=181.5,
+        spread=1.2,
+        passes=50,
+        threads=4,
+        peak_memory=212_500_000,
+        file_bytes=None,
+        ssim=None,
+    )
+
+
+def test_several_graphs_in_one_log_are_several_rows_and_one_that_failed_is_left_out(tmp_path):
+    failed = PRINTED.split("count=3")[0].replace("int8_1080x1920", "float_256x256")
+    other = PRINTED.replace("lpienet_int8_1080x1920", "other").replace("181500", "9e4").replace("XNNPACK", "GPU")
+    (tmp_path / "log").write_text(PRINTED + failed + other)
+    first, second = imported(tmp_path / "log")
+    assert first.size == (1080, 1920)
+    assert (second.network, second.size, second.precision, second.median) == ("other.tflite", None, "unknown", 90.0)
+
+
+def test_a_log_without_a_result_is_refused(tmp_path):
+    (tmp_path / "log").write_text("adb: no devices/emulators found")
+    with pytest.raises(ValueError, match="no result of benchmark_model"):
+        imported(tmp_path / "log")
+
+
+def test_the_verb_shows_imported_rows_and_refuses_nothing_at_all(tmp_path, capsys):
+    (tmp_path / "log").write_text(PRINTED)
+    assert main(["bench", "--import", str(tmp_path / "log"), "--json"]) == 0
+    assert '"median": 181.5' in capsys.readouterr().out
+    assert main(["bench"]) == 1
+    assert "give a run folder" in capsys.readouterr().err
+
+
+def test_the_table_names_every_figure():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(bench_table([ROW.to_json() | {"faster": ratio(SLOW, ROW)}, SLOW.to_json() | {"faster": None}]))
+    shown = console.export_text()
+    for part in ("night", "LiteRT int8", "256x256", "10.0 +- 1.0", "6.0 +- 0.8", "80", "0.8500", REFERENCE):
+        assert part in shown
+
+
+def test_wrong_numbers_are_refused(network):
+    with pytest.raises(ValueError, match="threads = 0"):
+        bench([Case("small", network, "float", (64, 64))], 0, 1.0, Silent())
