@@ -17,7 +17,7 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
 from nas.task.metrics import SSIM_DEFINITION
 from nas.task.task import Task, calibration_images
-from nas.task.training import Recipe, train
+from nas.task.training import Diverged, Recipe, train
 from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.progress import Watcher
@@ -96,16 +96,10 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
         network = _stage(run, "pruned", scores, lambda: _prune(run, trained, task, settings, watcher))
         kept = "pruned"
         watcher.say(_line("pruned and fine-tuned", scores["pruned"]))
-        rival = cheaper(run, scores["pruned"]["macs"])
-        if rival is None:
-            watcher.say("control: the search has no network that costs as little as the pruned one")
-        else:
-            steps = equal_steps(scores, settings, rival)
-            control = _stage(run, "control", scores, lambda: _control(run, rival, steps, task, settings, watcher))
-            watcher.say(_line(f"control: candidate {rival.number}, trained for as much computing", scores["control"]))
-            if scores["control"]["ssim"] > scores["pruned"]["ssim"]:
-                network, kept = control, "control"
-                watcher.say("pruning does not beat the control, which is kept")
+        control = _stage_of_control(run, scores, task, settings, watcher)
+        if control is not None and scores["control"]["ssim"] > scores["pruned"]["ssim"]:
+            network, kept = control, "control"
+            watcher.say("pruning does not beat the control, which is kept")
     float_network = network
     figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
     _stage(run, "float", scores, lambda: (float_network, figures))
@@ -198,6 +192,24 @@ def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, w
         "kept_macs": pruned.kept,
         "before_fine_tuning": before.to_json(),
     }
+
+
+def _stage_of_control(
+    run: Run, scores: dict[str, Any], task: Task, settings: CompressSettings, watcher: Watcher
+) -> LPIENet | None:
+    """The trained control of the pruned network; None, and said why, where there is none."""
+    rival = cheaper(run, scores["pruned"]["macs"])
+    if rival is None:
+        watcher.say("control: the search has no network that costs as little as the pruned one")
+        return None
+    steps = equal_steps(scores, settings, rival)
+    try:
+        control = _stage(run, "control", scores, lambda: _control(run, rival, steps, task, settings, watcher))
+    except Diverged as error:
+        watcher.say(f"control: candidate {rival.number} could not be trained: {error}")
+        return None
+    watcher.say(_line(f"control: candidate {rival.number}, trained for as much computing", scores["control"]))
+    return control
 
 
 def _control(run: Run, rival: Candidate, steps: int, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:

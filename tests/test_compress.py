@@ -13,7 +13,7 @@ from lpienas import main
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe
+from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
 from results.files import has_network, load_network, read_json
 from results.front import ReferencePoint
@@ -153,6 +153,17 @@ def test_where_the_search_has_nothing_as_cheap_the_pruned_network_is_kept_and_it
     assert "control" not in scores
     assert scores["float"]["made_by"] == "pruned"
     assert any("no network that costs as little" in line for line in told.lines)
+
+
+def test_a_control_that_cannot_be_trained_is_named_and_the_pruned_network_goes_on(run, task, monkeypatch):
+    def diverges(*arguments):
+        raise Diverged("the loss became nan")
+
+    monkeypatch.setattr("compress.pipeline._control", diverges)
+    told = Told()
+    scores = compress(run, candidate(run, 1), task, SETTINGS, told)["scores"]
+    assert scores["float"]["made_by"] == "pruned"
+    assert any("candidate 2 could not be trained: the loss became nan" in line for line in told.lines)
 
 
 def test_without_pruning_the_trained_network_is_quantized(run, task):
