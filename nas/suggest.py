@@ -11,7 +11,7 @@ from search_spaces.genotype import Gene, Genotype
 from search_spaces.space import Space
 
 POPULATION = 16  # of NSGA-II, in completed trials a generation
-AUTO = ((100, "gp"), (math.inf, "tpe"))  # up to how many networks to train, which sampler; provisional
+AUTO = ((50, "gp"), (math.inf, "tpe"))  # up to how many trials, which sampler; by benchmarks/samplers.py
 _IMPUTED = frozenset({"gp"})
 
 
