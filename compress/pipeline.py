@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,11 +20,11 @@ from nas.task.training import Diverged, Recipe, train
 from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.progress import Watcher
-from results.report import by_number
 from results.run import Run
-from results.study import candidates, full_trainings, open_study
+from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import cost_of
+from search_spaces.cost import DEFAULT_SIZE, cost_of
+from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet, build
 
 CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
@@ -110,23 +109,16 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
 
 
 def cheaper(run: Run, macs: int) -> Candidate | None:
-    """The candidate of the run with the highest SSIM among those of at most `macs` multiply-adds at 256x256.
+    """The candidate of the run with the highest score of the search among those of at most `macs` at 256x256.
 
-    Networks that were trained fully come first: the SSIM of others is a cheap score.
+    By the score that all have: few were trained fully, and those may cost far less than what is asked for.
     """
-    trials = open_study(run.study).get_trials(deepcopy=False)
-    full = by_number(full_trainings(open_study(run.study)))
     affordable = [
         candidate
-        for candidate in candidates(trials)
-        if cost_of(Blueprint.from_genotype(candidate.genotype)).macs <= macs
+        for candidate in candidates(open_study(run.study).get_trials(deepcopy=False))
+        if macs_of(Blueprint.from_genotype(candidate.genotype), DEFAULT_SIZE) <= macs
     ]
-
-    def merit(candidate: Candidate) -> tuple[bool, float]:
-        trained = full.get(candidate.number)
-        return trained is not None, fmean(t.ssim for t in trained) if trained else candidate.scores.ssim
-
-    return max(affordable, key=merit, default=None)
+    return max(affordable, key=lambda candidate: candidate.scores.ssim, default=None)
 
 
 def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Candidate) -> int:
