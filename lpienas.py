@@ -303,7 +303,9 @@ def _compress(options: argparse.Namespace) -> None:
         run.describe(settings)
         console = _console(stderr=True)
         console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
-        plan = CompressSettings.from_steps(options.steps, options.prune, options.int8, settings["seed"])
+        plan = CompressSettings.from_steps(
+            options.steps, options.prune, options.int8, options.distill, settings["seed"]
+        )
         summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
     if options.json:
         _print_json(summary)
@@ -685,6 +687,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE|off",
         help="share of the MACs to remove (0.3), or off; beside it, a network of the search that costs as little is "
         "trained for as much computing, and the better one is kept",
+    )
+    compress.add_argument(
+        "--distill",
+        type=float,
+        default=1.0,
+        metavar="WEIGHT",
+        help="of the output of the network before pruning in the loss of fine-tuning (1); 0: none",
     )
     ways = compress.add_mutually_exclusive_group()
     for way, does in (

@@ -53,11 +53,15 @@ class CompressSettings:
     def __post_init__(self) -> None:
         if self.prune is not None and not 0 < self.prune < 1:
             raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
+        if self.distillation < 0:
+            raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
         if self.int8 not in INT8:
             raise ValueError(f"int8 = {self.int8!r}: must be one of {', '.join(INT8)}")
 
     @classmethod
-    def from_steps(cls, steps: int, prune: float | None, int8: str, seed: int) -> "CompressSettings":
+    def from_steps(
+        cls, steps: int, prune: float | None, int8: str, distillation: float, seed: int
+    ) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and a quarter for quantization."""
         return cls(
             training=Recipe(steps),
@@ -65,6 +69,7 @@ class CompressSettings:
             fine_tuning=Recipe(max(1, steps // 2)),
             quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
             int8=int8,
+            distillation=distillation,
             seed=seed,
         )
 
@@ -180,7 +185,8 @@ def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, w
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
     return network, _figures(network, after) | {
-        "method": "global isomorphic channel pruning, first-order Taylor importance, fine-tuning with distillation",
+        "method": "global isomorphic channel pruning, first-order Taylor importance, then fine-tuning",
+        "distillation": settings.distillation,
         "kept_macs": pruned.kept,
         "before_fine_tuning": before.to_json(),
     }

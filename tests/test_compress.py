@@ -223,7 +223,12 @@ def test_a_negative_weight_of_distillation_is_refused(task):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({"prune": 0.0}, "prune"), ({"prune": 1.0}, "prune"), ({"int8": "uint8"}, "int8 = 'uint8'")],
+    [
+        ({"prune": 0.0}, "prune"),
+        ({"prune": 1.0}, "prune"),
+        ({"distillation": -1.0}, "distillation"),
+        ({"int8": "uint8"}, "int8 = 'uint8'"),
+    ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
     with pytest.raises(ValueError, match=says):
