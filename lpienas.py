@@ -433,7 +433,7 @@ def _bench(options: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
     from compress.bench import REFERENCE, bench, beside, imported, ratio
-    from compress.bench_files import PYTORCH, RUNTIMES, SIZES, cases_of, cases_of_file, format_of, reference_network
+    from compress.bench_files import RUNTIMES, SIZES, cases_of, cases_of_file, format_of, reference_network
     from results.files import read_json
     from results.run import Run
     from results.table import bench_table
@@ -443,10 +443,9 @@ def _bench(options: argparse.Namespace) -> None:
     sizes = options.size or list(SIZES)
     with ExitStack() as stack:
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
         cases = []
         used: set[tuple[str, tuple[int, int]]] = set()
-        folder = scratch
         for path in options.models:
             if not path.is_dir():
                 of_file = cases_of_file(path, sizes)
@@ -465,7 +464,7 @@ def _bench(options: argparse.Namespace) -> None:
                     cases += cases_of(path.name, network, precision, ssim, runtimes, sizes, folder, bars)
             used |= {(runtime, size) for runtime in runtimes for size in sizes}
         reference = reference_network(folder) if used else folder
-        for runtime in (PYTORCH, *(name for name in RUNTIMES if name != PYTORCH)):
+        for runtime in RUNTIMES:
             wanted = [size for name, size in sorted(used) if name == runtime]
             cases += cases_of(REFERENCE, reference, "float", None, [runtime], wanted, folder, bars) if wanted else []
         rows = bench(cases, options.threads, options.seconds, bars) if cases else []

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from compress.latency import random_image, spread_of
 from compress.runtimes import Runtime, in_pytorch, load
 from results.files import has_network, load_network
 from results.progress import Watcher
-from search_spaces.blueprint import IMAGE_CHANNELS
 from search_spaces.sides import padded_side
 
 ROUNDS = 3  # of all cases in turn, every second one backwards
@@ -90,7 +90,7 @@ def measure(case: Case, threads: int, seconds: float) -> Measured:
     before = _resident()
     runtime = _open(case.model, threads)
     sides = runtime.size or (padded_side(case.size[0]), padded_side(case.size[1]))
-    image = torch.rand(1, IMAGE_CHANNELS, *sides, generator=torch.Generator().manual_seed(0))
+    image = random_image(*sides)
     runtime(image)
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -170,15 +170,14 @@ def _in_turns(cases: Sequence[Case], rounds: int) -> Iterator[Case]:
 
 def _row(case: Case, threads: int, measured: Sequence[Measured]) -> Row:
     times = [passed for one in measured for passed in one.times]
-    low, median, high = statistics.quantiles(times, n=4)
     files = [case.model] if case.model.is_file() else [case.model.with_suffix(".safetensors")]
     return Row(
         network=case.network,
         runtime=measured[0].runtime,
         precision=case.precision,
         size=case.size,
-        median=median,
-        spread=(high - low) / 2,
+        median=statistics.median(times),
+        spread=spread_of(times),
         passes=len(times),
         threads=threads,
         peak_memory=max(one.peak_memory for one in measured),

@@ -1,20 +1,17 @@
 """Bench files: the files that a bench times, a run's network and the reference in every format and size."""
 
-import hashlib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from compress.bench import Case
 from compress.export.formats import FORMATS, export_network
+from compress.latency import random_image
 from compress.quiet import quiet
 from compress.runtimes import load
-from results.files import has_network, load_network, save_network
+from results.files import has_network, load_network, network_fingerprint, save_network, written_whole
 from results.progress import Watcher
-from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
+from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
@@ -74,18 +71,10 @@ def _file(network: Path, format: str, precision: str, size: tuple[int, int], fol
     """A file of `network`, named by its weights and, where it has one, by its size; made if it is not there."""
     made = FORMATS[format]
     padded = (padded_side(size[0]), padded_side(size[1]))
-    digest = hashlib.sha256(network.with_suffix(".safetensors").read_bytes()).hexdigest()[:12]
     sides = "" if made.any_size else f"_{padded[0]}x{padded[1]}"
-    path = folder / f"{network.name}-{digest}_{precision}{sides}{made.suffix}"
+    path = folder / f"{network.name}-{network_fingerprint(network)[:12]}_{precision}{sides}{made.suffix}"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_stem(f"{path.stem}-unfinished")
         source: LPIENet = load_network(network)
-        with quiet():
-            export_network(source, format, precision, unfinished, padded, _images())
-        unfinished.replace(path)
+        with quiet(), written_whole(path) as unfinished:
+            export_network(source, format, precision, unfinished, padded, [random_image(128, 128)])
     return path
-
-
-def _images() -> list[Tensor]:
-    return [torch.rand(1, IMAGE_CHANNELS, 128, 128, generator=torch.Generator().manual_seed(0))]

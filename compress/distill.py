@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from nas.task.task import Task
-from nas.task.training import Recipe, descend
+from nas.task.training import Recipe, train
 
 
 def distill(
@@ -30,20 +30,19 @@ def distill(
     if weight < 0:
         raise ValueError(f"weight of distillation = {weight}: must not be negative")
     device, batch = task.device, task.batches(seed)
-    network.train().to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
     teacher = teacher.to(device.torch, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    def gradients(step: int) -> float:
+    def taught(step: int) -> tuple[Tensor, Tensor]:
         degraded, clean = batch(step)
-        with device.autocast():
-            output = network(degraded)
-        output = output.float()
-        loss = task.loss(output, clean)
-        if weight:
-            with torch.no_grad(), device.autocast():
-                taught = teacher(degraded)
-            loss = loss + weight * F.l1_loss(output, taught.float())
-        loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.item())
+        with torch.no_grad(), device.autocast():
+            return degraded, torch.stack([clean, teacher(degraded).float()])
 
-    descend(network, gradients, recipe, device, checkpoint, on_step)
+    def loss(output: Tensor, targets: Tensor) -> Tensor:
+        clean, teachers = targets
+        return task.loss(output, clean) + weight * F.l1_loss(output, teachers)
+
+    network.train()
+    if weight:
+        train(network, taught, loss, recipe, device, checkpoint, on_step)
+    else:
+        train(network, batch, task.loss, recipe, device, checkpoint, on_step)

@@ -72,14 +72,14 @@ def measure_latency(
     Raises ValueError for a wrong argument and ImportError where a runtime is missing.
     """
     _validate(runtime, precision, size, threads, seconds)
-    image = _image(padded_side(size[0]), padded_side(size[1]))
+    image = random_image(padded_side(size[0]), padded_side(size[1]))
     with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
         path = Path(folder) / f"network{FORMATS[runtime].suffix}"
         _export(build(blueprint, seed=0).eval(), runtime, precision, (image.shape[-2], image.shape[-1]), path)
         run = load(path, threads)
         # On a busy machine the reference network took 160 to 620 ms by the clock, and 124 to 180 by this.
         times = _timed(lambda: run(image), seconds, time.thread_time if threads == 1 else time.perf_counter)
-    return Latency(statistics.median(times), _spread(times), len(times), runtime, precision, size, threads)
+    return Latency(statistics.median(times), spread_of(times), len(times), runtime, precision, size, threads)
 
 
 def latency_cost(
@@ -129,7 +129,7 @@ def processor() -> str:
 
 
 def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int], path: Path) -> None:
-    calibration = [_image(16 * STRIDE, 16 * STRIDE)]
+    calibration = [random_image(16 * STRIDE, 16 * STRIDE)]
     if runtime != "onnx":
         export_network(network, runtime, precision, path, size, calibration)
         return
@@ -228,10 +228,11 @@ def _timed(run: Callable[[], object], seconds: float, clock: Callable[[], float]
 
 
 def _is_precise(times: Sequence[float]) -> bool:
-    return _error(_spread(times), len(times)) <= PRECISE_ENOUGH * statistics.median(times)
+    return _error(spread_of(times), len(times)) <= PRECISE_ENOUGH * statistics.median(times)
 
 
-def _spread(times: Sequence[float]) -> float:
+def spread_of(times: Sequence[float]) -> float:
+    """Half the distance of the quartiles."""
     low, _, high = statistics.quantiles(times, n=4)
     return (high - low) / 2
 
@@ -241,7 +242,8 @@ def _error(spread: float, repeats: int) -> float:
     return 1.2533 * spread / 0.6745 / sqrt(repeats)
 
 
-def _image(height: int, width: int) -> Tensor:
+def random_image(height: int, width: int) -> Tensor:
+    """One image (1, 3, H, W) in [0, 1], always the same."""
     return torch.rand(1, IMAGE_CHANNELS, height, width, generator=torch.Generator().manual_seed(0))
 
 

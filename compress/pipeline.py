@@ -35,7 +35,7 @@ _INT8_NAMES = {
     "quantization_aware": "quantization-aware training",
     "float_fine_tuned": "post-training quantization after a longer float training",
 }
-INT8 = ("best", "qat", "ptq", "float")  # ways to int8: the better of both, one of them, or none
+INT8 = ("best", "qat", "ptq", "float")  # ways to int8: the best of all, one of them, or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Ca
     spent: int = (
         scores["trained"]["macs"] * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
     )
-    return round(spent / cost_of(Blueprint.from_genotype(rival.genotype)).macs)
+    return round(spent / macs_of(Blueprint.from_genotype(rival.genotype), DEFAULT_SIZE))
 
 
 def int8_calibration(task: Task, seed: int) -> list[Tensor]:

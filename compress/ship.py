@@ -1,6 +1,5 @@
 """Ship: write a run's network in every format, float and int8, and let no file out that its own runtime disproves."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,7 +24,7 @@ from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.workers import end_with_parent
-from results.files import has_network, load_network, read_json
+from results.files import has_network, load_network, network_fingerprint, read_json
 from results.progress import Watcher
 from results.run import Run
 
@@ -55,7 +54,7 @@ def ship(
         run.summarize(exported=exported)
     jobs = []
     for format, precision in product(formats, precisions):
-        made_from = _fingerprint(run.network(PRECISIONS[precision]))
+        made_from = network_fingerprint(run.network(PRECISIONS[precision]))
         path = run.exported / file_name(format, precision, size)
         if exported.get(path.name, {}).get("made_from") == made_from:
             watcher.say(_line(path.name, exported[path.name]))
@@ -144,12 +143,6 @@ def _export(job: _Job) -> dict[str, Any]:
 
 def _size_of(runtime: Runtime) -> list[int] | str:
     return "any" if runtime.size is None else list(runtime.size)
-
-
-def _fingerprint(network: Path) -> str:
-    digest = hashlib.sha256(network.with_suffix(".json").read_bytes())
-    digest.update(network.with_suffix(".safetensors").read_bytes())
-    return digest.hexdigest()
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:

@@ -54,6 +54,13 @@ def fingerprint(inputs: Any) -> str:
     return hashlib.blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
+def network_fingerprint(path: Path) -> str:
+    """Hexadecimal digest of a saved network, its blueprint and its weights; `path` has no suffix."""
+    digest = hashlib.sha256(path.with_suffix(".json").read_bytes())
+    digest.update(path.with_suffix(".safetensors").read_bytes())
+    return digest.hexdigest()
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Tensors by name, with text beside them."""
     with written_whole(path) as temporary:
