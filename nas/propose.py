@@ -1,8 +1,7 @@
 """Propose: what the sampler sees, and the genotype that it asks for next.
 
-The sampler reads a copy of the study in memory: asking the study in its file takes a transaction for each gene, 165 ms
-a candidate where the copy takes 30. The copy also holds what is good for the sampler but no fact: made-up scores of
-candidates that were never trained. The study on disk holds facts only.
+The sampler reads a copy of the study in memory, which also holds what is good for the sampler but no fact: made-up
+scores of candidates that were never trained. The study on disk holds facts only.
 """
 
 import copy

@@ -26,7 +26,7 @@ VERSIONED = (
 GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
     "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
-    "study.db": "the Optuna study (SQLite; optuna-dashboard opens it)",
+    "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
     "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full one",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
@@ -52,7 +52,8 @@ class Run:
 
     @property
     def study(self) -> Path:
-        return self.folder / "study.db"
+        older = self.folder / "study.db"  # where versions before 2026-11-23 kept it
+        return older if older.exists() else self.folder / "study.journal"
 
     @property
     def summary(self) -> Path:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
@@ -40,7 +43,7 @@ class Training:
 
 
 def open_study(path: Path, create: bool = False) -> optuna.Study:
-    """The study in the SQLite file `path`: SSIM to maximise, log10 of the cost to minimise.
+    """The study in the file `path`: SSIM to maximise, log10 of the cost to minimise.
 
     Raises FileNotFoundError when there is none and `create` is false.
     """
@@ -48,14 +51,12 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
     if not path.exists():
         if not create:
             raise FileNotFoundError(f"no study at {path}; start one with: lpienas search --out {path.parent}")
-        with written_whole(path) as temporary:  # or `front`, run at the same moment, would find half of the tables
-            storage = _storage(temporary)
+        with written_whole(path) as temporary:  # or `front`, run at the same moment, would find a file with no study
             optuna.create_study(
                 study_name=_NAME,
-                storage=storage,
+                storage=_storage(temporary),
                 directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 cost
             )
-            storage.engine.dispose()
     return optuna.load_study(study_name=_NAME, storage=_storage(path))
 
 
@@ -190,8 +191,39 @@ def _trial(study: optuna.Study, number: int) -> optuna.Trial:
     return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def _storage(path: Path) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(
-        URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
-        engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
-    )
+def _storage(path: Path) -> BaseStorage:
+    """A journal, one line a change; or SQLite, in which older runs have their study."""
+    if path.suffix == ".db":
+        return RDBStorage(
+            URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
+            engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
+        )
+    if path.exists():
+        _drop_torn_line(path)
+    return JournalStorage(JournalFileBackend(str(path), _Lock(path)))
+
+
+class _Lock(JournalFileOpenLock):
+    """Goes with its process, also when that is killed; after one of Optuna's own, the next process waits for 30 s."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = _lock_of(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a last line that was half written when the power failed: Optuna would append to it, and read neither."""
+    if path.read_bytes()[-1:] in (b"", b"\n"):
+        return
+    with _lock_of(path), path.open("r+b") as file:  # nobody is writing now, so a torn line stays torn
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _lock_of(path: Path) -> FileLock:
+    return FileLock(path.with_name(".study.lock"))

@@ -19,7 +19,7 @@ def simplest(folder: Path) -> str:
     def operators(candidate) -> int:
         return sum(7 * stage.depth + 8 * (stage.attention != "none") for stage in candidate.genotype.stages)
 
-    found = candidates(open_study(folder / "study.db").trials)
+    found = candidates(open_study(folder / "study.journal").trials)
     return str(min((c for c in found if c.scores.ssim > 0.5), key=operators).number)
 
 

@@ -146,7 +146,7 @@ def test_unusable_photographs_are_listed_before_anything_is_trained(tmp_path, ca
     said = capsys.readouterr().err
     assert "broken.png" in said
     assert "small.png" in said
-    assert not (tmp_path / "run" / "study.db").exists()
+    assert not (tmp_path / "run" / "study.journal").exists()
     assert not (tmp_path / "run" / "run.json").exists()
 
 
@@ -184,7 +184,7 @@ def test_space_names_the_smallest_possible_budget_where_none_fits(capsys):
 
 
 def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agree(finished, capsys):
-    study = open_study(finished / "study.db")
+    study = open_study(finished / "study.journal")
     for number, ssim in ((0, 0.7), (1, 0.8), (2, 0.72), (4, 0.75)):  # 2 is no longer better than the cheaper 4
         record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0))
     agreement = {"score": "short, 9 steps", "tau": 0.71, "low": 0.5, "high": 0.9, "seconds": 1.0}

@@ -134,3 +134,9 @@ def test_versions_name_what_is_not_installed(monkeypatch):
     found = versions()
     assert found["torch"][0].isdigit()
     assert found["no-such-package-of-ours"] == "not installed"
+
+
+def test_a_run_that_an_older_version_made_keeps_its_study_where_it_is(tmp_path):
+    assert Run(tmp_path).study == tmp_path / "study.journal"
+    (tmp_path / "study.db").touch()
+    assert Run(tmp_path).study == tmp_path / "study.db"

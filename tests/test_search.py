@@ -220,7 +220,7 @@ def test_a_search_killed_in_the_middle_and_started_again_is_the_search_that_was_
     wait_until_training(killed, number=2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    states = [trial.state.name for trial in open_study(killed / "study.db").trials]
+    states = [trial.state.name for trial in open_study(killed / "study.journal").trials]
     assert states[:3] == ["COMPLETE", "COMPLETE", "RUNNING"]
     assert start_search(killed).wait() == 0
     assert start_search(whole).wait() == 0
@@ -239,12 +239,12 @@ def start_search(folder: Path) -> subprocess.Popen[bytes]:
 def wait_until_training(folder: Path, number: int) -> None:
     for _ in range(1200):
         time.sleep(0.1)
-        if (folder / "study.db").exists():
-            states = [trial.state.name for trial in open_study(folder / "study.db").trials]
+        if (folder / "study.journal").exists():
+            states = [trial.state.name for trial in open_study(folder / "study.journal").trials]
             if states[number : number + 1] == ["RUNNING"]:
                 return
     raise AssertionError(f"trial {number} did not start within two minutes")
 
 
 def outcome(folder: Path) -> list[tuple[int, str, object, list[float] | None]]:
-    return [(t.number, t.state.name, genotype_of(t), t.values) for t in open_study(folder / "study.db").trials]
+    return [(t.number, t.state.name, genotype_of(t), t.values) for t in open_study(folder / "study.journal").trials]
