@@ -29,6 +29,7 @@ from nas.workers import make_workers
 from results.candidate import Candidate, Scores
 from results.files import read_json, write_json
 from results.front import ReferencePoint, hypervolume
+from results.run import Run
 from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
@@ -95,7 +96,7 @@ def _lpienas(options: argparse.Namespace, name: str, steps: int, trials: int) ->
         command += ["--workers", options.workers, *(["--data", options.data] if options.data else [])]
         seconds = _cpu_seconds([str(part) for part in command], {})
         write_json(kept, {"cpu_seconds": seconds})
-    trials_now = open_study(run / "study.db").get_trials(deepcopy=False)
+    trials_now = open_study(Run(run).study).get_trials(deepcopy=False)
     rows = [{"genotype": c.genotype.to_json(), "ssim": c.scores.ssim} for c in candidates(trials_now)]
     return {"cpu_seconds": read_json(kept)["cpu_seconds"], "candidates": rows}
 
