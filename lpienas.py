@@ -304,7 +304,7 @@ def _compress(options: argparse.Namespace) -> None:
         console = _console(stderr=True)
         console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
         plan = CompressSettings.from_steps(
-            options.steps, options.prune, options.int8, options.distill, settings["seed"]
+            options.steps, options.prune, options.int8, options.distill, options.in_float, settings["seed"]
         )
         summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
     if options.json:
@@ -327,6 +327,31 @@ def _export(options: argparse.Namespace) -> None:
         _print_json({"exported": exported})
     else:
         _console().print(f"{len(exported)} files in {run.exported}")
+
+
+def _sensitivity(options: argparse.Namespace) -> None:
+    from compress.pipeline import int8_calibration
+    from compress.sensitivity import sensitivity
+    from results.files import has_network, load_network
+    from results.run import Run
+    from results.table import sensitivity_table
+
+    run = Run(options.run)
+    settings = run.settings()
+    if not has_network(run.network("float")):
+        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+    with run.locked():
+        task = _open_task(run, settings, options.threads)
+        network, calibration = load_network(run.network("float")), int8_calibration(task, settings["seed"])
+        with _bars(_console(stderr=True)) as bars:
+            found = sensitivity(network, calibration, task.validation, bars)
+        layers = [one.to_json() for one in found]
+        run.summarize(sensitivity=layers)
+    if options.json:
+        _print_json({"layers": layers})
+        return
+    _console().print(sensitivity_table(layers))
+    _console().print("Leave the first of them in float: lpienas compress RUN --in-float LAYER ...", highlight=False)
 
 
 def _enhance(options: argparse.Namespace) -> None:
@@ -702,7 +727,24 @@ def _parser() -> argparse.ArgumentParser:
     ):
         ways.add_argument(f"--{way}", action="store_const", const=way, dest="int8", help=does)
     compress.set_defaults(int8="best")
+    compress.add_argument(
+        "--in-float",
+        nargs="+",
+        default=(),
+        metavar="LAYER",
+        help="layers that stay float in int8 files, by the names that `lpienas sensitivity` prints",
+    )
     _add_threads(compress)
+
+    sensitive = _verb(
+        verbs,
+        "sensitivity",
+        _sensitivity,
+        "show what each layer of a compressed network loses in int8",
+        "lpienas sensitivity runs/night",
+    )
+    sensitive.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    _add_threads(sensitive)
 
     export = _verb(
         verbs,

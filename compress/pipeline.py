@@ -1,6 +1,6 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from compress.distill import distill
 from compress.prune import prune
-from compress.quantize import FakeQuantized, post_training_quantize
+from compress.quantize import FakeQuantized, layers_of, post_training_quantize
 from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.scoring.short import train_from_scratch
 from nas.suggest import derive_seed
@@ -48,6 +48,7 @@ class CompressSettings:
     quantization: Recipe
     int8: str = "best"  # one of INT8
     distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
+    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class CompressSettings:
 
     @classmethod
     def from_steps(
-        cls, steps: int, prune: float | None, int8: str, distillation: float, seed: int
+        cls, steps: int, prune: float | None, int8: str, distillation: float, in_float: Sequence[str], seed: int
     ) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and a quarter for quantization."""
         return cls(
@@ -70,6 +71,7 @@ class CompressSettings:
             quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
             int8=int8,
             distillation=distillation,
+            in_float=tuple(in_float),
             seed=seed,
         )
 
@@ -80,8 +82,13 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
     computing. The better of the two by SSIM goes on, as `float`. Stages that were finished with the same choice and
     settings are kept as they are; a training or fine-tuning that was cut off continues from its checkpoint,
-    quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its target.
+    quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its target
+    and for a layer that the candidate does not have.
     """
+    known = layers_of(Blueprint.from_genotype(chosen.genotype))
+    for layer in settings.in_float:
+        if layer not in known:
+            raise ValueError(f"in_float = {layer}: candidate {chosen.number} has {', '.join(known)}")
     _forget_other_choices(run, chosen, settings)
     scores: dict[str, Any] = {}
     run.summarize(
@@ -224,33 +231,36 @@ def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings
     """The ways to int8 that are asked for, from the same float network; the best by SSIM is kept.
 
     Beside quantization-aware training stands an equally long float training: what both gain is not due to int8.
+    Layers `in_float` that the network does not have (a control took its place) are passed over.
     """
+    settings = replace(settings, in_float=tuple(set(settings.in_float) & set(layers_of(network.blueprint))))
     recipe, seed = settings.quantization, derive_seed(settings.seed, 0, "quantization")
     found: dict[str, tuple[LPIENet, Quality]] = {}
     if settings.int8 != "qat":
         watcher.begin("quantization", 1)
-        found["post_training"] = network, _int8_quality(network, task, settings.seed)
+        found["post_training"] = network, _int8_quality(network, task, settings)
         watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
     if settings.int8 != "ptq":
         watcher.begin("quantization-aware", recipe.steps)
-        aware = _quantization_aware(network, task, recipe, seed, watcher)
-        found["quantization_aware"] = aware, _int8_quality(aware, task, settings.seed)
+        aware = _quantization_aware(network, task, settings, seed, watcher)
+        found["quantization_aware"] = aware, _int8_quality(aware, task, settings)
     if settings.int8 == "best":
         watcher.begin("as long in float", recipe.steps)
         longer = build(network.blueprint, seed=0)
         longer.load_state_dict(network.state_dict())
         train(longer, task.batches(seed), task.loss, recipe, task.device, None, _steps(watcher))
         longer = longer.cpu().eval()
-        found["float_fine_tuned"] = longer, _int8_quality(longer, task, settings.seed)
+        found["float_fine_tuned"] = longer, _int8_quality(longer, task, settings)
     best = max(found, key=lambda way: found[way][1].ssim)
     kept, quality = found[best]
-    return kept, _figures(kept, quality) | {"method": _INT8_NAMES[best]} | {
-        way: figures.to_json() for way, (_, figures) in found.items()
-    }
+    chosen = {"method": _INT8_NAMES[best], "in_float": sorted(settings.in_float)}
+    return kept, _figures(kept, quality) | chosen | {way: figures.to_json() for way, (_, figures) in found.items()}
 
 
-def _quantization_aware(network: LPIENet, task: Task, recipe: Recipe, seed: int, watcher: Watcher) -> LPIENet:
-    fake = FakeQuantized(network)
+def _quantization_aware(
+    network: LPIENet, task: Task, settings: CompressSettings, seed: int, watcher: Watcher
+) -> LPIENet:
+    fake, recipe = FakeQuantized(network, settings.in_float), settings.quantization
     step_done = _steps(watcher)
 
     def on_step(step: int, loss: float) -> None:
@@ -262,8 +272,10 @@ def _quantization_aware(network: LPIENet, task: Task, recipe: Recipe, seed: int,
     return fake.float_network().cpu().eval()
 
 
-def _int8_quality(network: LPIENet, task: Task, seed: int) -> Quality:
-    graph = post_training_quantize(network.cpu(), int8_calibration(task, seed))  # the same graph as in the export
+def _int8_quality(network: LPIENet, task: Task, settings: CompressSettings) -> Quality:
+    """Of the same graph as in the export."""
+    calibration = int8_calibration(task, settings.seed)
+    graph = post_training_quantize(network.cpu(), calibration, in_float=settings.in_float)
     return evaluate(graph, task.validation, torch.device("cpu"))
 
 

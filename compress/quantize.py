@@ -11,7 +11,8 @@ The annotation is ours and not a vendor's quantizer, because no vendor's fits al
 - One scheme means that one quantization-aware training serves every format.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,12 @@ from torch.fx import GraphModule, Node
 
 from compress.quiet import quiet
 from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import STAGES
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE, on_any_size
 
 _SMALLEST_SCALE = 2**-12  # of any tensor, so that a constant one does not divide by 0
+_LAYER = re.compile(r"\w+\.0|\w+\.2\.residuals\.\d+|\w+\.2\.attention|head")  # a name of layers_of
 _ATEN = torch.ops.aten
 # Operators that move or select values: output and input keep one scale, which needs no arithmetic at all.
 _SHARING = (
@@ -36,19 +39,31 @@ _SHARING = (
 )
 
 
-def post_training_quantize(network: LPIENet, calibration: Sequence[Tensor], fold_weights: bool = True) -> GraphModule:
+def layers_of(blueprint: Blueprint) -> list[str]:
+    """Names of the parts that may be int8 or float each on its own, from the image to the head."""
+    layers = []
+    for name, stage in zip(STAGES, blueprint.stages, strict=True):
+        layers += [f"{name}.0", *(f"{name}.2.residuals.{number}" for number in range(len(stage.blocks)))]
+        layers += [] if stage.attention == "none" else [f"{name}.2.attention"]
+    return [*layers, "head"]
+
+
+def post_training_quantize(
+    network: LPIENet, calibration: Sequence[Tensor], fold_weights: bool = True, in_float: Collection[str] = ()
+) -> GraphModule:
     """The int8 graph of `network`, its ranges taken from `calibration`: images (B, 3, H, W) in [0, 1], any sizes.
 
     The graph maps float (B, 3, H, W) to float, any batch, sides divisible by 8. The same network and images give the
     same graph. `fold_weights` stores weights as integers, as ExecuTorch wants them; LiteRT wants them as float
-    followed by a quantize operator. The results are equal. Raises ValueError without calibration images.
+    followed by a quantize operator. The results are equal. The layers `in_float` (see layers_of) stay float. Raises
+    ValueError without calibration images and for an unknown layer.
     """
     if not calibration:
         raise ValueError("calibration holds no image: int8 ranges need at least one, give some that look like real use")
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-        graph = prepare_pt2e(_captured(network), _Int8(trained=False))
+        graph = prepare_pt2e(_captured(network), _Int8(False, _known(in_float, network)))
         device = next(network.parameters()).device
         with torch.no_grad():
             for image in calibration:
@@ -64,14 +79,14 @@ class FakeQuantized(nn.Module):
     the data, until `freeze_ranges`; in evaluation mode they never move.
     """
 
-    def __init__(self, network: LPIENet) -> None:
+    def __init__(self, network: LPIENet, in_float: Collection[str] = ()) -> None:
         super().__init__()
         self.blueprint: Blueprint = network.blueprint
         self.frozen = False
         with quiet():
             from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
 
-            self.graph = prepare_qat_pt2e(_captured(network), _Int8(trained=True))
+            self.graph = prepare_qat_pt2e(_captured(network), _Int8(True, _known(in_float, network)))
         for parameter in self.graph.parameters():
             parameter.requires_grad_(True)
         self.train()
@@ -126,6 +141,7 @@ class _Int8:
     """The scheme, in the form that torchao's prepare functions call (torchao.quantization.pt2e.quantizer.Quantizer)."""
 
     trained: bool  # ranges from fake quantization that can be trained through, not from plain observation
+    in_float: frozenset[str] = frozenset()  # layers, see layers_of
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         return model
@@ -141,9 +157,9 @@ class _Int8:
         from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQuantizationSpec
 
         activation, weight, sigmoid = _activation_spec(self.trained), _weight_spec(self.trained), _sigmoid_spec()
-
+        layers = _layers(model)
         for node in model.graph.nodes:
-            if _is_output(node):
+            if _is_output(node) or layers[node] in self.in_float:
                 continue
             inputs: dict[Node, Any] = {}
             output: Any = activation
@@ -172,6 +188,25 @@ class _Int8:
                 input_qspec_map=inputs, output_qspec=output, _annotated=True
             )
         return model
+
+
+def _known(in_float: Collection[str], network: LPIENet) -> frozenset[str]:
+    layers = layers_of(network.blueprint)
+    for layer in in_float:
+        if layer not in layers:
+            raise ValueError(f"layer {layer!r} is not in this network; it has {', '.join(layers)}")
+    return frozenset(in_float)
+
+
+def _layers(model: GraphModule) -> dict[Node, str]:
+    """The layer of every operator; one outside all layers (a ReLU, a skip, a pooling) is of its last input's."""
+    layers: dict[Node, str] = {}
+    for node in model.graph.nodes:
+        path = list(node.meta.get("nn_module_stack", {"": ("", None)}).values())[-1][0]
+        named = _LAYER.match(path)
+        inputs = [layers[source] for source in node.all_input_nodes if layers[source]]
+        layers[node] = named[0] if named else inputs[-1] if inputs else ""
+    return layers
 
 
 def _is_output(node: Node) -> bool:

@@ -46,7 +46,9 @@ def ship(
     if "float" not in precisions:
         raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
     calibration = tuple(int8_calibration(task, seed))
-    exported: dict[str, Any] = read_json(run.summary).get("exported", {})
+    summary = read_json(run.summary)
+    in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
+    exported: dict[str, Any] = summary.get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
     for name in [name for name, figures in exported.items() if figures["precision"] not in precisions]:
         del exported[name]
@@ -55,12 +57,15 @@ def ship(
     jobs = []
     for format, precision in product(formats, precisions):
         made_from = network_fingerprint(run.network(PRECISIONS[precision]))
+        if precision == "int8" and in_float:
+            made_from += f", in float {' '.join(in_float)}"
         path = run.exported / file_name(format, precision, size)
         if exported.get(path.name, {}).get("made_from") == made_from:
             watcher.say(_line(path.name, exported[path.name]))
         else:
             network = run.network(PRECISIONS[precision])
-            jobs.append(_Job(network, made_from, format, precision, path, size, calibration, task.validation))
+            job = _Job(network, made_from, format, precision, path, size, calibration, in_float, task.validation)
+            jobs.append(job)
     watcher.begin("export", len(jobs))
     run.exported.mkdir(parents=True, exist_ok=True)
     # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
@@ -92,6 +97,7 @@ class _Job:
     path: Path
     size: tuple[int, int]
     calibration: tuple[Tensor, ...]
+    in_float: tuple[str, ...]
     validation: tuple[Pair, ...]
 
 
@@ -122,7 +128,8 @@ def _export(job: _Job) -> dict[str, Any]:
     unproven = job.path.with_name(f".unproven-{job.path.name}")
     size = None if FORMATS[job.format].any_size else job.size
     try:
-        origin = export_network(load_network(job.network), job.format, job.precision, unproven, size, job.calibration)
+        network = load_network(job.network)
+        origin = export_network(network, job.format, job.precision, unproven, size, job.calibration, job.in_float)
         runtime = load(unproven)
         parity = check(runtime, origin, [degraded for _, degraded, _ in job.validation])
         quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))

@@ -59,7 +59,7 @@ CostOf = Callable[[Blueprint], float]  # what the search makes small, above 0
 
 
 class SearchStopped(RuntimeError):
-    """The search cannot go on; the message says why and what to change."""
+    """The search found nothing to score; the message says why and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def search(
     """Score genotypes of `space` until the study in `run` holds `settings.trials` scored ones.
 
     Continues whatever study is there; the trials that a killed process left behind are taken up first, each from its
-    checkpoint. Raises ImpossibleBudget when no network fits, SearchStopped when no affordable new genotype is found.
+    checkpoint. Ends with fewer, and says so, when a hundred proposals in a row hold nothing new, as in a space that is
+    scored whole. Raises ImpossibleBudget when no network fits, SearchStopped when not one affordable one is found.
     """
     if settings.cost == "macs" and settings.budget is not None:
         require_possible(space, int(settings.budget), settings.size)
@@ -165,6 +166,7 @@ class _Search:
         self.ended = sum(trial.state in (TrialState.COMPLETE, TrialState.FAIL) for trial in trials)
         self.higher = trainings(study, "rung")
         self.scoring: dict[Future[Quality], _Scoring] = {}
+        self.exhausted = False  # nothing new is proposed any more
         # Progress is counted in training steps of the first rung, or in candidates where nothing is trained.
         self.unit = 1 if supernet else settings.rungs[0]
         self.begun = self.ended * self.unit
@@ -186,7 +188,7 @@ class _Search:
     def _show(self) -> None:
         done = self.begun + (self.ended - self.begun if self.supernet else self.workers.steps())
         whole = self.settings.trials * self.unit
-        left = self.ended < self.settings.trials
+        left = self.ended < self.settings.trials and not self.exhausted
         self.watcher.at(min(done, whole - 1) if left else whole, best_so_far(self.found, self.settings.cost))
 
     def _next(self) -> "_Scoring | None":
@@ -224,10 +226,10 @@ class _Search:
         ]
 
     def _proposal(self) -> "_Scoring | None":
-        """A new genotype, written down as running; None when enough are scored or being scored."""
+        """A new genotype, written down as running; None when enough are scored or being scored, or none is left."""
         settings = self.settings
         begun = sum(scoring.rung == 0 for scoring in self.scoring.values())
-        if self.ended + begun >= settings.trials:
+        if self.exhausted or self.ended + begun >= settings.trials:
             return None
         for _ in range(REJECTED_IN_A_ROW):
             proposal = self.proposals.ask()
@@ -243,7 +245,15 @@ class _Search:
                 return _Scoring(proposal.number, proposal.genotype, 0)
             write_rejected(self.study, trial, reason)
             self.proposals.reject(proposal)
-        raise SearchStopped(f"the last {REJECTED_IN_A_ROW} proposals were all known or over budget; raise --budget")
+        if not self.found and not begun:
+            raise SearchStopped(f"the last {REJECTED_IN_A_ROW} proposals were all known or over budget; raise --budget")
+        self.exhausted = True
+        scored = self.ended + begun
+        self.watcher.say(
+            f"the search ends with {scored} of {settings.trials} networks: the last {REJECTED_IN_A_ROW} proposals were "
+            "all known or over budget"
+        )
+        return None
 
     def _rejection(self, number: int, genotype: Genotype, cost: float) -> str | None:
         """Why `genotype` is not to be scored, or None."""

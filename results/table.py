@@ -72,6 +72,17 @@ def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:
+    """What each layer costs in int8, as compress.sensitivity.Sensitivity.to_json gives it."""
+    table = Table(title="Lost to int8, by each layer alone (post-training quantization)")
+    table.add_column("layer")
+    for column in ("SSIM", "PSNR dB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for number, one in enumerate(layers):
+        table.add_row(one["layer"], f"{one['ssim_loss']:.4f}", f"{one['psnr_loss']:.2f}", end_section=number == 0)
+    return table
+
+
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate: its genes, stage by stage in the order encoder1/2/3, decoder1/2."""
     return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]

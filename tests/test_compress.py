@@ -240,3 +240,20 @@ def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys
     with pytest.raises(SystemExit):
         main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
     assert "like 0.5, or off" in capsys.readouterr().err
+
+
+def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):
+    settings = replace(SETTINGS, prune=None)
+    compress(run, candidate(run, 3), task, settings, Silent())
+    whole = ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())["lpienet_int8.onnx"]
+    scores = compress(run, candidate(run, 3), task, replace(settings, in_float=("head",)), Silent())["scores"]
+    assert scores["quantized"]["in_float"] == ["head"]
+    partly = ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())["lpienet_int8.onnx"]
+    assert partly["bytes"] != whole["bytes"]  # made anew, from the same weights
+    assert partly["ssim"] == pytest.approx(scores["quantized"]["ssim"], abs=1e-3)
+
+
+def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_trained(run, task):
+    with pytest.raises(ValueError, match=r"in_float = encoder7: candidate 3 has encoder1\.0, "):
+        compress(run, candidate(run, 3), task, replace(SETTINGS, in_float=("encoder7",)), Silent())
+    assert not run.network("trained").with_suffix(".json").exists()

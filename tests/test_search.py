@@ -118,16 +118,27 @@ def test_a_budget_that_no_network_fits_is_refused_with_the_nearest_possible_one(
     assert not trained
 
 
-def test_a_space_with_two_networks_ends_the_search_instead_of_looping(tmp_path, task, trained, monkeypatch):
+def tiny_space() -> Space:
+    """Four networks."""
     flat = REFERENCE.flat()
-    space = Space(
-        {gene: (flat[gene],) if gene != "head" else ("gated", "conv3x3") for gene in GENES}
-        | {"activation": ("elu", "relu")}
-    )
+    words = {"head": ("gated", "conv3x3"), "activation": ("elu", "relu")}
+    return Space({gene: words.get(gene, (flat[gene],)) for gene in GENES})
+
+
+def test_a_space_that_is_scored_whole_ends_the_search_and_says_so(tmp_path, task, trained, monkeypatch):
+    lines = []
     monkeypatch.setattr(nas.search, "REJECTED_IN_A_ROW", 10)
-    with pytest.raises(SearchStopped, match="all known or over budget"):
-        run_search(tmp_path, task, trials=9, space=space)
-    assert len(trained) == 4
+    monkeypatch.setattr(Silent, "say", lambda self, line: lines.append(line))
+    run = run_search(tmp_path, task, trials=9, space=tiny_space())
+    assert len(trained) == len(candidates(open_study(run.study).trials)) == 4
+    assert [line for line in lines if line.startswith("the search ends with 4 of 9 networks: the last 10 proposals")]
+
+
+def test_a_search_that_finds_nothing_affordable_stops_with_what_to_change(tmp_path, task, trained, monkeypatch):
+    monkeypatch.setattr(nas.search, "REJECTED_IN_A_ROW", 10)
+    monkeypatch.setattr(nas.search, "require_possible", lambda *_: None)
+    with pytest.raises(SearchStopped, match="raise --budget"):
+        run_search(tmp_path, task, trials=9, budget=1_000_000, space=tiny_space())
 
 
 def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path, task, monkeypatch):

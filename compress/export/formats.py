@@ -1,6 +1,6 @@
 """Formats: from a network to a file, float or int8, in one call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +41,13 @@ def export_network(
     path: Path,
     size: tuple[int, int] | None = None,
     calibration: Sequence[Tensor] = (),
+    in_float: Collection[str] = (),
 ) -> nn.Module:
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
     `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
-    [0, 1], needed for int8. Raises ValueError for an unknown word, a wrong suffix or a size not divisible by 8.
+    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of). Raises ValueError for an
+    unknown word or layer, a wrong suffix or a size not divisible by 8.
     """
     if format not in FORMATS:
         raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
@@ -62,6 +64,6 @@ def export_network(
     module: nn.Module = source.eval()
     if precision == "int8":
         images = [image.cpu() for image in calibration]
-        module = post_training_quantize(source, images, fold_weights=chosen.folds_weights)
+        module = post_training_quantize(source, images, fold_weights=chosen.folds_weights, in_float=in_float)
     chosen.write(module, network.blueprint, size, path)
     return module

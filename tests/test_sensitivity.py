@@ -1,0 +1,114 @@
+"""Sensitivity: each layer is int8 alone, and layers stay float where that is asked for."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch.fx import GraphModule
+
+from compress.export.formats import FORMATS, export_network
+from compress.export.parity import check
+from compress.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.runtimes import load
+from compress.sensitivity import ALL, sensitivity
+from nas.task.evaluation import evaluate
+from results.progress import Silent
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import LPIENet, build
+
+CPU = torch.device("cpu")
+STAGES = tuple(Stage(depth, 8, 1.0, kind) for depth, kind in ((2, "both"), (1, "none"), (1, "spatial"), (1, "none")))
+BLUEPRINT = Blueprint.from_genotype(Genotype((*STAGES, Stage(1, 8, 1.0, "channel")), activation="relu", head="conv3x3"))
+SENSITIVE = "encoder1.2.residuals.1"
+
+
+@pytest.fixture(scope="module")
+def network() -> LPIENet:
+    """With a layer whose channels differ a thousandfold in range, which one scale for all of them cannot hold."""
+    made = build(BLUEPRINT, seed=0).eval()
+    spatial = made.get_submodule(SENSITIVE).spatial
+    with torch.no_grad():
+        for parameter in spatial[0].parameters():
+            parameter[0] *= 1000
+        spatial[1].weight[0] /= 1000
+    return made
+
+
+@pytest.fixture(scope="module")
+def images() -> list[torch.Tensor]:
+    return [torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
+
+
+def integers(graph: GraphModule) -> int:
+    return sum(value.dtype == torch.int8 for value in graph.state_dict().values())
+
+
+def convolutions(network: LPIENet, layer: str) -> int:
+    return sum(isinstance(module, torch.nn.Conv2d) for module in network.get_submodule(layer).modules())
+
+
+def test_layers_hold_every_convolution_once(network):
+    layers = layers_of(BLUEPRINT)
+    held = [module for layer in layers for module in network.get_submodule(layer).modules()]
+    every = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert sorted(map(id, every)) == sorted(id(module) for module in held if isinstance(module, torch.nn.Conv2d))
+
+
+@pytest.mark.parametrize("layer", ["encoder1.0", SENSITIVE, "encoder1.2.attention", "head"])
+def test_a_layer_in_float_has_no_integer_weights_and_the_others_keep_theirs(network, images, layer):
+    graph = post_training_quantize(network, images, in_float=[layer])
+    every = sum(isinstance(module, torch.nn.Conv2d) for module in network.modules())
+    assert integers(graph) == every - convolutions(network, layer)
+
+
+def test_with_all_layers_in_float_the_graph_is_the_network(network, images):
+    graph = post_training_quantize(network, images, in_float=layers_of(BLUEPRINT))
+    with torch.inference_mode():
+        assert torch.equal(graph(images[0]), network(images[0]))
+
+
+def test_fake_quantization_leaves_a_layer_in_float_too(network):
+    whole, partly = FakeQuantized(network), FakeQuantized(network, [SENSITIVE])
+    scales = [sum(name.endswith(".scale") for name in one.graph.state_dict()) for one in (whole, partly)]
+    assert scales[1] <= scales[0] - 2 * convolutions(network, SENSITIVE)  # of its weights, and of what they give
+
+
+def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(network, images):
+    with torch.inference_mode():
+        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+    told = sensitivity(network, images, pairs, Silent())
+    assert [one.layer for one in told[:2]] == [ALL, SENSITIVE]
+    assert {one.layer for one in told[1:]} == set(layers_of(BLUEPRINT))
+    losses = [one.ssim_loss for one in told[1:]]
+    assert losses == sorted(losses, reverse=True)
+    mended = evaluate(post_training_quantize(network, images, in_float=[SENSITIVE]), pairs, CPU)
+    assert 1 - mended.ssim < told[0].ssim_loss / 4
+
+
+def test_an_unknown_layer_is_refused_with_those_there_are(network, images):
+    with pytest.raises(ValueError, match=r"layer 'encoder9' is not in this network; it has encoder1\.0, "):
+        post_training_quantize(network, images, in_float=["encoder9"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_with_a_layer_in_float_says_what_its_graph_says(network, images, format, tmp_path: Path):
+    path = tmp_path / f"mixed{FORMATS[format].suffix}"
+    write = partial(export_network, network, format, "int8", size=(48, 64), calibration=images)
+    graph = write(path, in_float=[SENSITIVE])
+    assert integers(graph) or not FORMATS[format].folds_weights
+    check(load(path), graph, images)
+    runtime = load(path)
+    write(whole := path.with_stem("whole"))
+    with torch.inference_mode():
+        exact = network(images[0])
+        errors = [(one(images[0]) - exact).abs().mean() for one in (runtime, load(whole))]
+    assert errors[0] < errors[1] / 2  # in the runtime too
+
+
+def test_the_blueprint_of_another_network_names_other_layers():
+    shallow = replace(BLUEPRINT, stages=(replace(BLUEPRINT.stages[0], attention="none"), *BLUEPRINT.stages[1:]))
+    assert set(layers_of(BLUEPRINT)) - set(layers_of(shallow)) == {"encoder1.2.attention"}
