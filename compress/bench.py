@@ -1,9 +1,7 @@
 """Bench: how long networks take in which runtime, side by side; each measured in a process of its own, in turns."""
 
 import re
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +14,7 @@ from typing import Any
 import torch
 
 from compress.latency import random_image, spread_of
+from compress.resident import forget_peak, peak, resident
 from compress.runtimes import Runtime, in_pytorch, load
 from results.files import has_network, load_network
 from results.progress import Watcher
@@ -87,7 +86,8 @@ def bench(cases: Sequence[Case], threads: int, seconds: float, watcher: Watcher,
 def measure(case: Case, threads: int, seconds: float) -> Measured:
     """Open the file of `case` and time passes of one image, the first not counted, in this process."""
     torch.set_num_threads(threads)
-    before = _resident()
+    forget_peak()
+    before = resident()
     runtime = _open(case.model, threads)
     sides = runtime.size or (padded_side(case.size[0]), padded_side(case.size[1]))
     image = random_image(*sides)
@@ -98,7 +98,7 @@ def measure(case: Case, threads: int, seconds: float) -> Measured:
         begun = time.perf_counter()
         runtime(image)
         times.append(1e3 * (time.perf_counter() - begun))
-    return Measured(runtime.name, times, max(0, _peak() - before))
+    return Measured(runtime.name, times, max(0, peak() - before))
 
 
 def ratio(slow: Row, fast: Row) -> tuple[float, float] | None:
@@ -188,22 +188,3 @@ def _row(case: Case, threads: int, measured: Sequence[Measured]) -> Row:
 
 def _open(model: Path, threads: int) -> Runtime:
     return in_pytorch(load_network(model)) if has_network(model) else load(model, threads)
-
-
-def _resident() -> int:
-    """Bytes of this process in memory now."""
-    return _of_status("VmRSS") or _peak()
-
-
-def _peak() -> int:
-    """Most bytes of this process that were in memory at a time."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    # Linux hands a parent's maximum on to its child, except in this file
-    return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _of_status(name: str) -> int:
-    """Bytes in a line of Linux's /proc/self/status; 0 elsewhere."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
