@@ -37,6 +37,14 @@ def enhance(
     return in_tiles(network, image, size, radius, on_tile)
 
 
+def holds(runtime: Runtime, height: int, width: int) -> bool:
+    """Whether `runtime` can enhance an image of so many pixels: a file of one size may be too small for its halo."""
+    least = 2 * padded_side(receptive_radius(runtime.blueprint or _DEEPEST))
+    return runtime.size is None or all(
+        length <= tile or tile > least for length, tile in zip((height, width), runtime.size, strict=True)
+    )
+
+
 def in_tiles(
     network: Callable[[Tensor], Tensor],
     image: Tensor,
@@ -88,14 +96,19 @@ def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
 
 
 def receptive_radius(blueprint: Blueprint) -> int:
-    """How many pixels, at most, lie between an output pixel and an input pixel that can change it, per axis."""
+    """How many pixels, at most, lie between a block of output pixels and an input pixel that can change it, per axis.
+
+    Blocks are of STRIDE x STRIDE pixels and begin at multiples of STRIDE, as what is kept of a tile does: a single
+    pixel sees further to one side or the other, by where it lies in its block.
+    """
+    # The first row that the block at row 0 sees, stage by stage; by symmetry it is as far at the other end.
     e1, e2, e3, d1, d2 = (_stage_radius(stage) for stage in blueprint.stages)
     gate = 6 if blueprint.head == "gated" else 0  # 7x7, 5x5, 3x3, always on pixels
-    head = -(-gate // blueprint.cell) + 1  # and a 3x3 before them, on cells
-    half = _below_upsampling(head) + d2
-    quarter = _below_upsampling(half) + d1 + e3
-    full = _above_pooling(_above_pooling(quarter) + e2) + e1
-    return full if blueprint.cell == 1 else _above_pooling(full)
+    head = -gate // blueprint.cell - 1  # and a 3x3 before them, on cells
+    half = _before_upsampling(head) - d2
+    quarter = _before_upsampling(half) - d1 - e3
+    full = 2 * (2 * quarter - e2) - e1
+    return -blueprint.cell * full
 
 
 def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
@@ -113,12 +126,8 @@ def _stage_radius(stage: StageBlueprint) -> int:
     return 1 + len(stage.blocks) + (stage.attention in ("spatial", "both"))
 
 
-def _below_upsampling(radius: int) -> int:
-    return -(-radius // 2) + 1  # bilinear: one neighbour more
-
-
-def _above_pooling(radius: int) -> int:
-    return 2 * radius + 1  # a pixel may be either of the two that are gathered
+def _before_upsampling(row: int) -> int:
+    return (row - 1) // 2  # bilinear: an even row reads the one before its own
 
 
 def _equal_tiles(length: int, radius: int) -> list[tuple[int, int]]:
