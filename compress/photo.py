@@ -101,7 +101,8 @@ def draw_before_after(before: Path, after: Path, target: Path) -> None:
 def _files(photos: Sequence[Path]) -> Iterable[Path]:
     for path in photos:
         if path.is_dir():
-            yield from sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            pictures = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            yield from sorted(file for file in pictures if not file.name.startswith("."))  # what a kill left behind
         elif path.is_file():
             yield path
         else:
