@@ -15,6 +15,7 @@ from compress.latency import random_image
 from compress.pipeline import CALIBRATION_IMAGES
 from compress.quiet import quiet
 from compress.runtimes import load
+from compress.tiles import fitted
 from nas.task.evaluation import Pair
 from nas.task.patches import PatchSampler
 from nas.task.photos import DataError
@@ -190,9 +191,8 @@ def _calibration(run: Run, watcher: Watcher) -> list[Tensor]:
 
 def _centre(image: Tensor) -> Tensor:
     """At most _PATCH x _PATCH pixels around the centre of `image` (1, 3, H, W), at sides that a network takes."""
-    height, width = (min(_PATCH, side // 8 * 8) for side in image.shape[-2:])
-    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
-    return image[..., top : top + height, left : left + width].contiguous()
+    top, left = (max(0, side - _PATCH) // 2 for side in image.shape[-2:])
+    return fitted(image[..., top : top + _PATCH, left : left + _PATCH], None).contiguous()
 
 
 def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
