@@ -4,7 +4,8 @@
 
 The idle process has imported all that the verb imports and has opened the model. What comes on top, most of all at a
 time: the photograph in and out, the runtime's activations, its copies, and what the encoder keeps. Every measurement
-has a process of its own (VmHWM of Linux); its time is the processor's. Without --photo the picture is synthetic: waves and noise in 8 bits.
+has a process of its own (VmHWM of Linux), and its time is the processor's. Without --photo the picture is synthetic:
+waves and noise in 8 bits.
 """
 
 import argparse
