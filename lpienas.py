@@ -457,41 +457,23 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _bench(options: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
-    from compress.bench import REFERENCE, bench, beside, imported, ratio
-    from compress.bench_files import RUNTIMES, SIZES, cases_of, cases_of_file, format_of, reference_network
-    from results.files import read_json
-    from results.run import Run
+    from compress.bench import bench, beside, imported, judge, ratio
+    from compress.bench_files import SIZES, plan
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import read_folder
+    from nas.task.task import TaskSettings
     from results.table import bench_table
 
     if not options.models and not options.imported:
         raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
-    sizes = options.size or list(SIZES)
+    photos = () if options.data is None else read_folder(options.data)
+    pairs = validation_pairs(photos, TaskSettings().noise, 0, None)
     with ExitStack() as stack:
         bars = stack.enter_context(_bars(_console(stderr=True)))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
-        cases = []
-        used: set[tuple[str, tuple[int, int]]] = set()
-        for path in options.models:
-            if not path.is_dir():
-                of_file = cases_of_file(path, sizes)
-                cases += of_file
-                used |= {(format_of(path), case.size) for case in of_file}
-                continue
-            run, runtimes = Run(path), options.runtime or RUNTIMES
-            stack.enter_context(run.locked())
-            scores = read_json(run.summary).get("scores", {}) if run.summary.exists() else {}
-            if "float" not in scores:
-                raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
-            folder = path / "bench"
-            for stage, precision in (("float", "float"), ("quantized", "int8")):
-                if stage in scores:
-                    network, ssim = run.network(stage), scores[stage]["ssim"]
-                    cases += cases_of(path.name, network, precision, ssim, runtimes, sizes, folder, bars)
-            used |= {(runtime, size) for runtime in runtimes for size in sizes}
-        reference = reference_network(folder) if used else folder
-        for runtime in RUNTIMES:
-            wanted = [size for name, size in sorted(used) if name == runtime]
-            cases += cases_of(REFERENCE, reference, "float", None, [runtime], wanted, folder, bars) if wanted else []
+        cases = plan(options.models, options.runtime, options.size or SIZES, folder, bars, pairs)
+        if pairs:
+            cases = judge(cases, pairs, options.threads, bars)
         rows = bench(cases, options.threads, options.seconds, bars) if cases else []
     for file in options.imported:
         rows += imported(file)
@@ -809,8 +791,8 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument(
         "--runtime",
         nargs="+",
-        choices=("pytorch", "onnx", "litert", "executorch"),
-        help="of a run's network (all); a file runs in its own",
+        choices=("pytorch", "onnx", "litert", "executorch", "openvino"),
+        help="of a run's network (all that are installed); a file runs in its own",
     )
     measure.add_argument(
         "--size",
@@ -818,6 +800,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_size,
         metavar="HxW",
         help="256x256 720x1280 1080x1920 2160x3840 if not given; a file of one size is timed at that",
+    )
+    measure.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="measure SSIM of every file in its own runtime on these photographs (a run's own figures)",
     )
     measure.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each case in each round (2)")
     measure.add_argument(

@@ -1,13 +1,12 @@
 """Bench: how long networks take in which runtime, side by side; each measured in a process of its own, in turns."""
 
 import re
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import hypot
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +15,10 @@ from typing import Any
 import torch
 
 from compress.latency import random_image, spread_of
-from compress.runtimes import Runtime, in_pytorch, load
+from compress.resident import forget_peak, peak, resident
+from compress.runtimes import Runtime, in_pytorch, load, load_in_openvino
+from compress.tiles import enhance, holds
+from nas.task.evaluation import Pair, evaluate
 from results.files import has_network, load_network
 from results.progress import Watcher
 from search_spaces.sides import padded_side
@@ -24,6 +26,7 @@ from search_spaces.sides import padded_side
 ROUNDS = 3  # of all cases in turn, every second one backwards
 FEWEST = 3  # passes of a case in one round
 REFERENCE = "LPIENet reference"
+OPENVINO = "openvino"  # runs ONNX files, and is optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Case:
     precision: str
     size: tuple[int, int]  # height, width in pixels; measured at the padded size
     ssim: float | None = None  # on the validation photographs, where it is known
+    runtime: str | None = None  # OPENVINO: an ONNX file in there; None: each file in its own
+    judged: bool = True  # whether its SSIM says anything: not of random weights, or ranges of random pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,30 @@ def bench(cases: Sequence[Case], threads: int, seconds: float, watcher: Watcher,
     return [_row(case, threads, measured) for case, measured in found.items()]
 
 
+def judge(cases: Sequence[Case], pairs: Sequence[Pair], threads: int, watcher: Watcher) -> list[Case]:
+    """`cases` with SSIM measured on `pairs`, each network once in each runtime and precision, by its smallest file.
+
+    None where it would say nothing, or where every file is too small for the network's receptive field.
+    """
+    alike: dict[tuple[str, str, str | None, str], list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.size):
+        alike.setdefault(_made_of(case), []).append(case)
+    watcher.begin("SSIM", len(alike))
+    found: dict[tuple[str, str, str | None, str], float | None] = {}
+    for number, (key, group) in enumerate(alike.items(), 1):
+        if all(case.judged for case in group):
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                found[key] = pool.submit(_quality, group, pairs, threads).result()
+        watcher.at(number, group[0].network)
+    return [replace(case, ssim=found.get(_made_of(case))) for case in cases]
+
+
 def measure(case: Case, threads: int, seconds: float) -> Measured:
     """Open the file of `case` and time passes of one image, the first not counted, in this process."""
     torch.set_num_threads(threads)
-    before = _resident()
-    runtime = _open(case.model, threads)
+    forget_peak()
+    before = resident()
+    runtime = _open(case, threads)
     sides = runtime.size or (padded_side(case.size[0]), padded_side(case.size[1]))
     image = random_image(*sides)
     runtime(image)
@@ -98,7 +122,7 @@ def measure(case: Case, threads: int, seconds: float) -> Measured:
         begun = time.perf_counter()
         runtime(image)
         times.append(1e3 * (time.perf_counter() - begun))
-    return Measured(runtime.name, times, max(0, _peak() - before))
+    return Measured(runtime.name, times, max(0, peak() - before))
 
 
 def ratio(slow: Row, fast: Row) -> tuple[float, float] | None:
@@ -163,6 +187,11 @@ def _accelerator(text: str) -> str:
     return "CPU"
 
 
+def _made_of(case: Case) -> tuple[str, str, str | None, str]:
+    """What cases that differ in nothing but their size have in common."""
+    return case.network, case.model.suffix, case.runtime, case.precision
+
+
 def _in_turns(cases: Sequence[Case], rounds: int) -> Iterator[Case]:
     for number in range(rounds):
         yield from reversed(cases) if number % 2 else cases
@@ -186,24 +215,17 @@ def _row(case: Case, threads: int, measured: Sequence[Measured]) -> Row:
     )
 
 
-def _open(model: Path, threads: int) -> Runtime:
-    return in_pytorch(load_network(model)) if has_network(model) else load(model, threads)
+def _quality(cases: Sequence[Case], pairs: Sequence[Pair], threads: int) -> float | None:
+    """SSIM of the first of `cases` whose tiles hold the receptive field."""
+    torch.set_num_threads(threads)
+    for case in cases:
+        runtime = _open(case, threads)
+        if all(holds(runtime, degraded.shape[-2], degraded.shape[-1]) for _, degraded, _ in pairs):
+            return evaluate(partial(enhance, runtime), pairs, torch.device("cpu")).ssim
+    return None
 
 
-def _resident() -> int:
-    """Bytes of this process in memory now."""
-    return _of_status("VmRSS") or _peak()
-
-
-def _peak() -> int:
-    """Most bytes of this process that were in memory at a time."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    # Linux hands a parent's maximum on to its child, except in this file
-    return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _of_status(name: str) -> int:
-    """Bytes in a line of Linux's /proc/self/status; 0 elsewhere."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+def _open(case: Case, threads: int) -> Runtime:
+    if case.runtime == OPENVINO:
+        return load_in_openvino(case.model, threads)
+    return in_pytorch(load_network(case.model)) if has_network(case.model) else load(case.model, threads)

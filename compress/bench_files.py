@@ -1,47 +1,123 @@
-"""Bench files: the files that a bench times, a run's network and the reference in every format and size."""
+"""Bench files: what a bench times: networks of runs and the reference in every format and size, and bare files."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
-from compress.bench import Case
+from torch import Tensor
+
+from compress.bench import OPENVINO, REFERENCE, Case
 from compress.export.formats import FORMATS, export_network
 from compress.latency import random_image
+from compress.pipeline import CALIBRATION_IMAGES
 from compress.quiet import quiet
 from compress.runtimes import load
-from results.files import has_network, load_network, network_fingerprint, save_network, written_whole
+from compress.tiles import fitted
+from nas.task.evaluation import Pair
+from nas.task.patches import PatchSampler
+from nas.task.photos import DataError
+from nas.task.task import TaskSettings, read_photos
+from results.files import has_network, load_network, network_fingerprint, read_json, save_network, written_whole
 from results.progress import Watcher
+from results.run import Run
+from results.study import REFERENCE_NUMBER
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 
 PYTORCH = "pytorch"
-RUNTIMES = (PYTORCH, *FORMATS)
+RUNTIMES = (PYTORCH, *FORMATS, OPENVINO)
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
+_STAGES = {"float": "float", "int8": "quantized"}  # precision -> the stage of a run
+_PATCH = 128  # pixels a side of what int8 ranges are taken from
 
 
-def cases_of(
-    name: str,
-    network: Path,
-    precision: str,
-    ssim: float | None,
-    runtimes: Sequence[str],
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A saved network to be timed, and what is known of it."""
+
+    name: str
+    path: Path  # without suffix
+    precision: str
+    ssim: float | None
+    folder: Path  # where its files are made and kept
+    calibration: Sequence[Tensor] = ()  # of int8; without, ranges are those of random pictures
+
+
+def installed() -> tuple[str, ...]:
+    """The runtimes that are there; OpenVINO is optional."""
+    return tuple(name for name in RUNTIMES if name != OPENVINO or find_spec("openvino"))
+
+
+def plan(
+    models: Sequence[Path],
+    runtimes: Sequence[str] | None,
     sizes: Sequence[tuple[int, int]],
     folder: Path,
     watcher: Watcher,
+    pairs: Sequence[Pair] = (),
 ) -> list[Case]:
-    """Cases of one saved network in `runtimes` at `sizes`; files that are missing are made in `folder` and kept there.
+    """Cases of all `models`, run folders and exported files, and of the reference in the same runtimes and sizes.
 
-    PyTorch runs the float network, so it has no int8 case. The int8 files' ranges are those of random pictures, which
-    time does not depend on: they are for a bench and not to be shipped.
+    Files that are missing are made: in `bench/` of a run, those of the reference in the last run's, or in `folder`.
+    `runtimes` are those of the runs' networks (None: all installed); a file runs in its own. The reference has the
+    weights of the run's longest full training of it; without one they are random, and it has no SSIM. In int8 it stands
+    beside int8 rows where photographs are there to take its ranges from, a run's or those of `pairs`.
+    Raises FileNotFoundError for a run without a compressed network, ValueError for a file that cannot be opened.
     """
+    wanted = tuple(runtimes or installed())
+    cases: list[Case] = []
+    used: set[tuple[str, str, tuple[int, int]]] = set()  # precision, runtime, size
+    trained: tuple[Path, float] | None = None
+    calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
+    for path in models:
+        if not path.is_dir():
+            of_file = cases_of_file(path, sizes)
+            cases += of_file
+            used |= {(case.precision, format_of(path), case.size) for case in of_file}
+            continue
+        run = Run(path)
+        with run.locked():
+            networks = _networks_of(run, watcher)
+            for network in networks:
+                cases += cases_of(network, wanted, sizes, watcher)
+        used |= set(product([network.precision for network in networks], wanted, sizes))
+        folder, trained = path / "bench", trained_reference(run) or trained
+        calibration = next((network.calibration for network in networks if network.calibration), calibration)
+    if not used:
+        return cases
+    reference, ssim = trained or (reference_network(folder), None)
+    # Every int8 row has a float row beside it too: that is what its speed is compared with.
+    beside = used | {("float", runtime, size) for _, runtime, size in used}
+    for precision, runtime in product(_STAGES if calibration else ("float",), RUNTIMES):
+        at = sorted(size for one, inside, size in beside if (one, inside) == (precision, runtime))
+        network = Network(REFERENCE, reference, precision, ssim if precision == "float" else None, folder, calibration)
+        cases += cases_of(network, [runtime], at, watcher) if at else []
+    untrained = [replace(case, judged=False) if case.network == REFERENCE else case for case in cases]
+    return cases if trained else untrained
+
+
+def cases_of(
+    network: Network, runtimes: Sequence[str], sizes: Sequence[tuple[int, int]], watcher: Watcher
+) -> list[Case]:
+    """Cases of one saved network in `runtimes` at `sizes`; files that are missing are made in its folder and kept.
+
+    PyTorch runs the float network, so it has no int8 case. Without calibration images an int8 file's ranges are those
+    of random pictures, which time does not depend on: such files are for a bench and not to be shipped.
+    """
+    precision = network.precision
     pairs = [(runtime, size) for runtime, size in product(runtimes, sizes) if (runtime, precision) != (PYTORCH, "int8")]
-    watcher.begin(f"files of {name}, {precision}", len(pairs))
+    watcher.begin(f"files of {network.name}, {precision}", len(pairs))
     found = []
     for number, (runtime, size) in enumerate(pairs, 1):
-        model = network if runtime == PYTORCH else _file(network, runtime, precision, size, folder)
-        found.append(Case(name, model, precision, size, ssim))
+        model = network.path if runtime == PYTORCH else _file(network, "onnx" if runtime == OPENVINO else runtime, size)
+        inside = OPENVINO if runtime == OPENVINO else None
+        judged = precision == "float" or bool(network.calibration)
+        found.append(Case(network.name, model, precision, size, network.ssim, inside, judged))
         watcher.at(number)
     return found
 
@@ -53,6 +129,19 @@ def reference_network(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         save_network(path, build(Blueprint.from_genotype(REFERENCE_GENOTYPE), seed=0))
     return path
+
+
+def trained_reference(run: Run) -> tuple[Path, float] | None:
+    """The reference as `run` trained it in full, with the most steps where it did so more than once, and its SSIM."""
+    finished = [
+        (int(made.parent.name.split("-")[1]), made.parent)
+        for made in sorted(run.candidate(REFERENCE_NUMBER).glob("full-*-0/quality.json"))
+        if has_network(made.with_name("network"))
+    ]
+    if not finished:
+        return None
+    _, folder = max(finished, key=lambda steps_and_folder: steps_and_folder[0])
+    return folder / "network", float(read_json(folder / "quality.json")["ssim"])
 
 
 def cases_of_file(path: Path, sizes: Sequence[tuple[int, int]]) -> list[Case]:
@@ -67,14 +156,63 @@ def format_of(path: Path) -> str:
     return next(name for name, made in FORMATS.items() if made.suffix == path.suffix)
 
 
-def _file(network: Path, format: str, precision: str, size: tuple[int, int], folder: Path) -> Path:
-    """A file of `network`, named by its weights and, where it has one, by its size; made if it is not there."""
+def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
+    """The compressed networks of a run, float and int8, with its own figures."""
+    scores = read_json(run.summary).get("scores", {}) if run.summary.exists() else {}
+    if "float" not in scores:
+        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+    calibration = _calibration(run, watcher) if "quantized" in scores else []
+    return [
+        Network(
+            run.folder.name,
+            run.network(stage),
+            precision,
+            scores[stage]["ssim"],
+            run.folder / "bench",
+            calibration if precision == "int8" else (),
+        )
+        for precision, stage in _STAGES.items()
+        if stage in scores
+    ]
+
+
+def _calibration(run: Run, watcher: Watcher) -> list[Tensor]:
+    """Degraded training patches (1, 3, P, P) of a run; none, and a word about it, where its photographs are gone."""
+    settings = run.settings()
+    task = TaskSettings(settings["data"], settings["seed"], settings["patch"])
+    try:
+        photos = read_photos(task).training
+    except (DataError, FileNotFoundError) as error:
+        watcher.say(f"int8 is timed with the ranges of random pictures, without SSIM of its own: {error}")
+        return []
+    degraded, _ = PatchSampler(photos, task.patch, CALIBRATION_IMAGES, task.noise, task.seed).batch(0)
+    return [image[None].contiguous() for image in degraded]
+
+
+def _centre(image: Tensor) -> Tensor:
+    """At most _PATCH x _PATCH pixels around the centre of `image` (1, 3, H, W), at sides that a network takes."""
+    top, left = (max(0, side - _PATCH) // 2 for side in image.shape[-2:])
+    return fitted(image[..., top : top + _PATCH, left : left + _PATCH], None).contiguous()
+
+
+def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
+    """A file of `network`, named by its weights and ranges and, where it has one, by its size; made if not there."""
     made = FORMATS[format]
     padded = (padded_side(size[0]), padded_side(size[1]))
     sides = "" if made.any_size else f"_{padded[0]}x{padded[1]}"
-    path = folder / f"{network.name}-{network_fingerprint(network)[:12]}_{precision}{sides}{made.suffix}"
+    ranges = _fingerprint(network.calibration) if network.precision == "int8" and network.calibration else ""
+    weights = network_fingerprint(network.path)[:12]
+    path = network.folder / f"{network.path.name}-{weights}{ranges}_{network.precision}{sides}{made.suffix}"
     if not path.exists():
-        source: LPIENet = load_network(network)
+        source: LPIENet = load_network(network.path)
+        images = list(network.calibration) or [random_image(_PATCH, _PATCH)]
         with quiet(), written_whole(path) as unfinished:
-            export_network(source, format, precision, unfinished, padded, [random_image(128, 128)])
+            export_network(source, format, network.precision, unfinished, padded, images)
     return path
+
+
+def _fingerprint(images: Sequence[Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for image in images:
+        digest.update(image.numpy().tobytes())
+    return f"-{digest.hexdigest()}"

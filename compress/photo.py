@@ -35,8 +35,8 @@ def enhance_photo(network: Network, source: Path, target: Path) -> tuple[int, in
         raise ValueError(f"cannot write {target}: {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
     picture = _opened(source)
     pixels = _pixels(picture, source)
-    colours = np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
-    enhanced = network(torch.from_numpy(colours)[None])[0].numpy().transpose(1, 2, 0)
+    colours = torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]  # a view: a photograph is large
+    enhanced = network(colours)[0].numpy().transpose(1, 2, 0)
     if pixels.shape[-1] > 3 and target.suffix.lower() not in _WITHOUT_ALPHA:
         enhanced = np.concatenate([enhanced, pixels[..., 3:]], axis=-1)
     result = _picture(np.ascontiguousarray(enhanced), picture)
@@ -101,7 +101,8 @@ def draw_before_after(before: Path, after: Path, target: Path) -> None:
 def _files(photos: Sequence[Path]) -> Iterable[Path]:
     for path in photos:
         if path.is_dir():
-            yield from sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            pictures = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            yield from sorted(file for file in pictures if not file.name.startswith("."))  # what a kill left behind
         elif path.is_file():
             yield path
         else:

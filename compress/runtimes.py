@@ -70,6 +70,26 @@ def load(path: Path, threads: int = 1) -> Runtime:
         raise ValueError(f"{path} cannot be opened ({error}); it is damaged or not ours: export it again") from error
 
 
+def load_in_openvino(path: Path, threads: int = 1) -> Runtime:
+    """Open an ONNX file in OpenVINO, which is optional; raises ImportError without it, ValueError for another file."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError("running an ONNX file in OpenVINO needs openvino: pip install 'lpienas[openvino]'") from error
+    own = load(path, threads)  # a damaged file is named here; its size and blueprint are those of ONNX Runtime
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",  # or float files run in bfloat16 where the processor has it
+    }
+    model = openvino.Core().compile_model(str(path), "CPU", settings)
+
+    def run(image: Tensor) -> Tensor:
+        return torch.from_numpy(model([image.numpy()])[0].copy())
+
+    return Runtime("OpenVINO", own.size, own.blueprint, run)
+
+
 def _open_onnx(path: Path, threads: int) -> Runtime:
     import onnxruntime
 

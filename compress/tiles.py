@@ -6,6 +6,7 @@ as it does for the whole image.
 """
 
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -13,32 +14,35 @@ from torch import Tensor
 from compress.runtimes import Runtime
 from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
-from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side
+from search_spaces.sides import STRIDE, pad_to, padded_side
 
-TILE = 640  # pixels a side, where the runtime takes any size
+TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
 # For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
 _DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
 
 
-def enhance(runtime: Runtime, image: Tensor, on_tile: Callable[[int, int], None] | None = None) -> Tensor:
-    """`runtime` applied to `image` (1, 3, H, W) of any size; the result has the same shape and type.
+def enhance(
+    runtime: Runtime, image: Tensor, on_tile: Callable[[int, int], None] | None = None, tile: int = TILE
+) -> Tensor:
+    """`runtime` applied to `image` (1, 3, H, W) of any size; the result has the same shape, type and order in memory.
 
     The image holds floats in [0, 1], or uint8 or uint16 over their whole range, which take less memory: they become
-    floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets an image of
-    at most TILE x TILE pixels whole and a larger one in tiles; a file of one size runs in tiles of that size, and a
-    side shorter than it is padded by reflection. Raises ValueError when the tiles are too small for the network's
-    receptive field.
+    floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets tiles of at
+    most `tile` x `tile` pixels; a file of one size runs in tiles of that size, and a side shorter than it is padded by
+    reflection. Raises ValueError when the tiles are too small for the network's receptive field.
     """
     network = runtime if image.is_floating_point() else _on_levels(runtime, torch.iinfo(image.dtype).max)
-    height, width = image.shape[-2:]
-    if runtime.size is None and height * width <= TILE * TILE:
-        output = on_any_size(network, image)
-        if on_tile:
-            on_tile(1, 1)
-        return output
-    size = runtime.size or (min(TILE, padded_side(height)), min(TILE, padded_side(width)))
     radius = receptive_radius(runtime.blueprint or _DEEPEST)
+    size = runtime.size or tile_size(image.shape[-2], image.shape[-1], radius, tile * tile)
     return in_tiles(network, image, size, radius, on_tile)
+
+
+def holds(runtime: Runtime, height: int, width: int) -> bool:
+    """Whether `runtime` can enhance an image of so many pixels: a file of one size may be too small for its halo."""
+    least = 2 * padded_side(receptive_radius(runtime.blueprint or _DEEPEST))
+    return runtime.size is None or all(
+        length <= tile or tile > least for length, tile in zip((height, width), runtime.size, strict=True)
+    )
 
 
 def in_tiles(
@@ -53,18 +57,32 @@ def in_tiles(
     `radius` is how far, in pixels, an output pixel sees. Raises ValueError when a tile cannot hold it.
     """
     height, width = image.shape[-2:]
-    padded = pad_to(image, max(size[0], padded_side(height)), max(size[1], padded_side(width)))
-    rows = _spans(padded.shape[-2], size[0], radius)
-    columns = _spans(padded.shape[-1], size[1], radius)
-    output = torch.empty_like(padded)
-    for number, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
-        (top, first_row, end_row), (left, first_column, end_column) = row, column
-        tile = network(padded[..., top : top + size[0], left : left + size[1]])
+    rows = _spans(max(size[0], padded_side(height)), size[0], radius)
+    columns = _spans(max(size[1], padded_side(width)), size[1], radius)
+    output = torch.empty_like(image)
+    for number, ((top, first_row, end_row), (left, first_column, end_column)) in enumerate(product(rows, columns), 1):
+        # A tile that is padded holds the last pixels of the image, so it is padded as the whole image would be.
+        tile = network(pad_to(image[..., top : top + size[0], left : left + size[1]], *size))
+        end_row, end_column = min(end_row, height), min(end_column, width)
         kept = tile[..., first_row - top : end_row - top, first_column - left : end_column - left]
         output[..., first_row:end_row, first_column:end_column] = kept
         if on_tile:
             on_tile(number, len(rows) * len(columns))
-    return output[..., :height, :width]
+    return output
+
+
+def tile_size(height: int, width: int, radius: int, pixels: int) -> tuple[int, int]:
+    """Sides of equal tiles of at most `pixels` that cover an image of `height` x `width` with the fewest pixels in all.
+
+    Where so few pixels cannot hold the receptive field, the smallest tiles that do.
+    """
+    rows, columns = _equal_tiles(padded_side(height), radius), _equal_tiles(padded_side(width), radius)
+    possible = [
+        (count * other * high * wide, high, wide)
+        for (count, high), (other, wide) in product(rows, columns)
+        if high * wide <= pixels
+    ]
+    return min(possible)[1:] if possible else (rows[-1][1], columns[-1][1])
 
 
 def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
@@ -78,14 +96,19 @@ def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
 
 
 def receptive_radius(blueprint: Blueprint) -> int:
-    """How many pixels, at most, lie between an output pixel and an input pixel that can change it, per axis."""
+    """How many pixels, at most, lie between a block of output pixels and an input pixel that can change it, per axis.
+
+    Blocks are of STRIDE x STRIDE pixels and begin at multiples of STRIDE, as what is kept of a tile does: a single
+    pixel sees further to one side or the other, by where it lies in its block.
+    """
+    # The first row that the block at row 0 sees, stage by stage; by symmetry it is as far at the other end.
     e1, e2, e3, d1, d2 = (_stage_radius(stage) for stage in blueprint.stages)
     gate = 6 if blueprint.head == "gated" else 0  # 7x7, 5x5, 3x3, always on pixels
-    head = -(-gate // blueprint.cell) + 1  # and a 3x3 before them, on cells
-    half = _below_upsampling(head) + d2
-    quarter = _below_upsampling(half) + d1 + e3
-    full = _above_pooling(_above_pooling(quarter) + e2) + e1
-    return full if blueprint.cell == 1 else _above_pooling(full)
+    head = -gate // blueprint.cell - 1  # and a 3x3 before them, on cells
+    half = _before_upsampling(head) - d2
+    quarter = _before_upsampling(half) - d1 - e3
+    full = 2 * (2 * quarter - e2) - e1
+    return -blueprint.cell * full
 
 
 def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
@@ -103,12 +126,19 @@ def _stage_radius(stage: StageBlueprint) -> int:
     return 1 + len(stage.blocks) + (stage.attention in ("spatial", "both"))
 
 
-def _below_upsampling(radius: int) -> int:
-    return -(-radius // 2) + 1  # bilinear: one neighbour more
+def _before_upsampling(row: int) -> int:
+    return (row - 1) // 2  # bilinear: an even row reads the one before its own
 
 
-def _above_pooling(radius: int) -> int:
-    return 2 * radius + 1  # a pixel may be either of the two that are gathered
+def _equal_tiles(length: int, radius: int) -> list[tuple[int, int]]:
+    """Ways to cut one axis into equal tiles: how many, and how long; the longest first."""
+    halo = padded_side(radius)
+    ways = [(1, length)]
+    count = 2
+    while (tile := padded_side(-(-(length + 2 * halo * (count - 1)) // count))) > 2 * halo and tile < ways[-1][1]:
+        ways.append((count, tile))
+        count += 1
+    return ways
 
 
 def _spans(length: int, tile: int, radius: int) -> list[tuple[int, int, int]]:

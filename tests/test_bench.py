@@ -5,14 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import compress.bench
-from compress.bench import REFERENCE, Case, Measured, Row, bench, beside, imported, measure, ratio
-from compress.bench_files import cases_of, cases_of_file, reference_network
+from compress.bench import OPENVINO, REFERENCE, Case, Measured, Row, bench, beside, imported, judge, measure, ratio
+from compress.bench_files import Network, cases_of, cases_of_file, plan, reference_network
+from compress.latency import random_image
+from compress.runtimes import load, load_in_openvino
 from lpienas import main
-from results.files import save_network
+from nas.task.evaluation import evaluate
+from nas.task.patches import validation_pairs
+from nas.task.photos import sample_photos
+from nas.task.task import TaskSettings
+from results.files import load_network, save_network, write_json
 from results.progress import Silent
+from results.run import Run
 from results.table import bench_table
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -40,6 +48,31 @@ def network(tmp_path) -> Path:
     path = tmp_path / "small"
     save_network(path, build(Blueprint.from_genotype(genotype), seed=0))
     return path
+
+
+@pytest.fixture
+def compressed(tmp_path, network) -> Run:
+    """A run folder with a float and an int8 network, which are the same, and no reference."""
+    run = Run(tmp_path / "night")
+    run.folder.mkdir()
+    run.describe({"data": None, "seed": 0, "patch": 64})
+    for stage in ("float", "quantized"):
+        save_network(run.network(stage), load_network(network))
+    run.summarize(scores={"float": {"ssim": 0.8}, "quantized": {"ssim": 0.79}})
+    return run
+
+
+def train_reference(run: Run, network: Path, steps: int, ssim: float) -> Path:
+    """What `search --confirm` leaves behind; a small network in the reference's place, since files of it are made."""
+    folder = run.candidate(0) / f"full-{steps}-0"
+    save_network(folder / "network", load_network(network))
+    write_json(folder / "quality.json", {"ssim": ssim, "psnr": 30.0})
+    return folder / "network"
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return validation_pairs(sample_photos().validation[:2], TaskSettings().noise, 0, 72)
 
 
 def test_cases_take_turns_and_the_order_is_turned_every_second_round(monkeypatch, tmp_path):
@@ -96,22 +129,78 @@ def test_a_size_that_does_not_fit_is_padded_as_enhance_would(network):
 def test_files_of_a_network_are_made_once_for_each_size_that_needs_one(network, tmp_path):
     folder = tmp_path / "files"
     sizes = ((64, 64), (128, 64))
-    found = cases_of("small", network, "float", 0.9, ("pytorch", "onnx"), sizes, folder, Silent())
+    small = Network("small", network, "float", 0.9, folder)
+    found = cases_of(small, ("pytorch", "onnx"), sizes, Silent())
     assert [(case.model.suffix, case.size) for case in found] == [("", s) for s in sizes] + [
         (".onnx", s) for s in sizes
     ]
     assert len(list(folder.iterdir())) == 1
     made = found[-1].model.stat().st_mtime_ns
-    cases_of("small", network, "float", 0.9, ("onnx",), sizes, folder, Silent())
+    cases_of(small, ("onnx",), sizes, Silent())
     assert found[-1].model.stat().st_mtime_ns == made
     assert [case.size for case in cases_of_file(found[-1].model, sizes)] == list(sizes)
-    assert cases_of("small", network, "int8", 0.9, ("pytorch",), sizes, folder, Silent()) == []
+    assert cases_of(replace(small, precision="int8"), ("pytorch",), sizes, Silent()) == []
 
 
 def test_the_reference_that_is_timed_is_the_released_one(tmp_path):
     path = reference_network(tmp_path)
     assert path.with_suffix(".safetensors").stat().st_size > 4 * 133_652
     assert reference_network(tmp_path) == path
+
+
+def test_a_reference_that_was_never_trained_is_timed_and_not_judged(compressed, tmp_path, pairs):
+    cases = plan([compressed.folder], ["pytorch"], [(64, 64)], tmp_path, Silent())
+    assert [(case.network, case.ssim, case.judged) for case in cases] == [
+        ("night", 0.8, True),
+        (REFERENCE, None, False),
+    ]
+    assert judge(cases[1:], pairs, 1, Silent()) == cases[1:]
+
+
+def test_the_reference_has_the_weights_of_its_longest_full_training(compressed, network, tmp_path):
+    for steps, ssim in ((900, 0.7), (4000, 0.75)):
+        longest = train_reference(compressed, network, steps, ssim)
+    unfinished = compressed.candidate(0) / "full-9000-0"
+    unfinished.mkdir()
+    _, reference = plan([compressed.folder], ["pytorch"], [(64, 64)], tmp_path, Silent())
+    assert (reference.network, reference.model, reference.ssim) == (REFERENCE, longest, 0.75)
+    assert reference.judged
+
+
+def test_ssim_is_measured_once_for_all_sizes_and_is_what_evaluate_says(network, pairs):
+    cases = [Case("small", network, "float", size, 0.1) for size in ((128, 128), (64, 64))]
+    told = []
+    watcher = Silent()
+    watcher.at = lambda done, note="": told.append(done)
+    judged = judge(cases, pairs, 1, watcher)
+    quality = evaluate(load_network(network), pairs, torch.device("cpu"))
+    assert [case.ssim for case in judged] == pytest.approx([quality.ssim] * 2, abs=1e-5)
+    assert [case.size for case in judged] == [(128, 128), (64, 64)]
+    assert told == [1]
+
+
+@pytest.mark.slow
+def test_int8_rows_have_the_reference_in_int8_beside_them_and_ssim_of_their_own(compressed, network, tmp_path, pairs):
+    train_reference(compressed, network, 40, 0.75)
+    cases = plan([compressed.folder], ["onnx"], [(64, 64)], tmp_path, Silent())
+    assert [(case.network, case.precision) for case in cases] == [
+        (name, precision) for name in ("night", REFERENCE) for precision in ("float", "int8")
+    ]
+    judged = judge(cases, pairs, 1, Silent())
+    assert [case.ssim for case in judged[:2]] == [case.ssim for case in judged[2:]]  # the same weights
+    assert 0 < abs(judged[0].ssim - judged[1].ssim) < 0.01
+
+
+def test_a_file_runs_in_openvino_as_in_onnx_runtime(network, tmp_path):
+    pytest.importorskip("openvino")
+    small = Network("small", network, "float", 0.9, tmp_path)
+    (case,) = cases_of(small, (OPENVINO,), ((64, 72),), Silent())
+    runtime, other = load_in_openvino(case.model), load(case.model)
+    assert (runtime.size, runtime.blueprint) == (other.size, other.blueprint)
+    for size in ((64, 72), (40, 48)):
+        image = random_image(*size)
+        assert (runtime(image) - other(image)).abs().max() < 1e-5
+    assert measure(case, 1, 0.01).runtime == "OpenVINO"
 
 
 def test_a_ratio_whose_spread_is_larger_than_itself_is_refused():

@@ -1,5 +1,9 @@
 """Photo: nothing of a picture is lost but its noise, nothing is overwritten unasked, a bad file is named."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import pyvips
@@ -128,6 +132,24 @@ def test_a_result_has_its_name_only_once_it_is_whole(tmp_path):
         enhance_photo(interrupted, tmp_path / "in.png", tmp_path / "out.png")
     assert (tmp_path / "out.png").read_bytes() == b"the one before"
     assert {path.name for path in tmp_path.iterdir()} == {"in.png", "out.png"}
+
+
+def test_a_kill_while_a_result_is_written_leaves_the_one_before(tmp_path):
+    photo(tmp_path / "in.png", width=2500, height=2500)  # noise: a second of compression
+    (tmp_path / "out.png").write_bytes(b"the one before")
+    work = "import sys; from pathlib import Path; from compress.photo import enhance_photo as e; "
+    command = [sys.executable, "-c", f"{work}e(lambda image: image, *map(Path, sys.argv[1:]))"]
+    child = subprocess.Popen([*command, tmp_path / "in.png", tmp_path / "out.png"])
+    while not (unfinished := [path for path in tmp_path.glob(".out-*") if path.stat().st_size]):
+        assert child.poll() is None
+        time.sleep(0.002)
+    child.kill()
+    assert child.wait() == -9
+    assert (tmp_path / "out.png").read_bytes() == b"the one before"
+    assert unfinished[0].stat().st_size
+    assert plan_outputs([tmp_path], tmp_path / "better", False, False) == [
+        (tmp_path / name, tmp_path / "better" / name) for name in ("in.png", "out.png")
+    ]  # what was left behind is no photograph
 
 
 def test_an_unknown_suffix_is_refused_before_the_work(tmp_path):

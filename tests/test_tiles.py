@@ -1,15 +1,19 @@
 """Tiles: whatever the size, the same result as the whole image at once."""
 
+from collections.abc import Callable
+from math import prod
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from compress.runtimes import Runtime
-from compress.tiles import enhance, fitted, in_tiles, receptive_radius
+from compress.export.formats import FORMATS, export_network
+from compress.runtimes import Runtime, in_pytorch, load
+from compress.tiles import enhance, fitted, in_tiles, receptive_radius, tile_size
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
-from search_spaces.sides import on_any_size
+from search_spaces.sides import on_any_size, padded_side
 
 
 def blueprint_of(depth: int, head: str, attention: str, stem: str = "full", block: str = "released") -> Blueprint:
@@ -80,22 +84,22 @@ def test_halo_smaller_than_the_receptive_field_shows_seams() -> None:
         (1, "gated", "spatial", "space-to-depth", "mobilenet"),
     ],
 )
-def test_receptive_radius_bounds_what_an_output_pixel_depends_on(
+def test_receptive_radius_is_what_a_block_of_output_pixels_depends_on(
     depth: int, head: str, attention: str, stem: str, block: str
 ) -> None:
     blueprint = blueprint_of(depth, head, attention, stem, block)
     radius = receptive_radius(blueprint)
     network = loud(blueprint)
-    side = (2 * radius + 40) // 16 * 16
-    stride = 4 * blueprint.cell
+    side = 16 * (radius // 8 + 3)
+    first, last = side // 2, side // 2 + 7
     reached = 0
-    for row in range(side // 2, side // 2 + stride):  # every position relative to poolings and cells
+    for row in range(first, last + 1):
         image = noise(side, side).requires_grad_()
         network(image)[0, :, row, row].sum().backward()
         assert image.grad is not None
         rows = image.grad.abs().sum(dim=(0, 1, 3)).nonzero().flatten()
-        reached = max(reached, int((rows - row).abs().max()))
-    assert radius - 2 * stride <= reached <= radius
+        reached = max(reached, first - int(rows.min()), int(rows.max()) - last)
+    assert reached == radius
 
 
 def test_tile_that_cannot_hold_the_receptive_field_is_an_error_naming_the_smallest_usable() -> None:
@@ -146,3 +150,113 @@ def test_image_smaller_than_the_tile_is_padded_by_reflection() -> None:
 def test_runtime_rejects_a_shape_that_its_file_does_not_take() -> None:
     with pytest.raises(ValueError, match=r"\(1, 3, 64, 64\)"):
         Runtime("test", (64, 64), None, lambda tile: tile)(noise(32, 64))
+
+
+def far_sighted(head: str, stem: str) -> LPIENet:
+    """A network that looks as far as it can: even channels up and left only, odd ones down and right.
+
+    With random weights the outermost pixels of the receptive field weigh 1e-10, and a halo could lack them unseen. The
+    depths are such that a halo, which is a multiple of 8, has not one pixel to spare.
+    """
+    stages = tuple(Stage(depth=depth, width=4, attention="none") for depth in (1, 2, 1, 1, 1))
+    network = build(Blueprint.from_genotype(Genotype(stages, activation="relu", head=head, stem=stem)), seed=0)
+    gains = {"spatial.1": 3.0, "mixing": 0.05, "shortcut": 0.1, "image": 0.1, "gate": 0.7}
+    for name, convolution in network.named_modules():
+        if not isinstance(convolution, nn.Conv2d):
+            continue
+        first_of_stage = name.count(".") == 1 and name.endswith(".0") and "coder" in name
+        gain = 0.25 if first_of_stage else next((gains[part] for part in gains if part in name), 1.0)
+        weights = convolution.weight.data.zero_()
+        for channel, kernel in enumerate(weights):
+            own = kernel[channel % 2 :: 2] if len(kernel) > 1 else kernel  # of the same direction, or its only one
+            own[(..., 0, 0) if channel % 2 == 0 else (..., -1, -1)] = gain / len(own)
+        nn.init.constant_(convolution.bias, 0.01)
+    return network.eval()
+
+
+FAR_SIGHTED = {  # with the size of static files
+    "gated head": (far_sighted("gated", "full"), (104, 96)),
+    "space-to-depth stem": (far_sighted("conv3x3", "space-to-depth"), (152, 160)),
+}
+ODD_SIZES = [(97, 131), (200, 77), (233, 171)]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Runtime]:
+    """A far-sighted network in a runtime; each file made once, when the first test asks for it."""
+    folder, made = tmp_path_factory.mktemp("files"), {}
+
+    def get(which: str, runtime: str) -> Runtime:
+        network, size = FAR_SIGHTED[which]
+        if runtime == "pytorch":
+            return in_pytorch(network)
+        if (which, runtime) not in made:
+            path = folder / f"{which}{FORMATS[runtime].suffix}"
+            export_network(network, runtime, "float", path, size)
+            made[which, runtime] = load(path)
+        return made[which, runtime]
+
+    return get
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", FAR_SIGHTED)
+@pytest.mark.parametrize(
+    ("runtime", "tile"),
+    [("pytorch", 144), ("pytorch", 190), ("onnx", 144), ("onnx", 190), ("litert", None), ("executorch", None)],
+)
+def test_every_runtime_in_tiles_says_what_the_network_says_of_the_whole_image(
+    opened: Callable[[str, str], Runtime], which: str, runtime: str, tile: int | None
+) -> None:
+    network, size = FAR_SIGHTED[which]
+    opened_file = opened(which, runtime)
+    assert opened_file.size == (None if tile else size)
+    for height, width in ODD_SIZES:
+        image, tiles = noise(height, width).float(), []
+        with torch.no_grad():
+            whole = on_any_size(network, image)
+        tiled = enhance(opened_file, image, lambda _, total, seen=tiles: seen.append(total), tile or 0)
+        assert tiled.shape == image.shape
+        assert (tiled - whole).abs().max() < 1e-5
+        assert (whole - image).abs().mean() > 1e-2  # the network does something
+    assert tiles[-1] > 1
+
+
+@pytest.mark.parametrize("which", FAR_SIGHTED)
+def test_a_halo_eight_pixels_too_narrow_would_be_seen(which: str) -> None:
+    network, size = FAR_SIGHTED[which]
+    image = noise(233, 171).float()
+    radius = receptive_radius(network.blueprint)
+    with torch.no_grad():
+        difference = in_tiles(network, image, size, padded_side(radius) - 8) - on_any_size(network, image)
+    assert difference.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("radius", [9, 71, 157])
+@pytest.mark.parametrize(("height", "width"), [(2160, 3840), (1080, 1920), (641, 3000), (37, 50)])
+def test_equal_tiles_cover_the_image_with_no_more_pixels_than_square_ones(height: int, width: int, radius: int) -> None:
+    def computed(size: tuple[int, int]) -> int:
+        """Pixels of all tiles, by counting them."""
+        seen: list[int] = []
+        image = torch.zeros(1, 1, height, width)
+        in_tiles(lambda tile: tile, image, size, radius, lambda _, total: seen.append(total))
+        assert seen[-1] == len(seen)
+        return len(seen) * prod(size)
+
+    size = tile_size(height, width, radius, 640 * 640)
+    assert prod(size) <= 640 * 640
+    assert all(side % 8 == 0 for side in size)
+    assert computed(size) <= computed((min(640, padded_side(height)), min(640, padded_side(width))))
+
+
+def test_tiles_too_small_for_the_receptive_field_are_as_large_as_it_needs() -> None:
+    height, width = tile_size(1000, 1000, 61, 64 * 64)
+    assert 2 * 64 < height < 2 * 64 + 64
+    in_tiles(lambda tile: tile, torch.zeros(1, 1, 1000, 1000), (height, width), 61)
+
+
+def test_a_result_lies_in_memory_as_its_image_does() -> None:
+    image = (255 * noise(30, 41)).to(torch.uint8).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    result = enhance(Runtime("test", None, None, lambda tile: tile), image)
+    assert torch.equal(result, image)
+    assert result.stride() == image.stride()
