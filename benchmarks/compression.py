@@ -1,0 +1,101 @@
+"""Compression: what pruning and int8 make of networks of a front and of the reference, beside their controls.
+
+    python benchmarks/compression.py runs/denoise --pick 315 299 360 reference --steps 600 --out runs/compression
+
+Each choice is compressed by the command in a copy of the run, so that the run keeps its own choice, and exported to
+LiteRT in every precision. Resumable. Printed for each stage: SSIM, PSNR, MACs at 256x256, and bytes of the file where
+there is one; the controls are a network of the search that costs no more than the pruned one and had equal computing,
+and an equally long float training beside quantization-aware training.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from results.files import read_json, write_json
+from results.run import Run
+
+_COPIED = ("run.json", "device.json", "study.journal", "study.db", "summary.json")
+_INT8 = ("post_training", "quantization_aware", "float_fine_tuned")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--pick", nargs="+", required=True, help="as of `lpienas compress`")
+    parser.add_argument("--steps", type=int, required=True, help="of a full training; the search's own are taken over")
+    parser.add_argument("--prune", default="0.3")
+    parser.add_argument("--distill", default="1")
+    parser.add_argument("--size", default="256x256", help="of the files")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    found: dict[str, Any] = {}
+    for pick in options.pick:
+        run = Run(options.out / pick.replace("=", "-"))
+        if not (run.folder / "run.json").exists():
+            _copy(Run(options.run), run)
+        _lpienas(
+            "compress", run.folder, "--pick", pick, "--steps", options.steps, "--prune", options.prune,
+            "--distill", options.distill, "--threads", 1,
+        )  # fmt: skip
+        _lpienas("export", run.folder, "--to", "litert", "--size", options.size, "--workers", 1)
+        found[pick] = read_json(run.summary)
+    for pick, summary in found.items():
+        print(f"{pick}: candidate {summary['chosen']['number']}; the noisy photographs {_figures(summary['input'])}")
+        for line in _lines(summary):
+            print(f"  {line}")
+    kept = ("chosen", "input", "scores", "exported")
+    rows = {pick: {name: summary[name] for name in kept} for pick, summary in found.items()}
+    write_json(options.out / "compression.json", rows)
+
+
+def _copy(source: Run, target: Run) -> None:
+    target.folder.mkdir(parents=True, exist_ok=True)
+    for name in _COPIED:
+        if (source.folder / name).exists():
+            shutil.copy(source.folder / name, target.folder / name)
+    shutil.copytree(source.folder / "candidates", target.folder / "candidates", dirs_exist_ok=True)
+
+
+def _lpienas(*words: object) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "lpienas", *map(str, words)]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    scores, files = summary["scores"], summary["exported"].values()
+    lines = [_line("trained", scores["trained"])]
+    if "pruned" in scores:
+        lines += [
+            f"pruned, before fine-tuning: {_figures(scores['pruned']['before_fine_tuning'])}",
+            _line("pruned and fine-tuned", scores["pruned"]),
+        ]
+    if "control" in scores:
+        control = scores["control"]
+        lines.append(_line(f"control, candidate {control['candidate']} for {control['steps']} steps", control))
+    lines.append(f"kept: {scores['float']['made_by']}")
+    quantized = scores.get("quantized", {})
+    for way in _INT8:
+        if way in quantized:
+            lost = scores["float"]["ssim"] - quantized[way]["ssim"]
+            lines.append(f"int8, {way.replace('_', ' ')}: {_figures(quantized[way])}; {lost:+.4f} lost")
+    for made in files:
+        lines.append(f"{made['precision']} file: {made['bytes']} bytes, {_figures(made)} in {made['runtime']}")
+    return lines
+
+
+def _line(name: str, figures: dict[str, Any]) -> str:
+    return f"{name}: {_figures(figures)}, {figures['macs'] / 1e6:.1f} MMACs"
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    return f"SSIM {figures['ssim']:.4f}, {figures['psnr']:.2f} dB"
+
+
+if __name__ == "__main__":
+    main()
