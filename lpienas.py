@@ -47,7 +47,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
   lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
-  lpienas export   runs/night                    write and check ONNX, LiteRT and ExecuTorch files
+  lpienas export   runs/night                    write and check files for phones, and their model card
   lpienas enhance  runs/night photo.jpg -o better.png
   lpienas evaluate runs/night --data DIR
 
@@ -322,11 +322,12 @@ def _export(options: argparse.Namespace) -> None:
         task = _open_task(run, settings, 1)
         run.describe(settings)
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        exported = ship(run, task, options.to, options.size, settings["seed"], options.workers, bars)
+        sizes, licence = options.size, options.licence
+        exported = ship(run, task, options.to, sizes, settings["seed"], options.workers, bars, licence)
     if options.json:
-        _print_json({"exported": exported})
+        _print_json({"exported": exported, "card": str(run.card)})
     else:
-        _console().print(f"{len(exported)} files in {run.exported}")
+        _console().print(f"{len(exported)} files in {run.exported}, described in {run.card}")
 
 
 def _enhance(options: argparse.Namespace) -> None:
@@ -485,11 +486,11 @@ def _bench(options: argparse.Namespace) -> None:
 
 def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
-    from compress.runtimes import in_pytorch, load
+    from compress.runtimes import COREML, in_pytorch, load
     from results.files import has_network, load_network
     from results.run import Run
 
-    if not path.is_dir():
+    if not path.is_dir() or path.suffix == COREML:
         return load(path, threads)
     stage = Run(path).network("float")
     if not has_network(stage):
@@ -709,23 +710,31 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         _export,
         "write files for phones and check each in its own runtime",
-        "lpienas export runs/night --to litert --size 1080x1920",
+        "lpienas export runs/night --to litert --size 256x256 720x1280 1080x1920 2160x3840",
     )
     export.add_argument("run", type=Path, metavar="RUN", help="run folder")
     export.add_argument(
         "--to",
         nargs="+",
-        choices=("onnx", "litert", "executorch"),
+        choices=("onnx", "litert", "executorch", "coreml"),
         default=("onnx", "litert", "executorch"),
         metavar="FORMAT",
-        help="onnx, litert, executorch (default: all)",
+        help="onnx, litert, executorch, coreml (default: the first three; Core ML files can be run on macOS only)",
     )
     export.add_argument(
         "--size",
+        nargs="+",
         type=_size,
-        default=(512, 512),
+        default=[(512, 512)],
         metavar="HxW",
-        help="image size of LiteRT and ExecuTorch files (512x512)",
+        help="image sizes of LiteRT, ExecuTorch and Core ML files, a file each, padded up to multiples of 8 (512x512); "
+        "phones are usually compared at 256x256 720x1280 1080x1920 2160x3840",
+    )
+    export.add_argument(
+        "--licence",
+        default="not stated: ask whoever gave you this file",
+        metavar="TEXT",
+        help="what others may do with the files, for their metadata and the model card (not stated)",
     )
     export.add_argument(
         "--workers",

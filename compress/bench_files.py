@@ -17,7 +17,7 @@ from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 
 PYTORCH = "pytorch"
-RUNTIMES = (PYTORCH, *FORMATS)
+RUNTIMES = (PYTORCH, *(name for name, made in FORMATS.items() if made.system is None))
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
 
 
