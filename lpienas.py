@@ -398,7 +398,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(options.threads)
     run = Run(options.models[0])
-    settings = _task_settings(run.settings()) if run.folder.is_dir() else TaskSettings()
+    settings = _task_settings(run.settings()) if _is_run(run.folder) else TaskSettings()
     photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
     pairs = validation_pairs(photos, settings.noise, settings.seed, None)
     before = input_quality(pairs)
@@ -448,7 +448,7 @@ def _bench(options: argparse.Namespace) -> None:
         cases = []
         used: set[tuple[str, tuple[int, int]]] = set()
         for path in options.models:
-            if not path.is_dir():
+            if not _is_run(path):
                 of_file = cases_of_file(path, sizes)
                 cases += of_file
                 used |= {(format_of(path), case.size) for case in of_file}
@@ -486,16 +486,21 @@ def _bench(options: argparse.Namespace) -> None:
 
 def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
-    from compress.runtimes import COREML, in_pytorch, load
+    from compress.runtimes import in_pytorch, load
     from results.files import has_network, load_network
     from results.run import Run
 
-    if not path.is_dir() or path.suffix == COREML:
+    if not _is_run(path):
         return load(path, threads)
     stage = Run(path).network("float")
     if not has_network(stage):
         raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
     return in_pytorch(load_network(stage))
+
+
+def _is_run(path: Path) -> bool:
+    """Whether `path` is a run folder and not a file; a Core ML file is a folder too."""
+    return path.is_dir() and path.suffix != ".mlpackage"
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:

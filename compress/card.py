@@ -44,8 +44,9 @@ def degradation(task: Task) -> str:
         return "Degradation: that of the degraded sides of the pairs; nothing was added."
     noise = task.settings.noise
     return (
-        f"Degradation: synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot "
-        f"from {noise.shot[0]} to {noise.shot[1]} and read from {noise.read[0]} to {noise.read[1]}, both moved by one gain."
+        "Degradation: synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot "
+        f"from {noise.shot[0]} to {noise.shot[1]} and read from {noise.read[0]} to {noise.read[1]}, both moved by one "
+        "gain."
     )
 
 
@@ -58,9 +59,7 @@ def write_card(run: Run, task: Task, licence: str) -> Path:
     return path
 
 
-def card(
-    summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: Task, licence: str
-) -> Iterator[str]:
+def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: Task, licence: str) -> Iterator[str]:
     """The lines of a model card; `summary` and `record` are the run's summary.json and run.json."""
     exported: Mapping[str, Any] = summary["exported"]
     data = task.settings.data
@@ -73,8 +72,8 @@ def card(
         "",
         "## Files",
         "",
-        f"SSIM and PSNR of every file are measured in its own runtime, on {len(task.validation)} validation photographs; "
-        f"these themselves have SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB.",
+        f"SSIM and PSNR of every file are measured in its own runtime, on {len(task.validation)} validation "
+        f"photographs; these themselves have SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB.",
         "",
         "| file | precision | size (height x width) | layout | bytes | SSIM | PSNR | runtime | from its network |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -91,7 +90,7 @@ def card(
         "## Input and output",
         "",
     )
-    for layout in sorted({figures["layout"] for figures in exported.values()}):
+    for layout in sorted({_layout(figures) for figures in exported.values()}):
         yield f"- {layout}, {LAYOUTS[layout]}: {input_text(layout)}; {output_text(layout)}."
     yield from (
         "- A file of one size takes images of exactly that size. `lpienas enhance FILE PHOTO` takes any photograph "
@@ -106,8 +105,8 @@ def card(
             blueprint = Blueprint.from_json(read_json(run.network(stage).with_suffix(".json")))
             how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
             yield from (
-                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch SSIM {scores['ssim']:.4f}, PSNR "
-                f"{scores['psnr']:.2f} dB. Blueprint:",
+                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch SSIM {scores['ssim']:.4f}, "
+                f"PSNR {scores['psnr']:.2f} dB. Blueprint:",
                 "",
                 "```json",
                 json.dumps(blueprint.to_json()),
@@ -140,13 +139,26 @@ def card(
 
 def _row(name: str, figures: Mapping[str, Any]) -> str:
     size = figures["size"] if isinstance(figures["size"], str) else "x".join(map(str, figures["size"]))
-    cells = [f"`{name}`", figures["precision"], size, figures["layout"], f"{figures['bytes']:,}"]
+    cells = [f"`{name}`", figures["precision"], size, _layout(figures), f"{figures['bytes']:,}"]
     if figures["runtime"] is None:
         return "| " + " | ".join([*cells, "", "", NOT_RUN, ""]) + " |"
     parity = figures["parity"]
     exact = parity["psnr_db"] is None
-    far = f"{parity['psnr_db']:.1f} dB" if figures["precision"] == "int8" and not exact else f"{parity['max_difference']:.1e}"
-    return "| " + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far]) + " |"
+    far = (
+        f"{parity['psnr_db']:.1f} dB"
+        if figures["precision"] == "int8" and not exact
+        else f"{parity['max_difference']:.1e}"
+    )
+    return (
+        "| "
+        + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far])
+        + " |"
+    )
+
+
+def _layout(figures: Mapping[str, Any]) -> str:
+    layout: str = figures.get("layout", "NCHW")  # all that versions before 2026-11-23 wrote
+    return layout
 
 
 def _size_text(blueprint: Blueprint) -> str:

@@ -17,8 +17,6 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
 
-COREML = ".mlpackage"  # a folder, unlike the other formats
-
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -64,7 +62,7 @@ def load(path: Path, threads: int = 1) -> Runtime:
         raise ValueError(f"{path}: a file to run must end in one of {', '.join(_OPENERS)}")
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there; export it first")
-    if path.suffix == COREML and system() != "Darwin":
+    if path.suffix == ".mlpackage" and system() != "Darwin":
         raise ValueError(f"{path}: Core ML files run on macOS only")
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
@@ -176,5 +174,10 @@ def _blueprint(text: str | None) -> Blueprint | None:
     return Blueprint.from_json(json.loads(text)) if text else None
 
 
-_OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, COREML: _open_coreml}
-_PACKAGES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert", ".pte": "executorch", COREML: "coremltools"}
+_OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, ".mlpackage": _open_coreml}
+_PACKAGES = {
+    ".onnx": "onnxruntime",
+    ".tflite": "ai-edge-litert",
+    ".pte": "executorch",
+    ".mlpackage": "'lpienas[coreml]'",
+}

@@ -33,7 +33,12 @@ def write_coreml_float16(
 
 
 def _write(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None, float16: bool
+    module: nn.Module,
+    blueprint: Blueprint,
+    size: tuple[int, int] | None,
+    path: Path,
+    about: About | None,
+    float16: bool,
 ) -> None:
     if size is None:
         raise ValueError("a Core ML file has one size: give size=(height, width), multiples of 8")
