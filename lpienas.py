@@ -322,8 +322,8 @@ def _export(options: argparse.Namespace) -> None:
         task = _open_task(run, settings, 1)
         run.describe(settings)
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        sizes, licence = options.size, options.licence
-        exported = ship(run, task, options.to, sizes, settings["seed"], options.workers, bars, licence)
+        seed, licence = settings["seed"], options.licence
+        exported = ship(run, task, options.to, options.size, seed, options.workers, bars, licence)
     if options.json:
         _print_json({"exported": exported, "card": str(run.card)})
     else:
@@ -737,9 +737,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument(
         "--licence",
-        default="not stated: ask whoever gave you this file",
         metavar="TEXT",
-        help="what others may do with the files, for their metadata and the model card (not stated)",
+        help="what others may do with the files, for their metadata and the model card (what was said last, or nothing)",
     )
     export.add_argument(
         "--workers",

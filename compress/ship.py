@@ -51,7 +51,7 @@ def ship(
     seed: int,
     workers: int,
     watcher: Watcher,
-    licence: str = NO_LICENCE,
+    licence: str | None = None,
 ) -> dict[str, Any]:
     """Export the compressed network of `run`; returns the `exported` part of its summary, file name -> figures.
 
@@ -60,7 +60,7 @@ def ship(
     then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
     was converted and not run. Files already made from the same weights, saying the same, are kept. A run that was
     compressed without int8 has no int8 files, and loses those of an earlier compression. At the end `exported` has a
-    model card. `workers` files are made at a time, each in a process of its own that needs about 1.2 GB, and more for
+    model card. `licence` is what others may do with the files; without it, what was said last. `workers` files are made at a time, each in a process of its own that needs about 1.2 GB, and more for
     a size above a megapixel. Raises ParityError when a file computes something else, FileNotFoundError when the run is
     not compressed yet.
     """
@@ -69,6 +69,8 @@ def ship(
         raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
     calibration = tuple(int8_calibration(task, seed))
     summary = read_json(run.summary)
+    licence = licence or summary.get("licence") or NO_LICENCE
+    run.summarize(licence=licence)
     exported: dict[str, Any] = summary.get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
     for name in [name for name, figures in exported.items() if figures["precision"] not in precisions]:
