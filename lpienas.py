@@ -738,7 +738,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--licence",
         metavar="TEXT",
-        help="what others may do with the files, for their metadata and the model card (what was said last, or nothing)",
+        help="what others may do with the files, for their metadata and the model card (what was said last)",
     )
     export.add_argument(
         "--workers",

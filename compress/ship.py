@@ -60,9 +60,9 @@ def ship(
     then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
     was converted and not run. Files already made from the same weights, saying the same, are kept. A run that was
     compressed without int8 has no int8 files, and loses those of an earlier compression. At the end `exported` has a
-    model card. `licence` is what others may do with the files; without it, what was said last. `workers` files are made at a time, each in a process of its own that needs about 1.2 GB, and more for
-    a size above a megapixel. Raises ParityError when a file computes something else, FileNotFoundError when the run is
-    not compressed yet.
+    model card. `licence` is what others may do with the files; without it, what was said last. `workers` files are
+    made at a time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
+    Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
     if "float" not in precisions:
