@@ -84,7 +84,7 @@ def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
         converted = litert_torch.convert(
             channels_last, (torch.zeros(1, *size, 3),), quant_config=integer_kernels if is_int8 else None
         )
-    content: bytes = converted.model_content()
+        content: bytes = converted.model_content()
     return content
 
 
