@@ -15,7 +15,10 @@ from search_spaces.cost import DEFAULT_SIZE, cost_of
 from search_spaces.units import format_macs
 
 NOT_RUN = "converted, not run on this platform"
-_VERSIONED = ("lpienas", "torch", "torchao", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "executorch")
+_VERSIONED = (
+    "lpienas", "torch", "torchao", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
+    "executorch", "coremltools",
+)  # fmt: skip
 
 
 def about_of(

@@ -20,7 +20,7 @@ from results.files import read_json, write_json
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
-    "ai-edge-litert", "executorch", "numpy",
+    "ai-edge-litert", "ai-edge-quantizer", "executorch", "coremltools", "numpy",
 )  # fmt: skip
 
 GUIDE = {

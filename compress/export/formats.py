@@ -52,11 +52,27 @@ class Format:
 
 
 FORMATS = {
-    "onnx": Format(".onnx", True, True, "NCHW", {"float": write_onnx, "int8": write_onnx}),
-    "litert": Format(
-        ".tflite", False, False, "NHWC", {"float": write_litert, "float16": write_litert_float16, "int8": write_litert}
+    "onnx": Format(
+        ".onnx",
+        any_size=True,
+        folds_weights=True,
+        layout="NCHW",
+        writers={"float": write_onnx, "int8": write_onnx},
     ),
-    "executorch": Format(".pte", False, True, "NCHW", {"float": write_executorch, "int8": write_executorch}),
+    "litert": Format(
+        ".tflite",
+        any_size=False,
+        folds_weights=False,
+        layout="NHWC",
+        writers={"float": write_litert, "float16": write_litert_float16, "int8": write_litert},
+    ),
+    "executorch": Format(
+        ".pte",
+        any_size=False,
+        folds_weights=True,
+        layout="NCHW",
+        writers={"float": write_executorch, "int8": write_executorch},
+    ),
     "coreml": Format(
         ".mlpackage",
         any_size=False,
