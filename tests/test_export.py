@@ -253,8 +253,9 @@ def test_core_ml_file_is_said_to_run_on_macos_only(tmp_path: Path) -> None:
 
 
 def test_a_missing_coremltools_is_an_error_that_names_the_extra(
-    network: LPIENet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    network = build(Blueprint.from_genotype(Genotype((Stage(depth=1, width=4),) * 5)), seed=0)
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(ImportError, match=r"pip install 'lpienas\[coreml\]'"):
         export_network(network, "coreml", "float", tmp_path / "a.mlpackage", SIZE)

@@ -49,7 +49,7 @@ def _write(
         raise ImportError(f"Core ML export needs {error.name}: pip install 'lpienas[coreml]'") from error
 
     shape = (1, 3, *size)
-    with quiet(), folder_written_whole(path) as temporary:
+    with quiet():
         # By tracing: coremltools 9 does not read torch.export's max_pool2d without a stride.
         traced = torch.jit.trace(module, torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
         model = coremltools.convert(
@@ -67,4 +67,5 @@ def _write(
             model.short_description, model.author, model.license = about.network, about.made_by, about.licence
             model.input_description["image"] = about.input
             model.output_description["enhanced"] = about.output
-        model.save(str(temporary))
+        with folder_written_whole(path) as temporary:
+            model.save(str(temporary))

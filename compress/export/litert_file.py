@@ -23,8 +23,9 @@ def write_litert(
     Input `image` and output `enhanced` are (1, height, width, 3) float32. Raises ValueError without a size,
     ImportError when litert-torch is missing.
     """
+    content = _described(_converted(module, size), blueprint, about)
     with written_whole(path) as temporary:
-        temporary.write_bytes(_described(_converted(module, size), blueprint, about))
+        temporary.write_bytes(content)
 
 
 def write_litert_float16(
@@ -56,9 +57,11 @@ def write_litert_float16(
         ),
         algorithm_key=AlgorithmName.FLOAT_CASTING,
     )
-    with quiet(), redirect_stdout(sys.stderr), written_whole(path) as temporary:
+    with quiet(), redirect_stdout(sys.stderr):
         cast = Quantizer(converted, recipe.get_quantization_recipe()).quantize().quantized_model
-        temporary.write_bytes(_described(bytes(cast), blueprint, about))
+    content = _described(bytes(cast), blueprint, about)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
