@@ -1,11 +1,12 @@
 """Card: what a run's exported files are, for whoever gets them: the model card, and what each file says of itself."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.export.about import LAYOUTS, About, input_text, output_text
+from compress.export.about import About, input_text, output_text
 from compress.export.formats import FORMATS
 from nas.task.task import Task
 from results.files import read_json, written_whole
@@ -94,7 +95,7 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
         "",
     )
     for layout in sorted({_layout(figures) for figures in exported.values()}):
-        yield f"- {layout}, {LAYOUTS[layout]}: {input_text(layout)}; {output_text(layout)}."
+        yield f"- {input_text(layout)}; {output_text(layout)}."
     yield from (
         "- A file of one size takes images of exactly that size. `lpienas enhance FILE PHOTO` takes any photograph "
         "through it, in overlapping tiles. ONNX files take any sides that are multiples of 8.",
@@ -134,7 +135,7 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
     if any(figures["runtime"] is None for figures in exported.values()):
         yield f"- Files marked `{NOT_RUN}` were never run; `lpienas export` on macOS runs them."
     yield from ("", "## Licence", "", licence, "", "## How it was made", "")
-    yield from (f"    {_shortened(entry['command'], data)}" for entry in record["commands"])
+    yield from (f"    {_public(entry['command'])}" for entry in record["commands"])
     found = versions()
     made_with = ", ".join(f"{name} {found[name]}" for name in _VERSIONED)
     yield from ("", f"With {made_with}, on {record['platform']}.")
@@ -167,6 +168,12 @@ def _layout(figures: Mapping[str, Any]) -> str:
 def _size_text(blueprint: Blueprint) -> str:
     cost = cost_of(blueprint, DEFAULT_SIZE)
     return f"{cost.parameters:,} parameters, {format_macs(cost.macs)} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"
+
+
+def _public(command: str) -> str:
+    """`command` with the last name only of every path from the root."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in shlex.split(command))
+    return shlex.join(words)
 
 
 def _shortened(text: str, data: str | None) -> str:

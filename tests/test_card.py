@@ -83,7 +83,7 @@ def test_the_network_is_given_with_its_cost_and_blueprint_for_each_stage_that_wa
 
 def test_layouts_ranges_licence_and_commands_are_stated(run, task):
     text = text_of(run, task)
-    for says in ("- NHWC, (1, height, width, 3)", "- NCHW, (1, 3, height, width)", "in [0, 1]", "clip"):
+    for says in ("(1, height, width, 3) in [0, 1]", "(1, 3, height, width) in [0, 1]", "NHWC; enhanced", "clip"):
         assert says in text
     assert "## Licence\n\nCC BY 4.0\n" in text
     assert "\n    lpienas export runs/night\n" in text
@@ -104,7 +104,7 @@ def test_the_path_of_the_photographs_is_not_given_away(run, task):
         settings=replace(task.settings, data=folder),
         photos=replace(task.photos, source=f"Folder {folder} with 9 pairs of photos."),
     )
-    text = text_of(run, private, commands=(f"lpienas search --data '{folder}'",))
+    text = text_of(run, private, commands=(f"lpienas search --out /home/somebody/runs/night --data '{folder}'",))
     about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], private, "free")
     assert "/home" not in text + about.text()
     assert "Folder night shots with 9 pairs" in text
