@@ -47,7 +47,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
   lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
-  lpienas export   runs/night                    write and check ONNX, LiteRT and ExecuTorch files
+  lpienas export   runs/night                    write and check files for phones, and their model card
   lpienas enhance  runs/night photo.jpg -o better.png
   lpienas evaluate runs/night --data DIR
 
@@ -322,11 +322,12 @@ def _export(options: argparse.Namespace) -> None:
         task = _open_task(run, settings, 1)
         run.describe(settings)
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        exported = ship(run, task, options.to, options.size, settings["seed"], options.workers, bars)
+        seed, licence = settings["seed"], options.licence
+        exported = ship(run, task, options.to, options.size, seed, options.workers, bars, licence)
     if options.json:
-        _print_json({"exported": exported})
+        _print_json({"exported": exported, "card": str(run.card)})
     else:
-        _console().print(f"{len(exported)} files in {run.exported}")
+        _console().print(f"{len(exported)} files in {run.exported}, described in {run.card}")
 
 
 def _sensitivity(options: argparse.Namespace) -> None:
@@ -422,7 +423,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(options.threads)
     run = Run(options.models[0])
-    settings = _task_settings(run.settings()) if run.folder.is_dir() else TaskSettings()
+    settings = _task_settings(run.settings()) if _is_run(run.folder) else TaskSettings()
     photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
     pairs = validation_pairs(photos, settings.noise, settings.seed, None)
     before = input_quality(pairs)
@@ -496,12 +497,17 @@ def _open_model(path: Path, threads: int) -> "Runtime":
     from results.files import has_network, load_network
     from results.run import Run
 
-    if not path.is_dir():
+    if not _is_run(path):
         return load(path, threads)
     stage = Run(path).network("float")
     if not has_network(stage):
         raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
     return in_pytorch(load_network(stage))
+
+
+def _is_run(path: Path) -> bool:
+    """Whether `path` is a run folder and not a file; a Core ML file is a folder too."""
+    return path.is_dir() and path.suffix != ".mlpackage"
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
@@ -733,23 +739,30 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         _export,
         "write files for phones and check each in its own runtime",
-        "lpienas export runs/night --to litert --size 1080x1920",
+        "lpienas export runs/night --to litert --size 256x256 720x1280 1080x1920 2160x3840",
     )
     export.add_argument("run", type=Path, metavar="RUN", help="run folder")
     export.add_argument(
         "--to",
         nargs="+",
-        choices=("onnx", "litert", "executorch"),
+        choices=("onnx", "litert", "executorch", "coreml"),
         default=("onnx", "litert", "executorch"),
         metavar="FORMAT",
-        help="onnx, litert, executorch (default: all)",
+        help="onnx, litert, executorch, coreml (default: the first three; Core ML files can be run on macOS only)",
     )
     export.add_argument(
         "--size",
+        nargs="+",
         type=_size,
-        default=(512, 512),
+        default=[(512, 512)],
         metavar="HxW",
-        help="image size of LiteRT and ExecuTorch files (512x512)",
+        help="image sizes of LiteRT, ExecuTorch and Core ML files, a file each, padded up to multiples of 8 (512x512); "
+        "phones are usually compared at 256x256 720x1280 1080x1920 2160x3840",
+    )
+    export.add_argument(
+        "--licence",
+        metavar="TEXT",
+        help="what others may do with the files, for their metadata and the model card (what was said last)",
     )
     export.add_argument(
         "--workers",

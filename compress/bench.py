@@ -180,11 +180,12 @@ def imported(path: Path) -> list[Row]:
 
 
 def _accelerator(text: str) -> str:
-    """What the delegate's line in the log calls it; the processor where there is none."""
-    for word, name in (("TfLiteGpuDelegate", "GPU"), ("NNAPI", "NNAPI"), ("XNNPACK", "CPU, XNNPACK")):
-        if re.search(rf"{word}.*(delegate|applied|created|executed)", text, re.IGNORECASE):
-            return name
-    return "CPU"
+    """The delegate that the log says was applied, and whether it took all operators; the processor where none was."""
+    asked = re.search(r"Explicitly applied (\w+) delegate, and the model graph will be (completely|partially)", text)
+    if asked is None:  # XNNPACK is applied without being asked for, also to what another delegate leaves
+        return "CPU, XNNPACK" if "XNNPACK delegate for CPU" in text else "CPU"
+    name = "CPU, XNNPACK" if asked[1] == "XNNPACK" else asked[1]
+    return name if asked[2] == "completely" else f"{name}, in part"
 
 
 def _made_of(case: Case) -> tuple[str, str, str | None, str]:

@@ -30,8 +30,9 @@ from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 
 PYTORCH = "pytorch"
-RUNTIMES = (PYTORCH, *FORMATS, OPENVINO)
+RUNTIMES = (PYTORCH, *(name for name, made in FORMATS.items() if made.system is None), OPENVINO)
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
+_SUFFIXES = {made.suffix for made in FORMATS.values()}  # a Core ML file is a folder too
 _STAGES = {"float": "float", "int8": "quantized"}  # precision -> the stage of a run
 _PATCH = 128  # pixels a side of what int8 ranges are taken from
 
@@ -75,7 +76,7 @@ def plan(
     trained: tuple[Path, float] | None = None
     calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
     for path in models:
-        if not path.is_dir():
+        if not path.is_dir() or path.suffix in _SUFFIXES:
             of_file = cases_of_file(path, sizes)
             cases += of_file
             used |= {(case.precision, format_of(path), case.size) for case in of_file}

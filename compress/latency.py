@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.export.formats import FORMATS, export_network
 from compress.quantize import post_training_quantize
 from compress.quiet import quiet
 from compress.runtimes import load
@@ -265,8 +265,8 @@ def _version(package: str) -> str:
 def _validate(runtime: str, precision: str, size: tuple[int, int], threads: int, seconds: float) -> None:
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime = {runtime!r}: must be one of {', '.join(RUNTIMES)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision = {precision!r}: must be one of {', '.join(PRECISIONS)}")
+    if precision not in FORMATS[runtime].precisions:
+        raise ValueError(f"precision = {precision!r}: must be one of {', '.join(FORMATS[runtime].precisions)}")
     if min(size) < 1:
         raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be at least 1 pixel")
     if threads < 1:

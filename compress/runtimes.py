@@ -1,14 +1,16 @@
 """Runtimes: an exported file, opened by the library that phones use, as a function from image to image."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from platform import system
 
 import torch
 from torch import Tensor
 
-from compress.export.executorch_file import BLUEPRINT_METHOD
+from compress.export.about import KEY, from_text
+from compress.export.executorch_file import ABOUT_METHOD, BLUEPRINT_METHOD
 from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet
 from search_spaces.blueprint import Blueprint
@@ -24,6 +26,7 @@ class Runtime:
     size: tuple[int, int] | None  # height, width; None where any multiples of STRIDE will do
     blueprint: Blueprint | None  # as kept in the file; None in a file made elsewhere
     _run: Callable[[Tensor], Tensor]
+    about: Mapping[str, str] = field(default_factory=dict)  # fields of an About, as kept in the file
 
     def __call__(self, image: Tensor) -> Tensor:
         """Enhanced `image`, both (1, 3, H, W) float32; raises ValueError for another shape (see tiles.enhance)."""
@@ -49,7 +52,7 @@ def in_pytorch(network: LPIENet) -> Runtime:
 
 
 def load(path: Path, threads: int = 1) -> Runtime:
-    """Open `path` by its suffix: .onnx, .tflite or .pte.
+    """Open `path` by its suffix: .onnx, .tflite, .pte or, on macOS, .mlpackage.
 
     `threads` is the number of CPU threads; ExecuTorch has one pool for the process, so there the last call counts.
     Raises FileNotFoundError, ImportError naming the package to install, and ValueError for an unknown suffix or a
@@ -57,8 +60,10 @@ def load(path: Path, threads: int = 1) -> Runtime:
     """
     if path.suffix not in _OPENERS:
         raise ValueError(f"{path}: a file to run must end in one of {', '.join(_OPENERS)}")
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} is not there; export it first")
+    if path.suffix == ".mlpackage" and system() != "Darwin":
+        raise ValueError(f"{path}: Core ML files run on macOS only")
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
     try:
@@ -99,14 +104,14 @@ def _open_onnx(path: Path, threads: int) -> Runtime:
     options.add_session_config_entry("session.qdqisint8allowed", "1")  # or int8 convolutions run in float
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     source = session.get_inputs()[0]
-    text = session.get_modelmeta().custom_metadata_map.get(BLUEPRINT_KEY)
+    texts = session.get_modelmeta().custom_metadata_map
 
     def run(image: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {source.name: image.numpy()})[0])
 
     height, width = source.shape[2:]
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    return Runtime("ONNX Runtime", size, _blueprint(text), run)
+    return Runtime("ONNX Runtime", size, _blueprint(texts.get(BLUEPRINT_KEY)), run, from_text(texts.get(KEY)))
 
 
 def _open_litert(path: Path, threads: int) -> Runtime:
@@ -117,13 +122,18 @@ def _open_litert(path: Path, threads: int) -> Runtime:
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
 
-    def run(image: Tensor) -> Tensor:
-        interpreter.set_tensor(source["index"], image.numpy())
-        interpreter.invoke()
-        return torch.from_numpy(interpreter.get_tensor(target["index"]))  # a copy
+    shape = [int(side) for side in source["shape"]]
+    channels_last = shape[3] == 3  # files of older versions, and of other makers, may be channels-first
 
-    height, width = (int(side) for side in source["shape"][2:])
-    return Runtime("LiteRT", (height, width), _blueprint(_litert_metadata(content, BLUEPRINT_KEY)), run)
+    def run(image: Tensor) -> Tensor:
+        interpreter.set_tensor(source["index"], (image.permute(0, 2, 3, 1) if channels_last else image).numpy())
+        interpreter.invoke()
+        output = torch.from_numpy(interpreter.get_tensor(target["index"]))  # a copy
+        return output.permute(0, 3, 1, 2) if channels_last else output
+
+    height, width = shape[1:3] if channels_last else shape[2:]
+    texts = _litert_metadata(content)
+    return Runtime("LiteRT", (height, width), _blueprint(texts.get(BLUEPRINT_KEY)), run, from_text(texts.get(KEY)))
 
 
 def _open_executorch(path: Path, threads: int) -> Runtime:
@@ -138,31 +148,56 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
     # By path: a program made from bytes does not keep them, and runs in freed memory.
     program = Library.get().load_program(path, verification=Verification.InternalConsistency)
     method = program.load_method("forward")
-    text = None
-    if BLUEPRINT_METHOD in program.method_names:
-        text = bytes(program.load_method(BLUEPRINT_METHOD).execute([])[0].tolist()).decode()
+    texts = {
+        name: bytes(program.load_method(name).execute([])[0].tolist()).decode()
+        for name in (BLUEPRINT_METHOD, ABOUT_METHOD)
+        if name in program.method_names
+    }
 
     def run(image: Tensor) -> Tensor:
         output: Tensor = method.execute([image])[0]
         return output.clone()  # the next call writes into the same memory
 
     height, width = method.metadata.input_tensor_meta(0).sizes()[2:]
-    return Runtime("ExecuTorch", (height, width), _blueprint(text), run)
+    about = from_text(texts.get(ABOUT_METHOD))
+    return Runtime("ExecuTorch", (height, width), _blueprint(texts.get(BLUEPRINT_METHOD)), run, about)
 
 
-def _litert_metadata(content: bytes, name: str) -> str | None:
+def _open_coreml(path: Path, threads: int) -> Runtime:
+    import coremltools
+
+    model = coremltools.models.MLModel(str(path))  # macOS decides on threads and processors
+    texts = model.user_defined_metadata
+
+    def run(image: Tensor) -> Tensor:
+        return torch.from_numpy(model.predict({"image": image.numpy()})["enhanced"]).float()
+
+    height, width = model.get_spec().description.input[0].type.multiArrayType.shape[2:]
+    blueprint = _blueprint(texts.get(BLUEPRINT_KEY))
+    return Runtime("Core ML", (int(height), int(width)), blueprint, run, from_text(texts.get(KEY)))
+
+
+def _litert_metadata(content: bytes) -> dict[str, str]:
+    """The named metadata of ours, by name."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
-    for entry in (model.Metadata(index) for index in range(model.MetadataLength())):
-        if entry.Name().decode() == name:
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
-    return None
+    entries = {entry.Name().decode(): entry for entry in map(model.Metadata, range(model.MetadataLength()))}
+    return {
+        name: bytes(model.Buffers(entries[name].Buffer()).DataAsNumpy()).decode()
+        for name in (BLUEPRINT_KEY, KEY)
+        if name in entries
+    }
 
 
 def _blueprint(text: str | None) -> Blueprint | None:
     return Blueprint.from_json(json.loads(text)) if text else None
 
 
-_OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch}
-_PACKAGES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert", ".pte": "executorch"}
+_OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, ".mlpackage": _open_coreml}
+_PACKAGES = {
+    ".onnx": "onnxruntime",
+    ".tflite": "ai-edge-litert",
+    ".pte": "executorch",
+    ".mlpackage": "'lpienas[coreml]'",
+}

@@ -1,4 +1,4 @@
-"""Ship: write a run's network in every format, float and int8, and let no file out that its own runtime disproves."""
+"""Ship: write a run's network in every format and precision, and let no file out that its own runtime disproves."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import product
 from math import inf
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,58 +13,89 @@ from threading import Thread
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from compress.card import NOT_RUN, about_of, write_card
+from compress.export.about import NO_LICENCE, About
 from compress.export.formats import FORMATS, export_network
-from compress.export.parity import check
+from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.pipeline import int8_calibration
-from compress.runtimes import Runtime, load
+from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.workers import end_with_parent
-from results.files import has_network, load_network, network_fingerprint, read_json
+from results.files import (
+    bytes_of,
+    fingerprint,
+    has_network,
+    load_network,
+    move_over,
+    network_fingerprint,
+    read_json,
+    remove,
+)
 from results.progress import Watcher
 from results.run import Run
+from search_spaces.sides import padded_side
 
-PRECISIONS = {"float": "float", "int8": "quantized"}  # precision -> the stage whose network it is made from
+# precision -> the stage whose network it is made from
+STAGES = {"float": "float", "float16": "float", "int8": "quantized"}
 
 
 def ship(
-    run: Run, task: Task, formats: Sequence[str], size: tuple[int, int], seed: int, workers: int, watcher: Watcher
+    run: Run,
+    task: Task,
+    formats: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    seed: int,
+    workers: int,
+    watcher: Watcher,
+    licence: str | None = None,
 ) -> dict[str, Any]:
     """Export the compressed network of `run`; returns the `exported` part of its summary, file name -> figures.
 
-    Every file is compared in its own runtime with the network that it came from, on validation photographs, before it
-    gets its name; then its SSIM and PSNR are measured there. Files already made from the same weights are kept. A run
-    that was compressed without int8 has no int8 files, and loses those of an earlier compression.
-    `workers` files are made at a time, each in a process of its own that needs about 1.2 GB. Raises ParityError when
-    a file computes something else, FileNotFoundError when the run is not compressed yet.
+    A format of static size has a file for each of `sizes` (height, width), padded up to multiples of 8. Every file is
+    compared in its own runtime with the network that it came from, on validation photographs, before it gets its name;
+    then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
+    was converted and not run. Files already made from the same weights, saying the same, are kept. A run that was
+    compressed without int8 has no int8 files, and loses those of an earlier compression. At the end `exported` has a
+    model card. `licence` is what others may do with the files; without it, what was said last. `workers` files are
+    made at a time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
+    Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
-    precisions = [precision for precision, stage in PRECISIONS.items() if has_network(run.network(stage))]
+    precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
     if "float" not in precisions:
         raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
     calibration = tuple(int8_calibration(task, seed))
     summary = read_json(run.summary)
     in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
+    licence = licence or summary.get("licence") or NO_LICENCE
+    run.summarize(licence=licence)
     exported: dict[str, Any] = summary.get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
     for name in [name for name, figures in exported.items() if figures["precision"] not in precisions]:
         del exported[name]
-        (run.exported / name).unlink()
+        remove(run.exported / name)
         run.summarize(exported=exported)
     jobs = []
-    for format, precision in product(formats, precisions):
-        made_from = network_fingerprint(run.network(PRECISIONS[precision]))
+    for format, size, precision in _asked(formats, sizes):
+        if precision not in precisions:
+            continue
+        stage = STAGES[precision]
+        network = run.network(stage)
+        about = about_of(load_network(network).blueprint, format, precision, summary["scores"][stage], task, licence)
+        made_from = network_fingerprint(network)
         if precision == "int8" and in_float:
             made_from += f", in float {' '.join(in_float)}"
         path = run.exported / file_name(format, precision, size)
-        if exported.get(path.name, {}).get("made_from") == made_from:
-            watcher.say(_line(path.name, exported[path.name]))
+        known = exported.get(path.name, {})
+        if (known.get("made_from"), known.get("says")) == (made_from, fingerprint(about.to_json())):
+            watcher.say(_line(path.name, known))
         else:
-            network = run.network(PRECISIONS[precision])
-            job = _Job(network, made_from, format, precision, path, size, calibration, in_float, task.validation)
-            jobs.append(job)
+            jobs.append(
+                _Job(network, made_from, format, precision, path, size, about, calibration, in_float, task.validation)
+            )
     watcher.begin("export", len(jobs))
     run.exported.mkdir(parents=True, exist_ok=True)
     # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
@@ -77,6 +107,7 @@ def ship(
             run.summarize(exported=exported)
             watcher.at(done)
             watcher.say(_line(job.path.name, made))
+    write_card(run, task, licence)
     return exported
 
 
@@ -84,6 +115,14 @@ def file_name(format: str, precision: str, size: tuple[int, int]) -> str:
     """`lpienet_int8_512x512.tflite`, without the size where one file serves all."""
     made = FORMATS[format]
     return f"lpienet_{precision}{'' if made.any_size else f'_{size[0]}x{size[1]}'}{made.suffix}"
+
+
+def _asked(formats: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[str, tuple[int, int], str]]:
+    """Format, size and precision of every file; the sizes multiples of 8, each once."""
+    padded = list(dict.fromkeys((padded_side(height), padded_side(width)) for height, width in sizes))
+    for format in formats:
+        for size in padded[:1] if FORMATS[format].any_size else padded:
+            yield from ((format, size, precision) for precision in FORMATS[format].precisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +135,7 @@ class _Job:
     precision: str
     path: Path
     size: tuple[int, int]
+    about: About
     calibration: tuple[Tensor, ...]
     in_float: tuple[str, ...]
     validation: tuple[Pair, ...]
@@ -125,34 +165,50 @@ def _begin_worker(log: Path) -> None:
 
 def _export(job: _Job) -> dict[str, Any]:
     torch.set_num_threads(1)
+    made = FORMATS[job.format]
     unproven = job.path.with_name(f".unproven-{job.path.name}")
-    size = None if FORMATS[job.format].any_size else job.size
+    size = None if made.any_size else job.size
     try:
         network = load_network(job.network)
-        origin = export_network(network, job.format, job.precision, unproven, size, job.calibration, job.in_float)
-        runtime = load(unproven)
-        parity = check(runtime, origin, [degraded for _, degraded, _ in job.validation])
-        quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))
-        unproven.replace(job.path)
+        origin = export_network(
+            network, job.format, job.precision, unproven, size, job.calibration, job.about, job.in_float
+        )
+        figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN
+        move_over(unproven, job.path)
     finally:
-        unproven.unlink(missing_ok=True)
+        remove(unproven)
     return {
         "format": job.format,
         "precision": job.precision,
-        "runtime": runtime.name,
-        "size": _size_of(runtime),
-        "bytes": job.path.stat().st_size,
-        "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
-        **quality.to_json(),
+        "layout": made.layout,
+        "size": "any" if size is None else list(size),
+        "bytes": bytes_of(job.path),
+        **figures,
         "made_from": job.made_from,
+        "says": fingerprint(job.about.to_json()),
     }
 
 
-def _size_of(runtime: Runtime) -> list[int] | str:
-    return "any" if runtime.size is None else list(runtime.size)
+_NOT_RUN = {"runtime": None, "parity": None, "ssim": None, "psnr": None}  # converted, not run on this platform
+
+
+def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
+    """What a file comes to in its own runtime; raises ParityError where that is not what `origin` says."""
+    runtime = load(path)
+    half = job.precision == "float16" and FORMATS[job.format].half_arithmetic
+    photographs = [degraded for _, degraded, _ in job.validation]
+    parity = check(runtime, origin, photographs, HALF_DIFFERENCE if half else FLOAT_DIFFERENCE)
+    quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))
+    return {
+        "runtime": runtime.name,
+        "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
+        **quality.to_json(),
+    }
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:
+    if figures["runtime"] is None:
+        return f"{name}: {figures['bytes'] / 1024:.0f} KiB, {NOT_RUN}"
     return (
         f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB in "
         f"{figures['runtime']}"

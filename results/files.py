@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,48 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to make a folder at, which takes its place on success and vanishes on failure.
+
+    A folder cannot replace another in one step: a kill between the two leaves none at `path`, never half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
+    temporary = beside / path.name
+    try:
+        yield temporary
+        for inner in (temporary, *temporary.rglob("*")):
+            inner.chmod(0o755 if inner.is_dir() else 0o644)  # libraries make theirs by mkstemp and mkdtemp
+        move_over(temporary, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def move_over(source: Path, target: Path) -> None:
+    """`source`, a file or a folder, under the name `target` in the same file system; what is there goes."""
+    if target.is_dir():
+        with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as aside:
+            target.rename(Path(aside) / target.name)
+            source.rename(target)
+        return
+    source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """`path`, a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def bytes_of(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

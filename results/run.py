@@ -20,7 +20,7 @@ from results.files import read_json, write_json
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
-    "ai-edge-litert", "executorch", "numpy",
+    "ai-edge-litert", "ai-edge-quantizer", "executorch", "coremltools", "numpy",
 )  # fmt: skip
 
 GUIDE = {
@@ -33,7 +33,7 @@ GUIDE = {
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
     "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights)",
-    "exported/": "files for phones, float and int8",
+    "exported/": "files for phones, by precision and size, and MODEL_CARD.md that describes them",
     "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",
     "summary.json": "every figure of the run",
@@ -75,6 +75,10 @@ class Run:
     @property
     def exported(self) -> Path:
         return self.folder / "exported"
+
+    @property
+    def card(self) -> Path:
+        return self.exported / "MODEL_CARD.md"
 
     def candidate(self, number: int) -> Path:
         """Folder of one trial."""

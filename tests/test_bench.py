@@ -249,6 +249,36 @@ def test_several_graphs_in_one_log_are_several_rows_and_one_that_failed_is_left_
     assert (second.network, second.size, second.precision, second.median) == ("other.tflite", None, "unknown", 90.0)
 
 
+@pytest.mark.parametrize(
+    ("says", "accelerator"),
+    [
+        (
+            "INFO: Created TensorFlow Lite delegate for GPU.\n"
+            "VERBOSE: Replacing 49 out of 49 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions.\n"
+            "INFO: Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate.\n"
+            "INFO: Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate.",
+            "GPU",
+        ),
+        (
+            "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+            "INFO: Explicitly applied NNAPI delegate, and the model graph will be partially executed by the delegate "
+            "w/ 3 delegate kernels.",
+            "NNAPI, in part",
+        ),
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "CPU, XNNPACK"),
+        (
+            "INFO: Though GPU delegate is explicitly applied, the model graph will not be executed by the delegate.",
+            "CPU",
+        ),
+    ],
+)
+def test_the_accelerator_is_the_one_that_the_log_says_was_applied(says, accelerator, tmp_path):
+    lines = [line for line in PRINTED.splitlines() if "delegate" not in line]
+    (tmp_path / "log").write_text("\n".join([*lines[:4], says, *lines[4:]]))
+    (row,) = imported(tmp_path / "log")
+    assert row.runtime == f"LiteRT on the phone ({accelerator})"
+
+
 def test_a_log_without_a_result_is_refused(tmp_path):
     (tmp_path / "log").write_text("adb: no devices/emulators found")
     with pytest.raises(ValueError, match="no result of benchmark_model"):

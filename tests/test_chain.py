@@ -48,12 +48,14 @@ def run(tmp_path_factory) -> Path:
     return folder
 
 
-def test_six_files_are_exported(run):
+def test_seven_files_are_exported_and_a_card_names_each(run):
     names = {path.name for path in (run / "exported").iterdir()}
     sizes = {".onnx": "", ".tflite": "_192x192", ".pte": "_192x192"}
-    assert names == {
-        f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()
-    }
+    files = {f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()}
+    files |= {"lpienet_float16_192x192.tflite"}
+    assert names == files | {"MODEL_CARD.md"}
+    card = (run / "exported" / "MODEL_CARD.md").read_text()
+    assert all(f"| `{name}` |" in card for name in files)
 
 
 def test_every_file_scores_in_its_own_runtime_what_its_network_scores(run):
@@ -74,7 +76,7 @@ def test_the_summary_holds_every_stage(run):
 
 def test_nothing_on_disk_is_a_pickle(run):
     suffixes = {path.suffix for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert suffixes <= {".json", ".safetensors", ".db", ".onnx", ".tflite", ".pte", ".log"}
+    assert suffixes <= {".json", ".safetensors", ".db", ".onnx", ".tflite", ".pte", ".log", ".md"}
 
 
 def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
@@ -84,7 +86,9 @@ def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
 
 
 def test_compressing_and_exporting_again_changes_nothing(run):
-    made = {path: path.stat().st_mtime_ns for path in [*(run / "networks").iterdir(), *(run / "exported").iterdir()]}
+    made = {
+        path: path.stat().st_mtime_ns for path in [*(run / "networks").iterdir(), *(run / "exported").glob("lpienet_*")]
+    }
     assert main(["compress", str(run), "--pick", simplest(run), "--steps", "40", "--prune", "0.2"]) == 0
     assert main(["export", str(run), "--size", "192x192"]) == 0
     assert made == {path: path.stat().st_mtime_ns for path in made}

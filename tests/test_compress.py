@@ -188,12 +188,12 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
 def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
     settings = replace(SETTINGS, prune=None)
     compress(run, candidate(run, 3), task, settings, Silent())
-    assert set(ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
+    assert set(ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
     scores = compress(run, candidate(run, 3), task, replace(settings, int8="float"), Silent())["scores"]
     assert "quantized" not in scores
     assert not has_network(run.network("quantized"))
-    assert set(ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())) == {"lpienet_float.onnx"}
-    assert [path.name for path in run.exported.iterdir()] == ["lpienet_float.onnx"]
+    assert set(ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())) == {"lpienet_float.onnx"}
+    assert {path.name for path in run.exported.iterdir()} == {"lpienet_float.onnx", "MODEL_CARD.md"}
     assert set(read_json(run.summary)["exported"]) == {"lpienet_float.onnx"}
 
 

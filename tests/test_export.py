@@ -1,7 +1,10 @@
-"""Export: every format, float and int8, runs in its own runtime and says what its network says."""
+"""Export: every format in every precision runs in its own runtime and says what its network says."""
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from platform import system
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
+from compress.export.about import About
 from compress.export.formats import FORMATS, PRECISIONS, export_network
 from compress.export.parity import ParityError, check
 from compress.runtimes import Runtime, load
@@ -19,7 +23,10 @@ from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 
 SIZE = (64, 64)
-PAIRS = [(format, precision) for format in FORMATS for precision in PRECISIONS]
+PAIRS = [(format, precision) for format, made in FORMATS.items() if not made.system for precision in made.precisions]
+ABOUT = About(
+    "a test", "image: what goes in", "enhanced: what comes out", "as named", "good", "one picture", "none", "us"
+)
 Exported = tuple[Path, nn.Module]
 
 
@@ -84,7 +91,7 @@ def exported(
         if (format, precision) not in made:
             path = folder / f"{precision}{FORMATS[format].suffix}"
             calibration = [noisy(image, seed) for seed, image in enumerate(clean)]
-            made[format, precision] = path, export_network(network, format, precision, path, SIZE, calibration)
+            made[format, precision] = path, export_network(network, format, precision, path, SIZE, calibration, ABOUT)
         return made[format, precision]
 
     return get
@@ -108,6 +115,7 @@ def test_file_agrees_with_its_network_and_enhances(
     assert parity.images == 3
     assert runtime.size == (None if format == "onnx" else SIZE)
     assert runtime.blueprint == network.blueprint
+    assert runtime.about == ABOUT.to_json()
     assert isinstance(module, GraphModule) == (precision == "int8")
     with torch.no_grad():
         float_quality = psnr(torch.cat([network(image) for image in inputs]), torch.cat(clean))
@@ -119,7 +127,10 @@ def test_file_agrees_with_its_network_and_enhances(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "precision", "head"),
-    [*((*pair, "conv3x3") for pair in PAIRS), *((format, "int8", "gated") for format in FORMATS)],
+    [
+        *((*pair, "conv3x3") for pair in PAIRS if pair[1] != "float16"),
+        *((format, "int8", "gated") for format, precision in PAIRS if precision == "int8"),
+    ],
 )
 def test_file_of_a_network_on_cells_of_pixels_agrees_with_it(
     format: str, precision: str, head: str, gathering: dict[str, LPIENet], clean: list[Tensor], tmp_path: Path
@@ -135,13 +146,120 @@ def test_file_of_a_network_on_cells_of_pixels_agrees_with_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", FORMATS["onnx"].precisions)
 def test_onnx_file_serves_any_size(precision: str, exported: Callable[[str, str], Exported]) -> None:
     path, module = exported("onnx", precision)
     runtime = load(path)
     image = noisy(photograph(), 1)
     check(runtime, module, [image[..., :96, :40], image[..., :24, :136]])
     assert enhance(runtime, image[..., :37, :51]).shape == (1, 3, 37, 51)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_litert_file_is_channels_last_and_its_tensors_have_short_names(
+    precision: str, exported: Callable[[str, str], Exported]
+) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(exported("litert", precision)[0]))
+    runner = interpreter.get_signature_runner()
+    assert {name: [*given["shape"]] for name, given in runner.get_input_details().items()} == {"image": [1, *SIZE, 3]}
+    assert {name: [*given["shape"]] for name, given in runner.get_output_details().items()} == {
+        "enhanced": [1, *SIZE, 3]
+    }
+    names = [tensor["name"] for tensor in interpreter.get_tensor_details()]
+    assert max(map(len, names)) <= len("enhanced")
+    assert b"search_spaces" not in exported("litert", precision)[0].read_bytes()
+
+
+@pytest.mark.slow
+def test_float16_file_holds_every_convolution_s_weights_in_16_bits(
+    exported: Callable[[str, str], Exported], network: LPIENet
+) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    def weights(precision: str, kind: int, type: str) -> list[float]:
+        content = exported("litert", precision)[0].read_bytes()
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        held = [model.buffers[tensor.buffer].data for tensor in model.subgraphs[0].tensors if tensor.type == kind]
+        return sorted(value for data in held if data is not None for value in data.view(type).tolist())
+
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    wanted = torch.cat([module.weight.detach().half().flatten() for module in convolutions])
+    assert weights("float16", schema.TensorType.FLOAT16, "float16") == sorted(wanted.tolist())
+    assert weights("float", schema.TensorType.FLOAT16, "float16") == []
+    with torch.no_grad():
+        for module, rounded in zip(convolutions, wanted.split([m.weight.numel() for m in convolutions]), strict=True):
+            assert (rounded.view(module.weight.shape) - module.weight).abs().max() <= module.weight.abs().max() / 2**11
+
+
+@pytest.mark.slow
+def test_a_channels_first_litert_file_of_an_older_version_runs(tmp_path: Path, clean: list[Tensor]) -> None:
+    import litert_torch
+
+    convolution = nn.Conv2d(3, 3, 3, padding=1).eval()
+    litert_torch.convert(convolution, (torch.zeros(1, 3, 16, 24),)).export(str(tmp_path / "old.tflite"))
+    runtime = load(tmp_path / "old.tflite")
+    image = clean[0][..., :16, :24]
+    assert (runtime.size, runtime.blueprint, runtime.about) == ((16, 24), None, {})
+    with torch.no_grad():
+        assert (runtime(image) - convolution(image)).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+def test_onnx_and_litert_files_describe_themselves_where_viewers_look(
+    exported: Callable[[str, str], Exported],
+) -> None:
+    import onnx
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = onnx.load(exported("onnx", "float")[0]).graph
+    assert (graph.input[0].doc_string, graph.output[0].doc_string) == (ABOUT.input, ABOUT.output)
+    model = schema.Model.GetRootAs(exported("litert", "float16")[0].read_bytes(), 0)
+    assert model.Description().decode() == ABOUT.text()
+
+
+@pytest.mark.slow
+def test_core_ml_file_computes_in_float16_names_its_images_and_describes_itself(
+    network: LPIENet, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    coremltools = pytest.importorskip("coremltools")
+    path = tmp_path / "network.mlpackage"
+    export_network(network, "coreml", "float16", path, SIZE, about=ABOUT)
+    assert capfd.readouterr().out == ""
+    assert [made.name for made in tmp_path.iterdir()] == ["network.mlpackage"]
+    model = coremltools.models.MLModel(str(path), skip_model_load=True)
+    description = model.get_spec().description
+    assert [(part.name, [*part.type.multiArrayType.shape]) for part in (*description.input, *description.output)] == [
+        ("image", [1, 3, *SIZE]),
+        ("enhanced", [1, 3, *SIZE]),
+    ]
+    assert (model.license, model.author, model.input_description["image"]) == ("none", "us", ABOUT.input)
+    assert Blueprint.from_json(json.loads(model.user_defined_metadata["lpienas.blueprint"])) == network.blueprint
+    assert json.loads(model.user_defined_metadata["lpienas.about"]) == ABOUT.to_json()
+    (block,) = model.get_spec().mlProgram.functions["main"].block_specializations.values()
+    outputs = [output for operation in block.operations if operation.type == "conv" for output in operation.outputs]
+    assert {output.type.tensorType.dataType for output in outputs} == {coremltools.proto.MIL_pb2.DataType.FLOAT16}
+    content = b"".join(file.read_bytes() for file in path.rglob("*") if file.is_file())
+    assert str(Path(__file__).parent.parent).encode() not in content
+
+
+@pytest.mark.skipif(system() == "Darwin", reason="it runs there")
+def test_core_ml_file_is_said_to_run_on_macos_only(tmp_path: Path) -> None:
+    (tmp_path / "network.mlpackage").mkdir()
+    with pytest.raises(ValueError, match="run on macOS only"):
+        load(tmp_path / "network.mlpackage")
+
+
+def test_a_missing_coremltools_is_an_error_that_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(Blueprint.from_genotype(Genotype((Stage(depth=1, width=4),) * 5)), seed=0)
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    with pytest.raises(ImportError, match=r"pip install 'lpienas\[coreml\]'"):
+        export_network(network, "coreml", "float", tmp_path / "a.mlpackage", SIZE)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -212,6 +330,9 @@ def test_unknown_suffix_and_missing_file_are_errors(tmp_path: Path) -> None:
     [
         ("tflite", "float", "a.tflite", SIZE, "must be one of onnx, litert, executorch"),
         ("onnx", "int4", "a.onnx", SIZE, "must be one of float, int8"),
+        ("onnx", "float16", "a.onnx", SIZE, "of onnx must be one of float, int8"),
+        ("coreml", "int8", "a.mlpackage", SIZE, "of coreml must be one of float, float16"),
+        ("coreml", "float", "a.mlpackage", None, "has one size"),
         ("litert", "float", "a.onnx", SIZE, "must end in .tflite"),
         ("executorch", "float", "a.pte", (64, 66), "multiples of 8"),
         ("litert", "float", "a.tflite", None, "has one size"),

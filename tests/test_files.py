@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from results.files import (
+    bytes_of,
+    folder_written_whole,
     has_network,
     load_network,
     read_json,
+    remove,
     save_network,
     write_json,
     write_tensors,
@@ -63,6 +66,45 @@ def test_an_exception_while_writing_a_new_file_leaves_nothing(tmp_path):
 def test_a_written_file_can_be_read_by_others(tmp_path):
     write_json(tmp_path / "value.json", {})
     assert stat.S_IMODE((tmp_path / "value.json").stat().st_mode) == 0o644
+
+
+def test_a_folder_takes_the_place_of_the_older_one_whole_and_can_be_read_by_others(tmp_path):
+    path = tmp_path / "network.mlpackage"
+    for name in ("older", "newer"):
+        with folder_written_whole(path) as temporary:
+            (temporary / "inner").mkdir(parents=True, mode=0o700)
+            (temporary / "inner" / name).write_text("12345")
+            (temporary / "inner" / name).chmod(0o600)
+            assert name == "older" or [file.name for file in path.rglob("*er")] == ["inner", "older"]
+    assert sorted(made.relative_to(tmp_path).as_posix() for made in tmp_path.rglob("*")) == [
+        "network.mlpackage",
+        "network.mlpackage/inner",
+        "network.mlpackage/inner/newer",
+    ]
+    assert [stat.S_IMODE(made.stat().st_mode) for made in sorted(path.rglob("*"))] == [0o755, 0o644]
+    assert bytes_of(path) == 5
+    remove(path)
+    remove(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def interrupted_folder(path):
+    with folder_written_whole(path) as temporary:
+        temporary.mkdir()
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+
+
+def test_an_exception_while_writing_a_folder_leaves_the_old_one_and_no_temporary(tmp_path):
+    path = tmp_path / "network.mlpackage"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_folder(path)
+    assert sorted(made.relative_to(tmp_path).as_posix() for made in tmp_path.rglob("*")) == [
+        "network.mlpackage",
+        "network.mlpackage/old",
+    ]
 
 
 def test_the_temporary_file_keeps_the_suffix_that_formats_are_guessed_from(tmp_path):

@@ -1,10 +1,29 @@
+"""Ship: workers that end with their parent, names, and no file without the word of its own runtime."""
+
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from compress.ship import file_name
+import pytest
+import torch
 
+import compress.ship as ship_module
+from compress.card import about_of
+from compress.export.parity import ParityError
+from compress.latency import _write_onnx_by_tracing
+from compress.ship import file_name
+from nas.task.device import Device
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from results.files import fingerprint, load_network, save_network
+from results.progress import Silent
+from results.run import Run
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+SCORES = {"ssim": 0.9, "psnr": 30.0, "made_by": "trained"}
 ROOT = Path(__file__).parent.parent
 PARENT = """
 import os, sys, time
@@ -18,6 +37,23 @@ if __name__ == "__main__":
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(600)
 """
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def compressed(tmp_path) -> Run:
+    """A run that was compressed without int8."""
+    run = Run(tmp_path / "run")
+    genotype = Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+    save_network(run.network("float"), build(Blueprint.from_genotype(genotype), seed=0))
+    run.describe({"seed": 0})
+    run.summarize(scores={"float": SCORES}, ssim_definition="SSIM as defined")
+    return run
 
 
 def is_running(pid: int) -> bool:
@@ -44,3 +80,96 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
 def test_a_file_is_named_by_precision_and_by_size_where_it_has_one():
     assert file_name("litert", "int8", (480, 640)) == "lpienet_int8_480x640.tflite"
     assert file_name("onnx", "float", (480, 640)) == "lpienet_float.onnx"
+
+
+def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once():
+    asked = list(ship_module._asked(("onnx", "executorch"), [(1080, 1920), (20, 30), (24, 32)]))
+    assert asked == [
+        ("onnx", (1080, 1920), "float"),
+        ("onnx", (1080, 1920), "int8"),
+        ("executorch", (1080, 1920), "float"),
+        ("executorch", (1080, 1920), "int8"),
+        ("executorch", (24, 32), "float"),
+        ("executorch", (24, 32), "int8"),
+    ]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.01])
+def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(scale, compressed, task, monkeypatch):
+    def export(network, format, precision, path, size, calibration, about):
+        _write_onnx_by_tracing(network, path)
+        with torch.no_grad():
+            next(network.parameters()).mul_(scale)
+        return network
+
+    monkeypatch.setattr(ship_module, "export_network", export)
+    about = about_of(load_network(compressed.network("float")).blueprint, "onnx", "float", SCORES, task, "free")
+    path = compressed.exported / "lpienet_float.onnx"
+    compressed.exported.mkdir()
+    job = ship_module._Job(
+        compressed.network("float"), "weights", "onnx", "float", path, (64, 64), about, (), task.validation
+    )
+    if scale == 1:
+        figures = ship_module._export(job)
+        assert (figures["runtime"], figures["layout"], figures["size"]) == ("ONNX Runtime", "NCHW", "any")
+        assert figures["bytes"] == path.stat().st_size
+    else:
+        with pytest.raises(ParityError):
+            ship_module._export(job)
+    assert [made.name for made in compressed.exported.iterdir()] == ([path.name] if scale == 1 else [])
+
+
+def test_a_file_is_made_again_only_when_its_weights_or_its_words_change(compressed, task, monkeypatch):
+    asked = []
+
+    def as_made(pool, jobs):
+        asked.append([job.path.name for job in jobs])
+        for job in jobs:
+            job.path.write_bytes(b"made")
+            yield (
+                job,
+                ship_module._NOT_RUN
+                | {
+                    "format": job.format,
+                    "precision": job.precision,
+                    "layout": "NHWC",
+                    "size": list(job.size),
+                    "bytes": 4,
+                    "made_from": job.made_from,
+                    "says": fingerprint(job.about.to_json()),
+                },
+            )
+
+    monkeypatch.setattr(ship_module, "_as_made", as_made)
+    for sizes, licence in (([(8, 8)], "free"), ([(8, 8), (8, 16)], None), ([(8, 8)], "not free")):
+        exported = ship_module.ship(compressed, task, ("litert",), sizes, 0, 1, Silent(), licence)
+    assert asked == [
+        ["lpienet_float_8x8.tflite", "lpienet_float16_8x8.tflite"],
+        ["lpienet_float_8x16.tflite", "lpienet_float16_8x16.tflite"],
+        ["lpienet_float_8x8.tflite", "lpienet_float16_8x8.tflite"],
+    ]
+    assert set(exported) == {
+        f"lpienet_{precision}_{size}.tflite" for precision in ("float", "float16") for size in ("8x8", "8x16")
+    }
+
+
+def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):
+    def export(network, format, precision, path, size, calibration, about):
+        path.mkdir()
+        (path / "weights").write_bytes(b"12345")
+        return network
+
+    monkeypatch.setattr(ship_module, "export_network", export)
+    monkeypatch.setitem(ship_module.FORMATS, "coreml", replace(ship_module.FORMATS["coreml"], system="elsewhere"))
+    about = about_of(load_network(compressed.network("float")).blueprint, "coreml", "float", SCORES, task, "free")
+    path = compressed.exported / "lpienet_float_8x8.mlpackage"
+    path.mkdir(parents=True)
+    (path / "older").touch()
+    job = ship_module._Job(
+        compressed.network("float"), "weights", "coreml", "float", path, (8, 8), about, (), task.validation
+    )
+    figures = ship_module._export(job)
+    assert (figures["runtime"], figures["ssim"], figures["parity"], figures["bytes"]) == (None, None, None, 5)
+    assert [inner.name for inner in path.iterdir()] == ["weights"]
+    assert [made.name for made in compressed.exported.iterdir()] == [path.name]
+    assert ship_module._line(path.name, figures).endswith("KiB, converted, not run on this platform")

@@ -6,14 +6,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compress.export.about import About, to_text
 from compress.quiet import quiet
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 
 BLUEPRINT_METHOD = "blueprint"  # returns the JSON's bytes, (n,) uint8
+ABOUT_METHOD = "about"  # the same
 
 
-def write_executorch(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
+def write_executorch(
+    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
     """`module` (a float network or its int8 graph with folded weights) at `size` (height, width).
 
     Input and output are (1, 3, height, width) float32, contiguous. Raises ValueError without a size, ImportError when
@@ -30,13 +34,15 @@ def write_executorch(module: nn.Module, blueprint: Blueprint, size: tuple[int, i
     except ImportError as error:
         raise ImportError(f"ExecuTorch export needs {error.name}: pip install executorch") from error
 
-    text = torch.tensor(list(json.dumps(blueprint.to_json()).encode()), dtype=torch.uint8)
+    constants = {BLUEPRINT_METHOD: _bytes(json.dumps(blueprint.to_json())), ABOUT_METHOD: _bytes(to_text(about))}
     with quiet(), written_whole(path) as temporary:
         # The example must be contiguous: the file keeps its order of dimensions, and XNNPACK fails on any other.
         program = torch.export.export(module, (torch.zeros(1, 3, *size),))
         # ELU: the delegate has it, in float and int8, but 1.5.1 leaves it out of the list it partitions by.
         partitioner = XnnpackPartitioner(configs=[*ALL_PARTITIONER_CONFIGS, EluConfig])
-        lowered = to_edge_transform_and_lower(
-            program, partitioner=[partitioner], constant_methods={BLUEPRINT_METHOD: text}
-        )
+        lowered = to_edge_transform_and_lower(program, partitioner=[partitioner], constant_methods=constants)
         temporary.write_bytes(lowered.to_executorch().buffer)
+
+
+def _bytes(text: str) -> torch.Tensor:
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)

@@ -1,20 +1,33 @@
-"""Formats: from a network to a file, float or int8, in one call."""
+"""Formats: from a network to a file, float, float16 or int8, in one call."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from platform import system
+from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
+from compress.export.about import About
+from compress.export.coreml_file import write_coreml, write_coreml_float16
 from compress.export.executorch_file import write_executorch
-from compress.export.litert_file import write_litert
+from compress.export.litert_file import write_litert, write_litert_float16
 from compress.export.onnx_file import write_onnx
 from compress.quantize import post_training_quantize
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
 
-PRECISIONS = ("float", "int8")
+PRECISIONS = ("float", "float16", "int8")
+
+
+class Write(Protocol):
+    """Writes a module to a file; see `export_network`."""
+
+    def __call__(
+        self, module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +37,51 @@ class Format:
     suffix: str
     any_size: bool  # one file serves every image size
     folds_weights: bool  # takes an int8 graph whose weights are integers already
-    write: Callable[[nn.Module, Blueprint, tuple[int, int] | None, Path], None]
+    layout: str  # of images: NCHW or NHWC
+    writers: dict[str, Write]  # by precision
+    system: str | None = None  # the one that can run it, as platform.system() says; None: all
+    half_arithmetic: bool = False  # a float16 file computes in float16; else only its weights are kept so
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        return tuple(self.writers)
+
+    @property
+    def runs_here(self) -> bool:
+        return self.system in (None, system())
 
 
 FORMATS = {
-    "onnx": Format(".onnx", any_size=True, folds_weights=True, write=write_onnx),
-    "litert": Format(".tflite", any_size=False, folds_weights=False, write=write_litert),
-    "executorch": Format(".pte", any_size=False, folds_weights=True, write=write_executorch),
+    "onnx": Format(
+        ".onnx",
+        any_size=True,
+        folds_weights=True,
+        layout="NCHW",
+        writers={"float": write_onnx, "int8": write_onnx},
+    ),
+    "litert": Format(
+        ".tflite",
+        any_size=False,
+        folds_weights=False,
+        layout="NHWC",
+        writers={"float": write_litert, "float16": write_litert_float16, "int8": write_litert},
+    ),
+    "executorch": Format(
+        ".pte",
+        any_size=False,
+        folds_weights=True,
+        layout="NCHW",
+        writers={"float": write_executorch, "int8": write_executorch},
+    ),
+    "coreml": Format(
+        ".mlpackage",
+        any_size=False,
+        folds_weights=False,
+        layout="NCHW",
+        writers={"float": write_coreml, "float16": write_coreml_float16},
+        system="Darwin",
+        half_arithmetic=True,
+    ),
 }
 
 
@@ -41,19 +92,21 @@ def export_network(
     path: Path,
     size: tuple[int, int] | None = None,
     calibration: Sequence[Tensor] = (),
+    about: About | None = None,
     in_float: Collection[str] = (),
 ) -> nn.Module:
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
     `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
-    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of). Raises ValueError for an
-    unknown word or layer, a wrong suffix or a size not divisible by 8.
+    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of); `about` is kept in the file.
+    Of float16 the module returned has the rounded weights, so that the file can be held to all its digits. Raises
+    ValueError for an unknown word or layer, a wrong suffix or a size not divisible by 8.
     """
     if format not in FORMATS:
         raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision = {precision!r}: must be one of {', '.join(PRECISIONS)}")
     chosen = FORMATS[format]
+    if precision not in chosen.writers:
+        raise ValueError(f"precision = {precision!r}: of {format} must be one of {', '.join(chosen.writers)}")
     if path.suffix != chosen.suffix:
         raise ValueError(f"path = {path}: a file of format {format} must end in {chosen.suffix}")
     if size is not None and (min(size) < STRIDE or any(side % STRIDE for side in size)):
@@ -65,5 +118,15 @@ def export_network(
     if precision == "int8":
         images = [image.cpu() for image in calibration]
         module = post_training_quantize(source, images, fold_weights=chosen.folds_weights, in_float=in_float)
-    chosen.write(module, network.blueprint, size, path)
+    elif precision == "float16":
+        round_weights(source)
+    chosen.writers[precision](module, network.blueprint, size, path, about)
     return module
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round the weights of all convolutions to float16, as a file keeps them; biases stay, being few."""
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.copy_(module.weight.half().float())

@@ -1,23 +1,70 @@
-"""LiteRT (.tflite): one file a size, float or int8."""
+"""LiteRT (.tflite): one file a size, float, float16 or int8, channels-last as phones want it."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from compress.export.about import KEY, About, to_text
 from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 
 
-def write_litert(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
+def write_litert(
+    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
     """`module` (a float network or its int8 graph with unfolded weights) at `size` (height, width).
 
-    Input and output are (1, 3, height, width) float32. Raises ValueError without a size, ImportError when
-    litert-torch is missing.
+    Input `image` and output `enhanced` are (1, height, width, 3) float32. Raises ValueError without a size,
+    ImportError when litert-torch is missing.
     """
+    content = _described(_converted(module, size), blueprint, about)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_litert_float16(
+    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
+    """As `write_litert`, of a float network; its convolutions' weights are kept as float16, which halves them.
+
+    A DEQUANTIZE operator behind each is LiteRT's own way: XNNPACK unpacks them once, when the file is opened, and a
+    GPU delegate takes them as they are.
+    """
+    converted = _converted(module, size)
+    try:
+        with quiet():
+            from ai_edge_quantizer import qtyping
+            from ai_edge_quantizer.algorithm_manager import AlgorithmName
+            from ai_edge_quantizer.quantizer import Quantizer
+            from ai_edge_quantizer.recipe_manager import RecipeManager
+    except ImportError as error:
+        raise ImportError(f"float16 LiteRT export needs {error.name}: pip install ai-edge-quantizer") from error
+
+    recipe = RecipeManager()
+    recipe.add_quantization_config(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=AlgorithmName.FLOAT_CASTING,
+    )
+    with quiet(), redirect_stdout(sys.stderr):
+        cast = Quantizer(converted, recipe.get_quantization_recipe()).quantize().quantized_model
+    content = _described(bytes(cast), blueprint, about)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
     if size is None:
         raise ValueError("a LiteRT file has one size: give size=(height, width), multiples of 8")
     try:
@@ -34,24 +81,40 @@ def write_litert(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] 
         pt2e_quantizer=PT2EQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     )
     is_int8 = isinstance(module, torch.fx.GraphModule)
-    with quiet(), written_whole(path) as temporary:
+    channels_last = litert_torch.to_channel_last_io(module, args=[0], outputs=[0])
+    channels_last.training = False  # not by eval(), which an int8 graph refuses
+    with quiet():
         converted = litert_torch.convert(
-            module, (torch.zeros(1, 3, *size),), quant_config=integer_kernels if is_int8 else None
+            channels_last, (torch.zeros(1, *size, 3),), quant_config=integer_kernels if is_int8 else None
         )
-        temporary.write_bytes(_with_metadata(converted.model_content(), BLUEPRINT_KEY, blueprint))
+        content: bytes = converted.model_content()
+    return content
 
 
-def _with_metadata(content: bytes, name: str, blueprint: Blueprint) -> bytes:
-    """The flatbuffer `content` with the blueprint among its named metadata."""
+def _described(content: bytes, blueprint: Blueprint, about: About | None) -> bytes:
+    """The flatbuffer `content` with what it is among its named metadata, and with short names of its tensors.
+
+    A name is the path of a torch module, repeated for all that was fused: two thirds of a small network's file.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(json.dumps(blueprint.to_json()).encode())
-    entry.name, entry.buffer = name, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content) + len(buffer.data))
+    model.description = "LPIENet" if about is None else about.text()
+    for key, text in ((BLUEPRINT_KEY, json.dumps(blueprint.to_json())), (KEY, to_text(about))):
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = list(text.encode())
+        entry.name, entry.buffer = key, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata = [*(model.metadata or []), entry]
+    (graph,), (signature,) = model.subgraphs, model.signatureDefs
+    for number, tensor in enumerate(graph.tensors):
+        tensor.name = str(number)  # distinct: some delegates' compilers look tensors up by name
+    for name, (index,), (end,) in (
+        ("image", graph.inputs, signature.inputs),
+        ("enhanced", graph.outputs, signature.outputs),
+    ):
+        graph.tensors[index].name = end.name = name
+    builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+from compress.export.about import KEY, About, to_text
 from compress.quiet import quiet
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
@@ -15,7 +16,9 @@ from search_spaces.sides import STRIDE
 BLUEPRINT_KEY = "lpienas.blueprint"  # of the JSON in the file's metadata
 
 
-def write_onnx(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path) -> None:
+def write_onnx(
+    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
     """`module` (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W) float32.
 
     H and W are any multiples of 8, so `size` is not used. Raises ImportError when onnx or onnxscript is missing.
@@ -40,7 +43,10 @@ def write_onnx(module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | 
     assert program is not None
     model = program.model_proto
     _forget_origin(model)
-    onnx.helper.set_model_props(model, {BLUEPRINT_KEY: json.dumps(blueprint.to_json())})
+    onnx.helper.set_model_props(model, {BLUEPRINT_KEY: json.dumps(blueprint.to_json()), KEY: to_text(about)})
+    if about is not None:
+        model.doc_string = about.text()
+        model.graph.input[0].doc_string, model.graph.output[0].doc_string = about.input, about.output
     with written_whole(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 

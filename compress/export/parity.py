@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from compress.runtimes import Runtime
 from compress.tiles import fitted
 
-FLOAT_DIFFERENCE = 1e-4  # largest allowed; 3e-7 was measured in all three formats
+# Largest allowed; 3e-7 was measured in all three formats. Also where weights are kept in float16: the file is compared
+# with the network of the rounded weights (which differ from the float network by 1.2e-4 to 2.5e-4, seven networks).
+FLOAT_DIFFERENCE = 1e-4
+# Largest allowed of a file that also computes in float16. torch's float16 differs by 6e-4 to 9e-4 on a noisy photograph
+# (seven trained networks); Core ML was not at hand to be measured.
+HALF_DIFFERENCE = 5e-3
 # Least PSNR between file and torch int8 graph, in dB. Rounding ties fall differently in each runtime and then spread,
 # so equal pixels cannot be asked for. Measured on noisy photographs, four trained networks (8 to 64 channels, ELU and
 # ReLU): ONNX Runtime 50.6 to 53.3, LiteRT 45.8 to 60.5, ExecuTorch 50.6 to 61.9; the int8 graph itself is 45 to 49 from
@@ -33,11 +38,11 @@ class Parity:
     psnr_db: float  # between the two outputs, peak 1; infinite when they are equal
 
 
-def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor]) -> Parity:
+def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed: float = FLOAT_DIFFERENCE) -> Parity:
     """Compare `runtime` with `module` (what `export_network` returned) on `images` (1, 3, H, W) in [0, 1], any size.
 
-    Images are cropped and padded to the file's size. Use photographs: noise and constant images hide wrong scales.
-    Raises ParityError, and ValueError without images.
+    `allowed` is the largest difference of a float file. Images are cropped and padded to the file's size. Use
+    photographs: noise and constant images hide wrong scales. Raises ParityError, and ValueError without images.
     """
     if not images:
         raise ValueError("images is empty: parity needs at least one photograph")
@@ -58,10 +63,10 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor]) -> Pari
             f"the int8 file in {runtime.name} is {parity.psnr_db:.1f} dB from its int8 graph (at least {INT8_PSNR} dB "
             f"allowed; mean difference {parity.mean_difference:.5f}): a scale was lost in conversion, do not ship it"
         )
-    if not is_int8 and not parity.max_difference <= FLOAT_DIFFERENCE:
+    if not is_int8 and not parity.max_difference <= allowed:
         raise ParityError(
             f"the float file in {runtime.name} differs from its network by up to {parity.max_difference:.2e} "
-            f"({FLOAT_DIFFERENCE:.0e} allowed): an operator was converted wrongly, do not ship it"
+            f"({allowed:.0e} allowed): an operator was converted wrongly, do not ship it"
         )
     return parity
 

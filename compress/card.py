@@ -1,0 +1,181 @@
+"""Card: what a run's exported files are, for whoever gets them: the model card, and what each file says of itself."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from compress.export.about import About, input_text, output_text
+from compress.export.formats import FORMATS
+from nas.task.task import Task
+from results.files import read_json, written_whole
+from results.run import Run, versions
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE, cost_of
+from search_spaces.units import format_macs
+
+NOT_RUN = "converted, not run on this platform"
+_VERSIONED = (
+    "lpienas", "torch", "torchao", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
+    "executorch", "coremltools",
+)  # fmt: skip
+
+
+def about_of(
+    blueprint: Blueprint, format: str, precision: str, scores: Mapping[str, Any], task: Task, licence: str
+) -> About:
+    """What a file of a network says of itself; `scores` are those of the network before it is written."""
+    layout = FORMATS[format].layout
+    return About(
+        network=f"LPIENet that enhances photographs: {_size_text(blueprint)}",
+        input=input_text(layout),
+        output=output_text(layout),
+        precision=precision,
+        quality=f"SSIM {scores['ssim']:.4f}, PSNR {scores['psnr']:.2f} dB on {len(task.validation)} validation "
+        f"photographs in PyTorch, before it became this file (the photographs themselves: SSIM {task.input.ssim:.4f}, "
+        f"PSNR {task.input.psnr:.2f} dB)",
+        training=f"{_shortened(task.photos.source, task.settings.data)} {degradation(task)}",
+        licence=licence,
+        made_by=f"lpienas {versions()['lpienas']}",
+    )
+
+
+def degradation(task: Task) -> str:
+    """What the network learned to undo."""
+    pairs = sum(photo.degraded is not None for photo in task.photos.training)
+    if pairs == len(task.photos.training):
+        return "Degradation: that of the degraded sides of the pairs; nothing was added."
+    noise = task.settings.noise
+    return (
+        "Degradation: synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot "
+        f"from {noise.shot[0]} to {noise.shot[1]} and read from {noise.read[0]} to {noise.read[1]}, both moved by one "
+        "gain."
+    )
+
+
+def write_card(run: Run, task: Task, licence: str) -> Path:
+    """Write MODEL_CARD.md into the folder of the exported files, from the run's record; returns its path."""
+    path = run.card
+    lines = card(read_json(run.summary), read_json(run.folder / "run.json"), run, task, licence)
+    with written_whole(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: Task, licence: str) -> Iterator[str]:
+    """The lines of a model card; `summary` and `record` are the run's summary.json and run.json."""
+    exported: Mapping[str, Any] = summary["exported"]
+    data = task.settings.data
+    stages = {"float": ("float", "float16"), "quantized": ("int8",)}
+    yield from (
+        "# Model card",
+        "",
+        "An LPIENet: a small convolutional network that takes a degraded photograph and gives an enhanced one of the "
+        "same size.",
+        "",
+        "## Files",
+        "",
+        f"SSIM and PSNR of every file are measured in its own runtime, on {len(task.validation)} validation "
+        f"photographs; these themselves have SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB.",
+        "",
+        "| file | precision | size (height x width) | layout | bytes | SSIM | PSNR | runtime | from its network |",
+        "|---|---|---|---|---|---|---|---|---|",
+    )
+    yield from (_row(name, figures) for name, figures in sorted(exported.items()))
+    yield from (
+        "",
+        "The last column says how far a file's output lies from that of the PyTorch network that it came from: the "
+        "largest difference of a value in [0, 1], for int8 the PSNR between the two. float16 keeps the weights of "
+        "convolutions in 16 bits, and is compared with the network of the rounded weights.",
+        "",
+        f"{summary['ssim_definition']}.",
+        "",
+        "## Input and output",
+        "",
+    )
+    for layout in sorted({_layout(figures) for figures in exported.values()}):
+        yield f"- {input_text(layout)}; {output_text(layout)}."
+    yield from (
+        "- A file of one size takes images of exactly that size. `lpienas enhance FILE PHOTO` takes any photograph "
+        "through it, in overlapping tiles. ONNX files take any sides that are multiples of 8.",
+        "",
+        "## Network",
+        "",
+    )
+    for stage, precisions in stages.items():
+        if any(figures["precision"] in precisions for figures in exported.values()):
+            scores = summary["scores"][stage]
+            blueprint = Blueprint.from_json(read_json(run.network(stage).with_suffix(".json")))
+            how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
+            yield from (
+                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch SSIM {scores['ssim']:.4f}, "
+                f"PSNR {scores['psnr']:.2f} dB. Blueprint:",
+                "",
+                "```json",
+                json.dumps(blueprint.to_json()),
+                "```",
+                "",
+            )
+    yield from (
+        "## Training",
+        "",
+        _shortened(task.photos.source, data),
+        degradation(task),
+        "",
+        "## Limits",
+        "",
+        "- It undoes the degradation above and was judged by it. Other cameras, other noise and compressed photographs "
+        "were not measured.",
+        "- SSIM and PSNR compare with a clean photograph; they do not say whether details are true. It is not for "
+        "pictures that serve as evidence or diagnosis.",
+        "- Files were run on the processor of the machine that made them, not on a phone, a GPU or an NPU. A GPU "
+        "computes in float16 and may differ by more than the table says.",
+    )
+    if any(figures["runtime"] is None for figures in exported.values()):
+        yield f"- Files marked `{NOT_RUN}` were never run; `lpienas export` on macOS runs them."
+    yield from ("", "## Licence", "", licence, "", "## How it was made", "")
+    yield from (f"    {_public(entry['command'])}" for entry in record["commands"])
+    found = versions()
+    made_with = ", ".join(f"{name} {found[name]}" for name in _VERSIONED)
+    yield from ("", f"With {made_with}, on {record['platform']}.")
+
+
+def _row(name: str, figures: Mapping[str, Any]) -> str:
+    size = figures["size"] if isinstance(figures["size"], str) else "x".join(map(str, figures["size"]))
+    cells = [f"`{name}`", figures["precision"], size, _layout(figures), f"{figures['bytes']:,}"]
+    if figures["runtime"] is None:
+        return "| " + " | ".join([*cells, "", "", NOT_RUN, ""]) + " |"
+    parity = figures["parity"]
+    exact = parity["psnr_db"] is None
+    far = (
+        f"{parity['psnr_db']:.1f} dB"
+        if figures["precision"] == "int8" and not exact
+        else f"{parity['max_difference']:.1e}"
+    )
+    return (
+        "| "
+        + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far])
+        + " |"
+    )
+
+
+def _layout(figures: Mapping[str, Any]) -> str:
+    layout: str = figures.get("layout", "NCHW")  # all that versions before 2026-11-23 wrote
+    return layout
+
+
+def _size_text(blueprint: Blueprint) -> str:
+    cost = cost_of(blueprint, DEFAULT_SIZE)
+    return f"{cost.parameters:,} parameters, {format_macs(cost.macs)} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"
+
+
+def _public(command: str) -> str:
+    """`command` with the last name only of every path from the root."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in shlex.split(command))
+    return shlex.join(words)
+
+
+def _shortened(text: str, data: str | None) -> str:
+    """`text` with the folder of photographs by its last name only: files go to others, and its path is private."""
+    return text if data is None else text.replace(data, Path(data).name)

@@ -1,0 +1,52 @@
+"""About: what an exported file says of itself, in fields of text that every format has room for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+KEY = "lpienas.about"  # of these fields as one JSON object, in the metadata of a file
+NO_LICENCE = "not stated: ask whoever gave you this file"
+
+LAYOUTS = {"NCHW": "(1, 3, height, width)", "NHWC": "(1, height, width, 3)"}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the numbers mean that go in and come out, and what network it is. The file's own SSIM cannot be in it."""
+
+    network: str  # what it does, and its size and cost
+    input: str
+    output: str
+    precision: str
+    quality: str  # of the network before it was written to a file
+    training: str  # photographs and degradation
+    licence: str
+    made_by: str
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+    def text(self) -> str:
+        """One line a field, for formats that show a description."""
+        return "\n".join(f"{name}: {value}" for name, value in self.to_json().items())
+
+
+def input_text(layout: str) -> str:
+    """What a file takes; `layout` is a key of LAYOUTS."""
+    return f"image: RGB photograph, float32 {LAYOUTS[layout]} in [0, 1] (8-bit sRGB values divided by 255), {layout}"
+
+
+def output_text(layout: str) -> str:
+    """What a file gives."""
+    return f"enhanced: as the input, {layout}; values may lie a little outside [0, 1], so clip them"
+
+
+def to_text(about: About | None) -> str:
+    """What a file keeps under KEY."""
+    return json.dumps({} if about is None else about.to_json())
+
+
+def from_text(text: str | None) -> Mapping[str, str]:
+    """The fields that a file keeps under KEY; none in a file made elsewhere, or before there were any."""
+    found: dict[str, str] = json.loads(text) if text else {}
+    return found

@@ -1,0 +1,120 @@
+"""Card: every file with what it came to, what numbers mean, what was trained on, and no private path."""
+
+from dataclasses import replace
+
+import pytest
+
+from compress.card import NOT_RUN, about_of, card
+from nas.task.device import Device
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from results.files import save_network
+from results.run import Run
+from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import build
+from search_spaces.space import REFERENCE
+
+BLUEPRINT = Blueprint.from_genotype(REFERENCE)
+SCORES = {
+    "float": {"ssim": 0.91234, "psnr": 31.256, "made_by": "pruned"},
+    "quantized": {"ssim": 0.9, "psnr": 31.0, "method": "post-training quantization"},
+}
+PARITY = {"max_difference": 2.4e-7, "psnr_db": 140.0}
+RAN = {"ssim": 0.9111, "psnr": 31.2, "bytes": 12345, "parity": PARITY, "runtime": "LiteRT", "layout": "NHWC"}
+EXPORTED = {
+    "a.tflite": RAN | {"precision": "float16", "size": [1080, 1920]},
+    "b.onnx": RAN
+    | {"precision": "int8", "size": "any", "layout": "NCHW", "parity": {"max_difference": 0.1, "psnr_db": 51.26}},
+    "c.mlpackage": RAN
+    | {"precision": "float", "size": [8, 8], "layout": "NCHW", "parity": None, "runtime": None, "ssim": None},
+}
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    settings = TaskSettings(patch=32, batch=2, validation_side=64)
+    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    made = Run(tmp_path / "run")
+    for stage in SCORES:
+        save_network(made.network(stage), build(BLUEPRINT, seed=0))
+    return made
+
+
+def text_of(
+    run: Run, task: Task, exported=EXPORTED, licence="CC BY 4.0", commands=("lpienas export runs/night",)
+) -> str:
+    summary = {"exported": exported, "scores": SCORES, "ssim_definition": "SSIM as defined"}
+    record = {"commands": [{"at": "now", "command": command} for command in commands], "platform": "Linux"}
+    return "\n".join(card(summary, record, run, task, licence))
+
+
+def test_every_file_has_a_row_with_what_it_came_to_in_its_own_runtime(run, task):
+    rows = [line for line in text_of(run, task).splitlines() if line.startswith("| `")]
+    assert rows == [
+        "| `a.tflite` | float16 | 1080x1920 | NHWC | 12,345 | 0.9111 | 31.20 dB | LiteRT | 2.4e-07 |",
+        "| `b.onnx` | int8 | any | NCHW | 12,345 | 0.9111 | 31.20 dB | LiteRT | 51.3 dB |",
+        f"| `c.mlpackage` | float | 8x8 | NCHW | 12,345 |  |  | {NOT_RUN} |  |",
+    ]
+
+
+def test_a_file_that_never_ran_is_among_the_limits(run, task):
+    says = f"Files marked `{NOT_RUN}` were never run"
+    assert says in text_of(run, task)
+    assert says not in text_of(run, task, {"a.tflite": EXPORTED["a.tflite"]})
+
+
+def test_the_photographs_own_ssim_and_their_number_stand_beside_the_files(run, task):
+    text = text_of(run, task)
+    assert f"{len(task.validation)} validation photographs" in text
+    assert f"SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB" in text
+
+
+def test_the_network_is_given_with_its_cost_and_blueprint_for_each_stage_that_was_exported(run, task):
+    text = text_of(run, task)
+    assert text.count("133,652 parameters, 1.198 GMACs (2.396 GFLOPs) at 256x256") == 2
+    assert "the pruned network; in PyTorch SSIM 0.9123" in text
+    only_float = text_of(run, task, {"a.tflite": EXPORTED["a.tflite"]})
+    assert only_float.count("133,652 parameters") == 1
+    assert "post-training quantization" not in only_float
+
+
+def test_layouts_ranges_licence_and_commands_are_stated(run, task):
+    text = text_of(run, task)
+    for says in ("(1, height, width, 3) in [0, 1]", "(1, 3, height, width) in [0, 1]", "NHWC; enhanced", "clip"):
+        assert says in text
+    assert "## Licence\n\nCC BY 4.0\n" in text
+    assert "\n    lpienas export runs/night\n" in text
+
+
+def test_synthetic_noise_is_stated_with_its_ranges_and_pairs_with_none(run, task):
+    assert "shot from 0.005 to 0.02 and read from 0.005 to 0.02" in text_of(run, task)
+    pairs = tuple(replace(photo, degraded=photo.clean) for photo in task.photos.training)
+    text = text_of(run, replace(task, photos=replace(task.photos, training=pairs)))
+    assert "synthetic" not in text.replace(task.photos.source, "")
+    assert "degraded sides of the pairs" in text
+
+
+def test_the_path_of_the_photographs_is_not_given_away(run, task):
+    folder = "/home/somebody/night shots"
+    private = replace(
+        task,
+        settings=replace(task.settings, data=folder),
+        photos=replace(task.photos, source=f"Folder {folder} with 9 pairs of photos."),
+    )
+    text = text_of(run, private, commands=(f"lpienas search --out /home/somebody/runs/night --data '{folder}'",))
+    about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], private, "free")
+    assert "/home" not in text + about.text()
+    assert "Folder night shots with 9 pairs" in text
+    assert "Folder night shots with 9 pairs" in about.training
+
+
+def test_a_file_says_its_layout_precision_licence_and_the_quality_of_its_network(task):
+    about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], task, "free")
+    assert "(1, height, width, 3) in [0, 1]" in about.input
+    assert (about.precision, about.licence) == ("int8", "free")
+    assert about.quality.startswith(f"SSIM 0.9000, PSNR 31.00 dB on {len(task.validation)} validation photographs")
+    assert "133,652 parameters" in about.network
+    assert "(1, 3, height, width)" in about_of(BLUEPRINT, "onnx", "float", SCORES["float"], task, "free").input
