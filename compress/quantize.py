@@ -12,6 +12,7 @@ The annotation is ours and not a vendor's quantizer, because no vendor's fits al
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ _SHARING = (
     _ATEN.upsample_bilinear2d.vec,
     _ATEN.pixel_unshuffle.default,
     _ATEN.pixel_shuffle.default,
+    _ATEN.permute.default,
 )
 
 
@@ -111,8 +113,7 @@ class FakeQuantized(nn.Module):
 
 def _captured(network: LPIENet) -> GraphModule:
     """The operators of a copy of `network`, for any batch and sides; parameters keep their names."""
-    copy = LPIENet(network.blueprint).to(next(network.parameters()).device)
-    copy.load_state_dict(network.state_dict())
+    copy = deepcopy(network).to(memory_format=torch.contiguous_format)  # deep: it may be rewritten (compress.rewrite)
     # Traced at one size, and yet for all: no operator of an LPIENet records a size (upsampling records its factor).
     # Symbolic sides would give the same graph in three times the time.
     image = torch.zeros(2, 3, 4 * STRIDE, 5 * STRIDE, device=next(copy.parameters()).device)
