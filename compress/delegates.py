@@ -53,30 +53,32 @@ class Delegated:
         return asdict(self)
 
 
+_LITERT_GPU = """
+ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXP FULLY_CONNECTED LOGISTIC LSTM MAX_POOL_2D MAXIMUM
+MINIMUM MUL PAD PRELU RELU RELU6 RESHAPE RESIZE_BILINEAR SOFTMAX STRIDED_SLICE SUB TRANSPOSE_CONV
+"""
+_QNN = """
+Abs Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Clip Concat Conv ConvTranspose Cos DepthToSpace
+DequantizeLinear Div Elu Equal Exp Expand Flatten Floor Gather Gelu Gemm GlobalAveragePool Greater GreaterOrEqual
+GridSample HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
+LpNormalization MatMul Max MaxPool Min Mul Neg Not Or Prelu Pad Pow QuantizeLinear ReduceMax ReduceMean ReduceMin
+ReduceProd ReduceSum Relu Resize Round Sigmoid Sign Sin Slice Softmax SpaceToDepth Split Sqrt Squeeze Sub Tanh Tile TopK
+Transpose Unsqueeze Where
+"""
+
 DOCUMENTED = (
     Documented(
         "LiteRT GPU delegate",
         ".tflite",
         "TensorFlow Lite on GPU, `Supported ops` (tensorflow/lite/g3doc/performance/gpu_advanced.md)",
-        frozenset(
-            "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXP FULLY_CONNECTED LOGISTIC LSTM MAX_POOL_2D "
-            "MAXIMUM MINIMUM MUL PAD PRELU RELU RELU6 RESHAPE RESIZE_BILINEAR SOFTMAX STRIDED_SLICE SUB "
-            "TRANSPOSE_CONV".split()
-        ),
+        frozenset(_LITERT_GPU.split()),
     ),
     Documented(
         "QNN NPU by ONNX Runtime",  # which takes quantized files of one size only
         ".onnx",
         "ONNX Runtime, QNN execution provider, `Supported ONNX operators` "
         "(microsoft/onnxruntime, docs/execution-providers/QNN-ExecutionProvider.md)",
-        frozenset(
-            "Abs Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Clip Concat Conv ConvTranspose Cos "
-            "DepthToSpace DequantizeLinear Div Elu Equal Exp Expand Flatten Floor Gather Gelu Gemm GlobalAveragePool "
-            "Greater GreaterOrEqual GridSample HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Less "
-            "LessOrEqual Log LogSoftmax LpNormalization MatMul Max MaxPool Min Mul Neg Not Or Prelu Pad Pow "
-            "QuantizeLinear ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Resize Round Sigmoid Sign Sin Slice "
-            "Softmax SpaceToDepth Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Where".split()
-        ),
+        frozenset(_QNN.split()),
     ),
 )
 
@@ -134,6 +136,9 @@ class LargestActivation:
     def fits_float16(self) -> bool:
         return self.value < FLOAT16_LIMIT
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"float16_limit": FLOAT16_LIMIT, "fits_float16": self.fits_float16}
+
 
 def largest_activation(network: nn.Module, images: Iterable[Tensor]) -> LargestActivation:
     """Over all modules and `images` (B, 3, H, W) in [0, 1]; raises ValueError without images."""
@@ -159,8 +164,8 @@ def largest_activation(network: nn.Module, images: Iterable[Tensor]) -> LargestA
     return found
 
 
-def report_lines(files: Sequence[Delegated], largest: LargestActivation | None) -> list[str]:
-    """The report as text, one file after the other."""
+def report_lines(files: Sequence[Delegated], largest: Mapping[str, LargestActivation]) -> list[str]:
+    """The report as text, one file after the other, then the activations of each run's float network by its name."""
     lines = []
     for one in files:
         if one.partitions is None:
@@ -173,11 +178,11 @@ def report_lines(files: Sequence[Delegated], largest: LargestActivation | None) 
         for name, operators in one.documented.items():
             said = f"not on its list: {', '.join(operators)}" if operators else "all operators are on its list"
             lines.append(f"  {name}, by its documentation, not run: {said}")
-    if largest is not None:
-        verdict = "below" if largest.fits_float16 else "NOT below"
+    for run, found in largest.items():
+        verdict = "below" if found.fits_float16 else "NOT below"
         lines.append(
-            f"largest activation of the float network: {largest.value:.4g} in {largest.module}, {verdict} the limit of "
-            f"float16, {FLOAT16_LIMIT:.0f}"
+            f"{run}: largest activation on the validation photographs {found.value:.4g}, of {found.module}, {verdict} "
+            f"the limit of float16, {FLOAT16_LIMIT:.0f}"
         )
     return lines
 
@@ -193,7 +198,8 @@ def _read_executorch(path: Path) -> _Read:
     (plan,) = [plan for plan in program.execution_plan if plan.name == "forward"]
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
     # The schema's name ends in the overload that writes into memory given to it: aten::mean.out
-    outside = Counter(plan.operators[call.op_index].name.split(".")[0] for call in calls if isinstance(call, KernelCall))
+    kernels = [plan.operators[call.op_index].name for call in calls if isinstance(call, KernelCall)]
+    outside = Counter(name.partition(".")[0] for name in kernels)
     return sum(isinstance(call, DelegateCall) for call in calls), outside, None
 
 

@@ -93,7 +93,7 @@ class _PooledMaximum(nn.Module):
 
 class _Exponential(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x) + (torch.exp(torch.clamp(x, max=0.0)) - 1)  # either side is exactly 0 where x is the other's
+        return torch.relu(x) + (torch.exp(torch.clamp(x, max=0.0)) - 1)  # one of the two terms is exactly 0
 
 
 def _on_pixels(convolution: nn.Module, cell: int) -> nn.Conv2d:
@@ -105,7 +105,8 @@ def _on_pixels(convolution: nn.Module, cell: int) -> nn.Conv2d:
     with torch.no_grad():
         # Row r of the cell that the kernel's row k looks at is row cell * k + r of the pixels' kernel: a pixel shuffle.
         pixels.weight.copy_(F.pixel_shuffle(convolution.weight, cell))
-        assert convolution.bias is not None and pixels.bias is not None
+        assert convolution.bias is not None
+        assert pixels.bias is not None
         pixels.bias.copy_(convolution.bias)
     return pixels
 

@@ -114,5 +114,5 @@ def test_an_activation_that_is_no_number_does_not_fit() -> None:
 
 
 def test_the_report_says_whether_float16_holds() -> None:
-    assert "below the limit of float16, 65504" in report_lines([], LargestActivation("encoder1", 12.0))[0]
-    assert "NOT below" in report_lines([], LargestActivation("encoder1", 70000.0))[0]
+    assert "below the limit of float16, 65504" in report_lines([], {"night": LargestActivation("encoder1", 12.0)})[0]
+    assert "NOT below" in report_lines([], {"night": LargestActivation("encoder1", 70000.0)})[0]
