@@ -106,6 +106,8 @@ def latency_cost(
         "threads": threads,
         "processor": processor(),
     }
+    if rewrites := FORMATS[runtime].rewrites.get(precision):
+        made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
 
     def cost(blueprint: Blueprint) -> Latency:
         key = made_by | {"blueprint": blueprint.to_json()}

@@ -113,7 +113,8 @@ class FakeQuantized(nn.Module):
 
 def _captured(network: LPIENet) -> GraphModule:
     """The operators of a copy of `network`, for any batch and sides; parameters keep their names."""
-    copy = deepcopy(network).to(memory_format=torch.contiguous_format)  # deep: it may be rewritten (compress.rewrite)
+    # A deep copy, and not one built from the blueprint: the network may be rewritten (compress.rewrite).
+    copy: LPIENet = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Traced at one size, and yet for all: no operator of an LPIENet records a size (upsampling records its factor).
     # Symbolic sides would give the same graph in three times the time.
     image = torch.zeros(2, 3, 4 * STRIDE, 5 * STRIDE, device=next(copy.parameters()).device)

@@ -56,7 +56,8 @@ def ship(
     for format, precision in product(formats, precisions):
         made_from = network_fingerprint(run.network(PRECISIONS[precision]))
         path = run.exported / file_name(format, precision, size)
-        if exported.get(path.name, {}).get("made_from") == made_from:
+        known = exported.get(path.name, {})
+        if known.get("made_from") == made_from and known.get("rewrites", []) == _rewrites(format, precision):
             watcher.say(_line(path.name, exported[path.name]))
         else:
             network = run.network(PRECISIONS[precision])
@@ -132,6 +133,7 @@ def _export(job: _Job) -> dict[str, Any]:
     return {
         "format": job.format,
         "precision": job.precision,
+        "rewrites": _rewrites(job.format, job.precision),
         "runtime": runtime.name,
         "size": _size_of(runtime),
         "bytes": job.path.stat().st_size,
@@ -139,6 +141,10 @@ def _export(job: _Job) -> dict[str, Any]:
         **quality.to_json(),
         "made_from": job.made_from,
     }
+
+
+def _rewrites(format: str, precision: str) -> list[str]:
+    return list(FORMATS[format].rewrites.get(precision, ()))
 
 
 def _size_of(runtime: Runtime) -> list[int] | str:
