@@ -31,23 +31,22 @@ class Format:
 
 
 FORMATS = {
-    "onnx": Format(".onnx", any_size=True, folds_weights=True, write=write_onnx),
+    "onnx": Format(
+        ".onnx", any_size=True, folds_weights=True, write=write_onnx, rewrites={"float": ("cells-as-strides",)}
+    ),
     "litert": Format(
         ".tflite",
         any_size=False,
         folds_weights=False,
         write=write_litert,
-        rewrites={"float": ("mean-as-convolution", "elu-as-exp", "cells-as-strides")},
+        rewrites={"float": ("mean-as-convolution", "elu-as-exp")},
     ),
     "executorch": Format(
         ".pte",
         any_size=False,
         folds_weights=True,
         write=write_executorch,
-        rewrites={
-            "float": ("mean-as-convolution", "max-as-pooling", "cells-as-strides"),
-            "int8": ("mean-as-convolution", "max-as-pooling"),
-        },
+        rewrites=dict.fromkeys(("float", "int8"), ("mean-as-convolution", "max-as-pooling")),
     ),
 }
 
