@@ -99,8 +99,8 @@ class _Exponential(nn.Module):
 def _on_pixels(convolution: nn.Module, cell: int) -> nn.Conv2d:
     """The convolution over cells (k x k, border k // 2) as one over pixels (cell * k wide, stride `cell`)."""
     assert isinstance(convolution, nn.Conv2d)
-    (side, _), (border, _) = convolution.kernel_size, convolution.padding
-    assert isinstance(border, int)
+    assert isinstance(convolution.padding, tuple)  # rows, columns
+    side, border = convolution.kernel_size[0], convolution.padding[0]
     pixels = nn.Conv2d(IMAGE_CHANNELS, convolution.out_channels, cell * side, cell, cell * border)
     with torch.no_grad():
         # Row r of the cell that the kernel's row k looks at is row cell * k + r of the pixels' kernel: a pixel shuffle.

@@ -95,7 +95,8 @@ class Attention(nn.Module):
         super().__init__()
         width = plan.width
         self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune
-        self.mean, self.maximum = ChannelMean(), ChannelMaximum()
+        self.mean: nn.Module = ChannelMean()
+        self.maximum: nn.Module = ChannelMaximum()
         self.spatial = nn.Conv2d(2, width, 3, padding=1) if plan.attention in ("spatial", "both") else None
         self.channel = (
             nn.Sequential(Pointwise(1, plan.attention_hidden, 1), nn.ReLU(), Pointwise(plan.attention_hidden, width, 1))
