@@ -15,7 +15,8 @@ Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, ne
 into the channel branch's first convolution (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
 convolutions instead of one over both branches (ONNX Runtime 0.98 of 360; 299 has no such join, and its equal file
 measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX Runtime 1.02 and 0.95; ExecuTorch, with the
-mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over the last dimension (LiteRT 1.01).
+mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over the last dimension (LiteRT 1.01). The stem as
+a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at 256x256).
 """
 
 import argparse
