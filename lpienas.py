@@ -491,6 +491,36 @@ def _bench(options: argparse.Namespace) -> None:
 # What the verbs share.
 
 
+def _delegates(options: argparse.Namespace) -> None:
+    from compress.delegates import delegated, largest_activation, report_lines
+    from nas.task.patches import validation_pairs
+    from nas.task.task import read_photos
+    from results.files import load_network
+    from results.run import Run
+
+    files, largest = [], {}
+    for path in options.models:
+        if not path.is_dir():
+            files.append(delegated(path))
+            continue
+        run = Run(path)
+        exported = sorted(file for file in run.exported.glob("lpienet_*") if file.is_file())
+        if not exported:
+            raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
+        files += [delegated(file) for file in exported]
+        task = _task_settings(run.settings())
+        pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
+        network = load_network(run.network("float"))
+        largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
+    if options.json:
+        ranges = {run: found.to_json() for run, found in largest.items()}
+        _print_json({"files": [file.to_json() for file in files], "largest_activation": ranges})
+        return
+    console = _console()
+    for line in report_lines(files, largest):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
     from compress.runtimes import in_pytorch, load
@@ -831,6 +861,15 @@ def _parser() -> argparse.ArgumentParser:
         help="what benchmark_model printed on a phone: its rows are put below",
     )
     measure.add_argument("--threads", type=_count, default=1, metavar="N", help="processor threads of a runtime (1)")
+
+    delegates = _verb(
+        verbs,
+        "delegates",
+        _delegates,
+        "say which operators of exported files phones' accelerators do not take",
+        "lpienas delegates runs/night",
+    )
+    delegates.add_argument("models", type=Path, nargs="+", metavar="RUN|MODEL", help="run folder, or an exported file")
 
     samples = _verb(
         verbs,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from compress.export.formats import FORMATS, export_network
 from compress.quantize import post_training_quantize
 from compress.quiet import quiet
+from compress.rewrite import rewritten
 from compress.runtimes import load
 from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
@@ -106,6 +107,8 @@ def latency_cost(
         "threads": threads,
         "processor": processor(),
     }
+    if rewrites := FORMATS[runtime].rewrites.get(precision):
+        made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
 
     def cost(blueprint: Blueprint) -> Latency:
         key = made_by | {"blueprint": blueprint.to_json()}
@@ -133,6 +136,7 @@ def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int
     if runtime != "onnx":
         export_network(network, runtime, precision, path, size, calibration)
         return
+    network = rewritten(network, FORMATS[runtime].rewrites.get(precision, ()))
     module = post_training_quantize(network, calibration) if precision == "int8" else network
     _write_onnx_by_tracing(module, path)
 

@@ -13,6 +13,7 @@ The annotation is ours and not a vendor's quantizer, because no vendor's fits al
 
 import re
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ _SHARING = (
     _ATEN.upsample_bilinear2d.vec,
     _ATEN.pixel_unshuffle.default,
     _ATEN.pixel_shuffle.default,
+    _ATEN.permute.default,
 )
 
 
@@ -126,8 +128,8 @@ class FakeQuantized(nn.Module):
 
 def _captured(network: LPIENet) -> GraphModule:
     """The operators of a copy of `network`, for any batch and sides; parameters keep their names."""
-    copy = LPIENet(network.blueprint).to(next(network.parameters()).device)
-    copy.load_state_dict(network.state_dict())
+    # A deep copy, and not one built from the blueprint: the network may be rewritten (compress.rewrite).
+    copy: LPIENet = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Traced at one size, and yet for all: no operator of an LPIENet records a size (upsampling records its factor).
     # Symbolic sides would give the same graph in three times the time.
     image = torch.zeros(2, 3, 4 * STRIDE, 5 * STRIDE, device=next(copy.parameters()).device)

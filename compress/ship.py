@@ -90,7 +90,8 @@ def ship(
             made_from += f", in float {' '.join(in_float)}"
         path = run.exported / file_name(format, precision, size)
         known = exported.get(path.name, {})
-        if (known.get("made_from"), known.get("says")) == (made_from, fingerprint(about.to_json())):
+        said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
+        if said == (made_from, fingerprint(about.to_json()), _rewrites(format, precision)):
             watcher.say(_line(path.name, known))
         else:
             jobs.append(
@@ -180,6 +181,7 @@ def _export(job: _Job) -> dict[str, Any]:
     return {
         "format": job.format,
         "precision": job.precision,
+        "rewrites": _rewrites(job.format, job.precision),
         "layout": made.layout,
         "size": "any" if size is None else list(size),
         "bytes": bytes_of(job.path),
@@ -204,6 +206,10 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
     }
+
+
+def _rewrites(format: str, precision: str) -> list[str]:
+    return list(FORMATS[format].rewrites.get(precision, ()))
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:

@@ -70,6 +70,20 @@ class InvertedResidual(nn.Module):
         return x if self.mixing is None else x + self.mixing(x)
 
 
+class ChannelMean(nn.Module):
+    """The mean over channels, as a module so that an export can put its like in its place (compress.rewrite)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 1, H, W)
+        return x.mean(dim=1, keepdim=True)
+
+
+class ChannelMaximum(nn.Module):
+    """The maximum over channels, as a module for the same reason."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 1, H, W)
+        return x.amax(dim=1, keepdim=True)
+
+
 class Attention(nn.Module):
     """Maps from the mean and maximum over channels, multiplied onto the features, joined by a 1x1 convolution.
 
@@ -81,6 +95,8 @@ class Attention(nn.Module):
         super().__init__()
         width = plan.width
         self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune
+        self.mean: nn.Module = ChannelMean()
+        self.maximum: nn.Module = ChannelMaximum()
         self.spatial = nn.Conv2d(2, width, 3, padding=1) if plan.attention in ("spatial", "both") else None
         self.channel = (
             nn.Sequential(Pointwise(1, plan.attention_hidden, 1), nn.ReLU(), Pointwise(plan.attention_hidden, width, 1))
@@ -92,10 +108,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, width, H, W) -> the same
         pooled = self.pooled(x)
-        mean = pooled.mean(dim=1, keepdim=True)  # (B, 1, H, W)
+        mean = self.mean(pooled)  # (B, 1, H, W)
         branches = []
         if self.spatial is not None:
-            maximum = pooled.amax(dim=1, keepdim=True)  # (B, 1, H, W)
+            maximum = self.maximum(pooled)  # (B, 1, H, W)
             branches.append(torch.sigmoid(self.spatial(torch.cat([mean, maximum], dim=1))) * x)
         if self.channel is not None:
             branches.append(torch.sigmoid(self.channel(mean)) * x)
@@ -175,16 +191,15 @@ class ConvHead(nn.Module):
         return update if self.image is None else from_cells(update + self.image(image), self.cell)
 
 
-def to_cells(image: Tensor, cell: int) -> Tensor:
+class ToCells(nn.PixelUnshuffle):
     """(B, C, cell * H, cell * W) -> (B, C * cell**2, H, W): all pixels of a cell side by side in the channels.
 
     Channel c * cell**2 + row * cell + column holds channel c of the pixel at (row, column) in its cell.
     """
-    return image if cell == 1 else F.pixel_unshuffle(image, cell)
 
 
 def from_cells(cells: Tensor, cell: int) -> Tensor:
-    """Inverse of `to_cells`."""
+    """Inverse of `ToCells`; cells of one pixel are the image."""
     return cells if cell == 1 else F.pixel_shuffle(cells, cell)
 
 

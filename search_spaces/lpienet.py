@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.blocks import ConvHead, GatedHead, IRABlock, to_cells
+from search_spaces.blocks import ConvHead, GatedHead, IRABlock, ToCells
 from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.initialise import initialise
 from search_spaces.sides import STRIDE
@@ -28,12 +28,13 @@ class LPIENet(nn.Module):
             block = IRABlock(plan, blueprint.block, blueprint.activation)
             return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), nn.ReLU(), block)
 
+        cell = blueprint.cell
+        self.cells = ToCells(cell) if cell > 1 else nn.Identity()  # a module, for compress.rewrite
         self.encoder1 = stage(blueprint.stem_channels, e1)
         self.encoder2 = stage(e1.width, e2)
         self.encoder3 = stage(e2.width, e3)
         self.decoder1 = stage(e3.width, d1)
         self.decoder2 = stage(d1.width + e2.width, d2)
-        cell = blueprint.cell
         self.head: nn.Module = (
             GatedHead(d2.width + e1.width, blueprint.activation, cell)
             if blueprint.head == "gated"
@@ -47,7 +48,7 @@ class LPIENet(nn.Module):
                 f"an LPIENet needs sides divisible by {STRIDE}, got {image.shape[-2]}x{image.shape[-1]}; "
                 "sides.on_any_size pads and crops"
             )
-        cells = to_cells(image, self.blueprint.cell)  # (B, 3, H, W), or (B, 12, H/2, W/2): then halve H and W below
+        cells = self.cells(image)  # (B, 3, H, W), or (B, 12, H/2, W/2): then halve H and W below
         full = self.encoder1(cells)  # (B, e1, H, W)
         half = self.encoder2(F.max_pool2d(full, 2))  # (B, e2, H/2, W/2)
         quarter = self.encoder3(F.max_pool2d(half, 2))  # (B, e3, H/4, W/4)

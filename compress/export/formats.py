@@ -1,7 +1,7 @@
 """Formats: from a network to a file, float, float16 or int8, in one call."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from platform import system
 from typing import Protocol
@@ -15,6 +15,7 @@ from compress.export.executorch_file import write_executorch
 from compress.export.litert_file import write_litert, write_litert_float16
 from compress.export.onnx_file import write_onnx
 from compress.quantize import post_training_quantize
+from compress.rewrite import rewritten
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
@@ -39,6 +40,8 @@ class Format:
     folds_weights: bool  # takes an int8 graph whose weights are integers already
     layout: str  # of images: NCHW or NHWC
     writers: dict[str, Write]  # by precision
+    # precision -> rewrites that benchmarks/rewrites.py found faster in this runtime, before any quantization
+    rewrites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     system: str | None = None  # the one that can run it, as platform.system() says; None: all
     half_arithmetic: bool = False  # a float16 file computes in float16; else only its weights are kept so
 
@@ -58,6 +61,7 @@ FORMATS = {
         folds_weights=True,
         layout="NCHW",
         writers={"float": write_onnx, "int8": write_onnx},
+        rewrites={"float": ("cells-as-strides",)},
     ),
     "litert": Format(
         ".tflite",
@@ -65,6 +69,7 @@ FORMATS = {
         folds_weights=False,
         layout="NHWC",
         writers={"float": write_litert, "float16": write_litert_float16, "int8": write_litert},
+        rewrites=dict.fromkeys(("float", "float16"), ("mean-as-convolution", "elu-as-exp")),
     ),
     "executorch": Format(
         ".pte",
@@ -72,6 +77,7 @@ FORMATS = {
         folds_weights=True,
         layout="NCHW",
         writers={"float": write_executorch, "int8": write_executorch},
+        rewrites=dict.fromkeys(("float", "int8"), ("mean-as-convolution", "max-as-pooling")),
     ),
     "coreml": Format(
         ".mlpackage",
@@ -97,10 +103,13 @@ def export_network(
 ) -> nn.Module:
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
+    That is the network itself for a float file, whatever was rewritten for its runtime; for an int8 file the int8 graph
+    of the network as rewritten; and for a float16 file that network with rounded weights, so that the file can be held
+    to all its digits.
+
     `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
     [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of); `about` is kept in the file.
-    Of float16 the module returned has the rounded weights, so that the file can be held to all its digits. Raises
-    ValueError for an unknown word or layer, a wrong suffix or a size not divisible by 8.
+    Raises ValueError for an unknown word or layer, a wrong suffix or a size not divisible by 8.
     """
     if format not in FORMATS:
         raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
@@ -114,14 +123,16 @@ def export_network(
 
     source = LPIENet(network.blueprint)
     source.load_state_dict(network.state_dict())
-    module: nn.Module = source.eval()
+    source.eval()
+    suited = rewritten(source, chosen.rewrites.get(precision, ()))
+    module: nn.Module = suited
     if precision == "int8":
         images = [image.cpu() for image in calibration]
-        module = post_training_quantize(source, images, fold_weights=chosen.folds_weights, in_float=in_float)
+        module = post_training_quantize(suited, images, fold_weights=chosen.folds_weights, in_float=in_float)
     elif precision == "float16":
-        round_weights(source)
+        round_weights(suited)
     chosen.writers[precision](module, network.blueprint, size, path, about)
-    return module
+    return source if precision == "float" else module
 
 
 def round_weights(network: nn.Module) -> None:

@@ -1,0 +1,185 @@
+"""Rewrites at export: what each is worth in each runtime, as time without it over time with it.
+
+    python benchmarks/rewrites.py --out runs/rewrites [--networks 299 360 reference 299-cells] [--formats executorch]
+        [--precisions float int8] [--size 512x512] [--passes 15] [--rounds 3] [--json]
+
+Every network is written without rewrites, with each one that changes it, and with all that its format ships with
+(compress.export.formats). The files of one network and format are opened in this process and take turns, `--passes`
+times in each of `--rounds` rounds, one thread, in processor time. A line gives the median ratio of neighbouring passes
+and its quartiles; within the quartiles of 1 is no gain. Files stay in `--out`, so a second call only times.
+
+Numbers are published networks (results/published/denoise); `-cells` puts the stem on cells of 2x2 pixels before it,
+with random weights. For int8 the last column is the distance from the float network on noisy photographs, in dB.
+
+Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360): the mean folded
+into the channel branch's first convolution (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
+convolutions instead of one over both branches (ONNX Runtime 0.98 of 360; 299 has no such join, and its equal file
+measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX Runtime 1.02 and 0.95; ExecuTorch, with the
+mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over the last dimension (LiteRT 1.01). The stem as
+a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at 256x256).
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import log10
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from compress.export.formats import FORMATS, PRECISIONS
+from compress.quantize import post_training_quantize
+from compress.quiet import quiet
+from compress.rewrite import REWRITES, rewritten
+from compress.runtimes import Runtime, load
+from compress.tiles import fitted
+from nas.task.patches import validation_pairs
+from nas.task.task import TaskSettings, read_photos
+from results.files import load_network, written_whole
+from search_spaces.lpienet import LPIENet, build
+from search_spaces.units import parse_size
+
+PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks"
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One file against the one without rewrites."""
+
+    network: str
+    format: str
+    precision: str
+    rewrites: tuple[str, ...]
+    milliseconds: float  # median of this file's passes
+    ratio: float  # median of time without / time with, of neighbouring passes
+    low: float  # quartiles
+    high: float
+    decibels: float | None  # from the float network, int8 only
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--networks", nargs="+", default=("299", "360", "reference", "299-cells"))
+    parser.add_argument("--formats", nargs="+", choices=tuple(FORMATS), default=tuple(FORMATS))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--size", type=parse_size, default=(512, 512))
+    parser.add_argument("--passes", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    settings = TaskSettings()
+    pairs = validation_pairs(read_photos(settings).validation, settings.noise, settings.seed, settings.validation_side)
+    images = [fitted(degraded, options.size) for _, degraded, _ in pairs]
+    gains = []
+    for name in options.networks:
+        network = network_of(name)
+        for format in options.formats:
+            for precision in options.precisions:
+                files = {
+                    rewrites: _file(network, name, format, precision, rewrites, options.size, options.out, images)
+                    for rewrites in variants(network, format, precision)
+                }
+                for gain in compare(name, network, format, precision, files, images, options.passes, options.rounds):
+                    gains.append(gain)
+                    if not options.json:
+                        print(_line(gain), flush=True)
+    if options.json:
+        print(json.dumps([asdict(gain) for gain in gains], indent=2))
+
+
+def network_of(name: str) -> LPIENet:
+    """A published network by its number, `reference`, or either with `-cells`."""
+    number, _, cells = name.partition("-")
+    network = load_network(PUBLISHED / f"{0 if number == 'reference' else int(number):04d}")
+    return (build(replace(network.blueprint, stem="space-to-depth"), seed=0) if cells else network).eval()
+
+
+def variants(network: LPIENet, format: str, precision: str) -> list[tuple[str, ...]]:
+    """None, each rewrite that does something to `network`, and those that the format ships with."""
+    found: list[tuple[str, ...]] = [(), *((name,) for name in REWRITES if _changes(network, (name,)))]
+    shipped = tuple(name for name in FORMATS[format].rewrites.get(precision, ()) if (name,) in found)
+    return found if shipped in found else [*found, shipped]
+
+
+def compare(
+    name: str,
+    network: LPIENet,
+    format: str,
+    precision: str,
+    files: dict[tuple[str, ...], Path],
+    images: Sequence[Tensor],
+    passes: int,
+    rounds: int,
+) -> list[Gain]:
+    """One line a file, the file without rewrites first."""
+    runtimes = {rewrites: load(path) for rewrites, path in files.items()}
+    times: dict[tuple[str, ...], list[float]] = {rewrites: [] for rewrites in files}
+    for runtime in runtimes.values():
+        runtime(images[0])  # allocates
+    for number in range(passes * rounds):
+        for rewrites, runtime in reversed(runtimes.items()) if number % 2 else runtimes.items():
+            begun = time.process_time()
+            runtime(images[0])
+            times[rewrites].append(1e3 * (time.process_time() - begun))
+    gains = []
+    for rewrites, taken in times.items():
+        ratios = [without / with_it for without, with_it in zip(times[()], taken, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        distance = _decibels(network, runtimes[rewrites], images) if precision == "int8" else None
+        gains.append(
+            Gain(name, format, precision, rewrites, statistics.median(taken), middle, low, high, decibels=distance)
+        )
+    return gains
+
+
+def _file(
+    network: LPIENet,
+    name: str,
+    format: str,
+    precision: str,
+    rewrites: tuple[str, ...],
+    size: tuple[int, int],
+    folder: Path,
+    images: Sequence[Tensor],
+) -> Path:
+    made = FORMATS[format]
+    path = folder / f"{name}_{precision}_{size[0]}x{size[1]}_{'+'.join(rewrites) or 'plain'}{made.suffix}"
+    if not path.exists():
+        module = rewritten(network, rewrites)
+        with quiet(), written_whole(path) as unfinished:
+            if precision == "int8":
+                calibration = [image[..., :128, :128] for image in images]
+                graph = post_training_quantize(module, calibration, made.folds_weights)
+                made.write(graph, network.blueprint, size, unfinished)
+            else:
+                made.write(module, network.blueprint, size, unfinished)
+    return path
+
+
+def _changes(network: LPIENet, rewrites: tuple[str, ...]) -> bool:
+    return str(rewritten(network, rewrites)) != str(network)  # a module's text names all of its parts
+
+
+def _decibels(network: LPIENet, runtime: Runtime, images: Sequence[Tensor]) -> float:
+    with torch.no_grad():
+        errors = [float((runtime(image) - network(image)).square().mean()) for image in images]
+    return -10 * log10(statistics.fmean(errors))
+
+
+def _line(gain: Gain) -> str:
+    distance = "" if gain.decibels is None else f"  {gain.decibels:.1f} dB"
+    return (
+        f"{gain.network:10s} {gain.format:10s} {gain.precision:5s} {gain.milliseconds:7.1f} ms  "
+        f"{gain.ratio:.2f} ({gain.low:.2f} to {gain.high:.2f}){distance}  {' + '.join(gain.rewrites) or 'plain'}"
+    )
+
+
+if __name__ == "__main__":
+    main()
