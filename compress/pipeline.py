@@ -1,5 +1,6 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -296,6 +297,7 @@ def _forget_other_choices(run: Run, chosen: Candidate, settings: CompressSetting
     """Remove the stages that were made for another candidate or with other settings."""
     path = run.folder / "networks" / "made-for.json"
     wanted = {"candidate": chosen.number, "genotype": chosen.genotype.to_json(), "settings": asdict(settings)}
+    wanted = json.loads(json.dumps(wanted))  # as it is read again: a tuple becomes a list
     if path.exists() and read_json(path) == wanted:
         return
     if path.parent.exists():

@@ -133,12 +133,10 @@ def _before_upsampling(row: int) -> int:
 def _equal_tiles(length: int, radius: int) -> list[tuple[int, int]]:
     """Ways to cut one axis into equal tiles: how many, and how long; the longest first."""
     halo = padded_side(radius)
-    ways = [(1, length)]
-    count = 2
-    while (tile := padded_side(-(-(length + 2 * halo * (count - 1)) // count))) > 2 * halo and tile < ways[-1][1]:
-        ways.append((count, tile))
-        count += 1
-    return ways
+    shortest: dict[int, int] = {}  # tile of each count
+    for tile in range(2 * halo + STRIDE, length, STRIDE):
+        shortest.setdefault(-(-(length - 2 * halo) // (tile - 2 * halo)), tile)
+    return [(1, length), *sorted(shortest.items())]
 
 
 def _spans(length: int, tile: int, radius: int) -> list[tuple[int, int, int]]:

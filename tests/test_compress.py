@@ -71,7 +71,7 @@ def task() -> Task:
 def run(tmp_path) -> Run:
     """A finished search."""
     made = Run(tmp_path / "run")
-    made.folder.mkdir()
+    made.describe({"data": None})
     study = open_study(made.study, create=True)
     fix_reference_point(study, ReferencePoint(0.05, 10**10))
     for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):
@@ -245,10 +245,10 @@ def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys
 def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):
     settings = replace(SETTINGS, prune=None)
     compress(run, candidate(run, 3), task, settings, Silent())
-    whole = ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())["lpienet_int8.onnx"]
+    whole = ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())["lpienet_int8.onnx"]
     scores = compress(run, candidate(run, 3), task, replace(settings, in_float=("head",)), Silent())["scores"]
     assert scores["quantized"]["in_float"] == ["head"]
-    partly = ship(run, task, ("onnx",), (64, 64), 0, 1, Silent())["lpienet_int8.onnx"]
+    partly = ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())["lpienet_int8.onnx"]
     assert partly["bytes"] != whole["bytes"]  # made anew, from the same weights
     assert partly["ssim"] == pytest.approx(scores["quantized"]["ssim"], abs=1e-3)
 

@@ -96,7 +96,7 @@ def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once(
 
 @pytest.mark.parametrize("scale", [1.0, 1.01])
 def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(scale, compressed, task, monkeypatch):
-    def export(network, format, precision, path, size, calibration, about):
+    def export(network, format, precision, path, size, calibration, about, in_float):
         _write_onnx_by_tracing(network, path)
         with torch.no_grad():
             next(network.parameters()).mul_(scale)
@@ -107,7 +107,7 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
     path = compressed.exported / "lpienet_float.onnx"
     compressed.exported.mkdir()
     job = ship_module._Job(
-        compressed.network("float"), "weights", "onnx", "float", path, (64, 64), about, (), task.validation
+        compressed.network("float"), "weights", "onnx", "float", path, (64, 64), about, (), (), task.validation
     )
     if scale == 1:
         figures = ship_module._export(job)
@@ -135,6 +135,7 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change(compress
                     "layout": "NHWC",
                     "size": list(job.size),
                     "bytes": 4,
+                    "rewrites": ship_module._rewrites(job.format, job.precision),
                     "made_from": job.made_from,
                     "says": fingerprint(job.about.to_json()),
                 },
@@ -154,7 +155,7 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change(compress
 
 
 def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):
-    def export(network, format, precision, path, size, calibration, about):
+    def export(network, format, precision, path, size, calibration, about, in_float):
         path.mkdir()
         (path / "weights").write_bytes(b"12345")
         return network
@@ -166,7 +167,7 @@ def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, t
     path.mkdir(parents=True)
     (path / "older").touch()
     job = ship_module._Job(
-        compressed.network("float"), "weights", "coreml", "float", path, (8, 8), about, (), task.validation
+        compressed.network("float"), "weights", "coreml", "float", path, (8, 8), about, (), (), task.validation
     )
     figures = ship_module._export(job)
     assert (figures["runtime"], figures["ssim"], figures["parity"], figures["bytes"]) == (None, None, None, 5)
