@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from rich.console import Console
 
     from compress.runtimes import Runtime
-    from nas.task.task import Task, TaskSettings
+    from nas.task.task import Task
     from results.progress import Bars
     from results.report import FrontReport
     from results.run import Run
@@ -419,11 +419,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     from nas.task.patches import validation_pairs
     from nas.task.photos import read_folder
     from nas.task.task import TaskSettings, read_photos
-    from results.run import Run
+    from results.run import Run, is_run
 
     torch.set_num_threads(options.threads)
     run = Run(options.models[0])
-    settings = _task_settings(run.settings()) if _is_run(run.folder) else TaskSettings()
+    settings = TaskSettings.of_run(run.settings()) if is_run(run.folder) else TaskSettings()
     photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
     pairs = validation_pairs(photos, settings.noise, settings.seed, None)
     before = input_quality(pairs)
@@ -494,13 +494,13 @@ def _bench(options: argparse.Namespace) -> None:
 def _delegates(options: argparse.Namespace) -> None:
     from compress.delegates import delegated, largest_activation, report_lines
     from nas.task.patches import validation_pairs
-    from nas.task.task import read_photos
+    from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
-    from results.run import Run
+    from results.run import Run, is_run
 
     files, largest = [], {}
     for path in options.models:
-        if not path.is_dir():
+        if not is_run(path):
             files.append(delegated(path))
             continue
         run = Run(path)
@@ -508,7 +508,7 @@ def _delegates(options: argparse.Namespace) -> None:
         if not exported:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]
-        task = _task_settings(run.settings())
+        task = TaskSettings.of_run(run.settings())
         pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
         network = load_network(run.network("float"))
         largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
@@ -525,19 +525,14 @@ def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
     from compress.runtimes import in_pytorch, load
     from results.files import has_network, load_network
-    from results.run import Run
+    from results.run import Run, is_run
 
-    if not _is_run(path):
+    if not is_run(path):
         return load(path, threads)
     stage = Run(path).network("float")
     if not has_network(stage):
         raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
     return in_pytorch(load_network(stage))
-
-
-def _is_run(path: Path) -> bool:
-    """Whether `path` is a run folder and not a file; a Core ML file is a folder too."""
-    return path.is_dir() and path.suffix != ".mlpackage"
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
@@ -586,16 +581,11 @@ def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> C
     return lambda blueprint: measured(blueprint).median
 
 
-def _task_settings(settings: dict[str, Any]) -> "TaskSettings":
-    from nas.task.task import TaskSettings
-
-    return TaskSettings(settings["data"], settings["seed"], settings["patch"], settings["batch"])
-
-
 def _open_task(run: "Run", settings: dict[str, Any], threads: int | None) -> "Task":
     from nas.prepare import prepare
+    from nas.task.task import TaskSettings
 
-    task = prepare(_task_settings(settings), run.device, threads)
+    task = prepare(TaskSettings.of_run(settings), run.device, threads)
     console = _console(stderr=True)
     console.print(f"device: {task.device.describe()}", highlight=False)
     console.print(f"photographs: {task.photos.source}", highlight=False)

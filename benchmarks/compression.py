@@ -9,12 +9,11 @@ and an equally long float training beside quantization-aware training.
 """
 
 import argparse
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from command import lpienas
 
 from results.files import read_json, write_json
 from results.run import Run
@@ -38,11 +37,11 @@ def main() -> None:
         run = Run(options.out / pick.replace("=", "-"))
         if not (run.folder / "run.json").exists():
             _copy(Run(options.run), run)
-        _lpienas(
+        lpienas(
             "compress", run.folder, "--pick", pick, "--steps", options.steps, "--prune", options.prune,
             "--distill", options.distill, "--threads", 1,
         )  # fmt: skip
-        _lpienas("export", run.folder, "--to", "litert", "--size", options.size, "--workers", 1)
+        lpienas("export", run.folder, "--to", "litert", "--size", options.size, "--workers", 1)
         found[pick] = read_json(run.summary)
     for pick, summary in found.items():
         print(f"{pick}: candidate {summary['chosen']['number']}; the noisy photographs {_figures(summary['input'])}")
@@ -59,12 +58,6 @@ def _copy(source: Run, target: Run) -> None:
         if (source.folder / name).exists():
             shutil.copy(source.folder / name, target.folder / name)
     shutil.copytree(source.folder / "candidates", target.folder / "candidates", dirs_exist_ok=True)
-
-
-def _lpienas(*words: object) -> None:
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "lpienas", *map(str, words)]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

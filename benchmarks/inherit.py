@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run(options.run)
     made_with = run.settings()
-    settings = TaskSettings(made_with["data"], made_with["seed"], made_with["patch"], made_with["batch"])
+    settings = TaskSettings.of_run(made_with)
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     space = default_space().fixed(made_with["fix"])
     budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])

@@ -47,7 +47,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             image = np.asarray(file.convert("RGB"))
         top, left = (random.integers(side - self.patch + 1) for side in image.shape[:2])
         crop = image[top : top + self.patch, left : left + self.patch]
-        crop = np.rot90(crop, random.integers(4))
+        crop = np.rot90(crop, int(random.integers(4)))
         clean = torch.from_numpy(crop.copy()).permute(2, 0, 1).float() / 255
         shot, read = SensorNoise().at(float(random.random()))
         noise = torch.randn_like(clean) * (clean * shot + read**2).sqrt()

@@ -31,8 +31,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from compress.export.formats import FORMATS, PRECISIONS
-from compress.quantize import post_training_quantize
+from compress.export.formats import FORMATS, PRECISIONS, export_network
 from compress.quiet import quiet
 from compress.rewrite import REWRITES, rewritten
 from compress.runtimes import Runtime, load
@@ -65,7 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--networks", nargs="+", default=("299", "360", "reference", "299-cells"))
-    parser.add_argument("--formats", nargs="+", choices=tuple(FORMATS), default=tuple(FORMATS))
+    runnable = tuple(name for name, made in FORMATS.items() if made.system is None)
+    parser.add_argument("--formats", nargs="+", choices=runnable, default=runnable)
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--size", type=parse_size, default=(512, 512))
     parser.add_argument("--passes", type=int, default=15)
@@ -81,7 +81,7 @@ def main() -> None:
     for name in options.networks:
         network = network_of(name)
         for format in options.formats:
-            for precision in options.precisions:
+            for precision in [word for word in options.precisions if word in FORMATS[format].precisions]:
                 files = {
                     rewrites: _file(network, name, format, precision, rewrites, options.size, options.out, images)
                     for rewrites in variants(network, format, precision)
@@ -149,17 +149,12 @@ def _file(
     folder: Path,
     images: Sequence[Tensor],
 ) -> Path:
-    made = FORMATS[format]
-    path = folder / f"{name}_{precision}_{size[0]}x{size[1]}_{'+'.join(rewrites) or 'plain'}{made.suffix}"
+    suffix = FORMATS[format].suffix
+    path = folder / f"{name}_{precision}_{size[0]}x{size[1]}_{'+'.join(rewrites) or 'plain'}{suffix}"
     if not path.exists():
-        module = rewritten(network, rewrites)
+        calibration = [image[..., :128, :128] for image in images]
         with quiet(), written_whole(path) as unfinished:
-            if precision == "int8":
-                calibration = [image[..., :128, :128] for image in images]
-                graph = post_training_quantize(module, calibration, made.folds_weights)
-                made.write(graph, network.blueprint, size, unfinished)
-            else:
-                made.write(module, network.blueprint, size, unfinished)
+            export_network(network, format, precision, unfinished, size, calibration, rewrites=rewrites)
     return path
 
 

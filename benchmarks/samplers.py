@@ -44,7 +44,8 @@ SLICE: dict[str, tuple[Gene, ...]] = {
     "encoder2.width": (8, 16, 24),
     "encoder3.expansion": (0.5, 1.0),
 }
-BASE: dict[str, Gene] = {"depth": 1, "width": 8, "expansion": 1.0, "attention": "none"} | {
+BASE: dict[str, Gene] = {
+    "depth": 1, "width": 8, "expansion": 1.0, "attention": "none",
     "block": "released", "activation": "elu", "stem": "full", "head": "conv3x3",
 }  # fmt: skip
 CHECKPOINTS = (20, 40, 60, 100, 200)  # trials after which the hypervolume is taken
@@ -80,7 +81,7 @@ def main() -> None:
 def _make_table(options: argparse.Namespace) -> None:
     run = Run(options.supernet_run)
     made_with = run.settings()
-    settings = TaskSettings(made_with["data"], made_with["seed"], made_with["patch"], made_with["batch"])
+    settings = TaskSettings.of_run(made_with)
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])
     trained = default_space().fixed(made_with.get("fix", []))
@@ -127,7 +128,8 @@ def _compare(options: argparse.Namespace) -> None:
 def _search(name: str, seed: int, trials: int, table: dict[Genotype, Scores]) -> list[Scores]:
     """Scores in the order in which a sampler found them; a known genotype is proposed again at no cost."""
     study = optuna.create_study(directions=["maximize", "minimize"])
-    proposals, found = Proposals(study, space(), name, seed, []), []
+    proposals = Proposals(study, space(), name, seed, [])
+    found: list[Scores] = []
     while len(found) < trials and len(proposals) < 20 * trials:
         proposal = proposals.ask()
         blueprint = Blueprint.from_genotype(proposal.genotype)

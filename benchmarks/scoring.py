@@ -10,11 +10,10 @@ import argparse
 import os
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from command import lpienas
 from optuna.trial import FrozenTrial, TrialState
 
 from results.run import Run
@@ -46,16 +45,15 @@ def main() -> None:
 
 def _search(options: argparse.Namespace, folder: Path) -> None:
     made_with = Run(options.run).settings()
-    command = [sys.executable, "-m", "lpienas", "search", "--out", str(folder), "--trials", str(options.trials)]
-    command += ["--confirm", "0", "--workers", str(options.workers)]
+    words: list[object] = ["search", "--out", folder, "--trials", options.trials]
+    words += ["--confirm", 0, "--workers", options.workers]
     for name in _SETTINGS:
         value = "x".join(map(str, made_with[name])) if name == "size" else made_with[name]
         if value is not None:
-            command += [f"--{name}", str(value)]
+            words += [f"--{name}", value]
     if made_with["fix"]:
-        command += ["--fix", *made_with["fix"]]
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
+        words += ["--fix", *made_with["fix"]]
+    lpienas(*words)
 
 
 def _trials(folder: Path) -> list[FrozenTrial]:

@@ -13,10 +13,10 @@ import argparse
 import json
 import os
 import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from command import python
 
 from nas.confirm import best
 from nas.scoring.short import score_by_training
@@ -91,10 +91,10 @@ def _lpienas(options: argparse.Namespace, name: str, steps: int, trials: int) ->
     """A search by the command, with the processor seconds of all its processes."""
     run, kept = options.out / name, options.out / f"{name}.json"
     if not kept.exists():
-        command = [sys.executable, "-m", "lpienas", "search", "--out", run, "--steps", steps, "--trials", trials]
-        command += ["--budget", str(options.budget), "--confirm", 0, "--seed", options.seed]
-        command += ["--workers", options.workers, *(["--data", options.data] if options.data else [])]
-        seconds = _cpu_seconds([str(part) for part in command], {})
+        words = ["-m", "lpienas", "search", "--out", run, "--steps", steps, "--trials", trials]
+        words += ["--budget", options.budget, "--confirm", 0, "--seed", options.seed]
+        words += ["--workers", options.workers, *(["--data", options.data] if options.data else [])]
+        seconds = _cpu_seconds(words, {})
         write_json(kept, {"cpu_seconds": seconds})
     trials_now = open_study(Run(run).study).get_trials(deepcopy=False)
     rows = [{"genotype": c.genotype.to_json(), "ssim": c.scores.ssim} for c in candidates(trials_now)]
@@ -105,18 +105,17 @@ def _plain(options: argparse.Namespace, task: Task, seconds: float) -> dict[str,
     kept, photos = options.out / "plain.json", options.out / "photos"
     if not kept.exists():
         write_pairs(((p.name, p.clean[None] / 255, p.clean[None] / 255) for p in task.photos.training), photos)
-        command = [sys.executable, str(Path(__file__).with_name("plain_search.py")), "--photos", str(photos / "clean")]
-        command += ["--cpu-seconds", str(seconds), "--budget", str(options.budget), "--seed", str(options.seed)]
-        command += ["--out", str(kept), *(["--data", options.data] if options.data else [])]
-        _cpu_seconds(command, {"OMP_NUM_THREADS": "1"})
+        words = [Path(__file__).with_name("plain_search.py"), "--photos", photos / "clean"]
+        words += ["--cpu-seconds", seconds, "--budget", options.budget, "--seed", options.seed]
+        words += ["--out", kept, *(["--data", options.data] if options.data else [])]
+        _cpu_seconds(words, {"OMP_NUM_THREADS": "1"})
     return dict(read_json(kept))
 
 
-def _cpu_seconds(command: list[str], environment: dict[str, str]) -> float:
-    """Run `command`; user and system seconds of it and of its own children."""
+def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
+    """Run Python with `words`; user and system seconds of it and of its own children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(command, check=True, env=os.environ | environment | {"PYTHONPATH": path})
+    python(*words, environment=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 

@@ -12,17 +12,25 @@ from torch import Tensor
 from compress.bench import OPENVINO, REFERENCE, Case
 from compress.export.formats import FORMATS, export_network
 from compress.latency import random_image
-from compress.pipeline import CALIBRATION_IMAGES
+from compress.pipeline import CALIBRATION_IMAGES, int8_calibration
 from compress.quiet import quiet
 from compress.runtimes import load
 from compress.tiles import fitted
+from nas.task.device import Device
 from nas.task.evaluation import Pair
-from nas.task.patches import PatchSampler
 from nas.task.photos import DataError
-from nas.task.task import TaskSettings, read_photos
-from results.files import has_network, load_network, network_fingerprint, read_json, save_network, written_whole
+from nas.task.task import TaskSettings, make_task, read_photos
+from results.files import (
+    fingerprint,
+    has_network,
+    load_network,
+    network_fingerprint,
+    read_json,
+    save_network,
+    written_whole,
+)
 from results.progress import Watcher
-from results.run import Run
+from results.run import Run, is_run
 from results.study import REFERENCE_NUMBER
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
@@ -32,7 +40,6 @@ from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 PYTORCH = "pytorch"
 RUNTIMES = (PYTORCH, *(name for name, made in FORMATS.items() if made.system is None), OPENVINO)
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
-_SUFFIXES = {made.suffix for made in FORMATS.values()}  # a Core ML file is a folder too
 _STAGES = {"float": "float", "int8": "quantized"}  # precision -> the stage of a run
 _PATCH = 128  # pixels a side of what int8 ranges are taken from
 
@@ -47,6 +54,7 @@ class Network:
     ssim: float | None
     folder: Path  # where its files are made and kept
     calibration: Sequence[Tensor] = ()  # of int8; without, ranges are those of random pictures
+    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of
 
 
 def installed() -> tuple[str, ...]:
@@ -76,7 +84,7 @@ def plan(
     trained: tuple[Path, float] | None = None
     calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
     for path in models:
-        if not path.is_dir() or path.suffix in _SUFFIXES:
+        if not is_run(path):
             of_file = cases_of_file(path, sizes)
             cases += of_file
             used |= {(case.precision, format_of(path), case.size) for case in of_file}
@@ -171,6 +179,7 @@ def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
             scores[stage]["ssim"],
             run.folder / "bench",
             calibration if precision == "int8" else (),
+            tuple(scores[stage].get("in_float", ())),
         )
         for precision, stage in _STAGES.items()
         if stage in scores
@@ -178,16 +187,14 @@ def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
 
 
 def _calibration(run: Run, watcher: Watcher) -> list[Tensor]:
-    """Degraded training patches (1, 3, P, P) of a run; none, and a word about it, where its photographs are gone."""
-    settings = run.settings()
-    task = TaskSettings(settings["data"], settings["seed"], settings["patch"])
+    """What the run's own int8 files take their ranges from; nothing, and why, where its photographs are gone."""
+    settings = TaskSettings.of_run(run.settings())
     try:
-        photos = read_photos(task).training
+        photos = read_photos(settings)
     except (DataError, FileNotFoundError) as error:
         watcher.say(f"int8 is timed with the ranges of random pictures, without SSIM of its own: {error}")
         return []
-    degraded, _ = PatchSampler(photos, task.patch, CALIBRATION_IMAGES, task.noise, task.seed).batch(0)
-    return [image[None].contiguous() for image in degraded]
+    return int8_calibration(make_task(settings, photos, Device("cpu", False, "bench")), settings.seed)
 
 
 def _centre(image: Tensor) -> Tensor:
@@ -197,23 +204,18 @@ def _centre(image: Tensor) -> Tensor:
 
 
 def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
-    """A file of `network`, named by its weights and ranges and, where it has one, by its size; made if not there."""
+    """A file of `network`, named by all that it is made from and, where it has one, by its size; made if not there."""
     made = FORMATS[format]
     padded = (padded_side(size[0]), padded_side(size[1]))
     sides = "" if made.any_size else f"_{padded[0]}x{padded[1]}"
-    ranges = _fingerprint(network.calibration) if network.precision == "int8" and network.calibration else ""
-    weights = network_fingerprint(network.path)[:12]
-    path = network.folder / f"{network.path.name}-{weights}{ranges}_{network.precision}{sides}{made.suffix}"
+    made_from = [network_fingerprint(network.path), made.rewrites.get(network.precision, ()), network.in_float]
+    if network.precision == "int8":
+        made_from.append([hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in network.calibration])
+    name = f"{network.path.name}-{fingerprint(made_from)}_{network.precision}{sides}{made.suffix}"
+    path = network.folder / name
     if not path.exists():
         source: LPIENet = load_network(network.path)
         images = list(network.calibration) or [random_image(_PATCH, _PATCH)]
         with quiet(), written_whole(path) as unfinished:
-            export_network(source, format, network.precision, unfinished, padded, images)
+            export_network(source, format, network.precision, unfinished, padded, images, in_float=network.in_float)
     return path
-
-
-def _fingerprint(images: Sequence[Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=4)
-    for image in images:
-        digest.update(image.numpy().tobytes())
-    return f"-{digest.hexdigest()}"

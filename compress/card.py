@@ -12,7 +12,8 @@ from nas.task.task import Task
 from results.files import read_json, written_whole
 from results.run import Run, versions
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import DEFAULT_SIZE, cost_of
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of, parameters_of
 from search_spaces.units import format_macs
 
 NOT_RUN = "converted, not run on this platform"
@@ -166,8 +167,8 @@ def _layout(figures: Mapping[str, Any]) -> str:
 
 
 def _size_text(blueprint: Blueprint) -> str:
-    cost = cost_of(blueprint, DEFAULT_SIZE)
-    return f"{cost.parameters:,} parameters, {format_macs(cost.macs)} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"
+    macs = format_macs(macs_of(blueprint, DEFAULT_SIZE))
+    return f"{parameters_of(blueprint):,} parameters, {macs} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"
 
 
 def _public(command: str) -> str:

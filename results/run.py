@@ -137,6 +137,11 @@ class Run:
         return summary
 
 
+def is_run(path: Path) -> bool:
+    """Whether `path` is a folder and not an exported file; a Core ML file is a folder too."""
+    return path.is_dir() and path.suffix != ".mlpackage"
+
+
 def versions() -> dict[str, str]:
     """Installed version of every package that a figure may depend on."""
     found = {}

@@ -55,7 +55,7 @@ def compressed(tmp_path, network) -> Run:
     """A run folder with a float and an int8 network, which are the same, and no reference."""
     run = Run(tmp_path / "night")
     run.folder.mkdir()
-    run.describe({"data": None, "seed": 0, "patch": 64})
+    run.describe({"data": None, "seed": 0, "patch": 64, "batch": 8})
     for stage in ("float", "quantized"):
         save_network(run.network(stage), load_network(network))
     run.summarize(scores={"float": {"ssim": 0.8}, "quantized": {"ssim": 0.79}})

@@ -26,9 +26,8 @@ from nas.calibrate import (
     summary_line,
 )
 from nas.scoring.supernet import SupernetSettings
-from nas.task.device import Device
 from nas.task.evaluation import Quality
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.files import read_json, write_json
@@ -40,12 +39,6 @@ from search_spaces.space import Space, default_space
 
 SPACE = default_space()
 SETTINGS = CalibrationSettings(Recipe(90), Recipe(9), SupernetSettings(Recipe(5)), networks=6)
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 def tau_by_pairs(one: list[float], other: list[float]) -> float:

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from compress.card import NOT_RUN, about_of, card
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task
 from results.files import save_network
 from results.run import Run
 from search_spaces.blueprint import Blueprint
@@ -27,12 +26,6 @@ EXPORTED = {
     "c.mlpackage": RAN
     | {"precision": "float", "size": [8, 8], "layout": "NCHW", "parity": None, "runtime": None, "ssim": None},
 }
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from compress.distill import distill
 from compress.pipeline import CompressSettings, cheaper, compress, equal_steps
 from compress.ship import ship
 from lpienas import main
-from nas.task.device import Device
 from nas.task.evaluation import evaluate
-from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
 from results.files import has_network, load_network, read_json
@@ -59,12 +57,6 @@ class Told(Silent):
 
     def say(self, line: str) -> None:
         self.lines.append(line)
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 @pytest.fixture

@@ -5,9 +5,7 @@ import pytest
 
 import nas.confirm
 from nas.confirm import ConfirmSettings, best, confirm, folder_of, too_close
-from nas.task.device import Device
 from nas.task.evaluation import Quality
-from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.candidate import Candidate, Scores
@@ -38,12 +36,6 @@ SETTINGS = ConfirmSettings(Recipe(40), top=3, seeds=2)
 
 class Killed(BaseException):
     """Stands for a kill."""
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 @pytest.fixture

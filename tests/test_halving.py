@@ -13,9 +13,7 @@ import nas.search
 from nas.scoring.halving import ETA, promotable, rungs_of
 from nas.scoring.short import score_by_training
 from nas.search import SearchSettings, search
-from nas.task.device import Device
 from nas.task.evaluation import Quality
-from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.files import load_network
@@ -33,12 +31,6 @@ STEPS = (10, 30, 90)  # rungs of a training of 90 steps
 
 class Killed(BaseException):
     """Stands for a kill."""
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 def rung_of(points: list[tuple[float, float]]) -> tuple[list[Training], dict[int, float]]:

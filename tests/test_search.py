@@ -13,9 +13,8 @@ import nas.scoring.supernet
 import nas.search
 from nas.scoring.supernet import SupernetSettings
 from nas.search import SearchSettings, SearchStopped, best_so_far, search
-from nas.task.device import Device
 from nas.task.evaluation import Quality
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.progress import Silent
@@ -28,12 +27,6 @@ from search_spaces.reach import ImpossibleBudget
 from search_spaces.space import PAPER, REFERENCE, Space, default_space
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from compress.card import about_of
 from compress.export.parity import ParityError
 from compress.latency import _write_onnx_by_tracing
 from compress.ship import file_name
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
 from results.files import fingerprint, load_network, save_network
 from results.progress import Silent
 from results.run import Run
@@ -37,12 +35,6 @@ if __name__ == "__main__":
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    settings = TaskSettings(patch=32, batch=2, validation_side=64)
-    return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
 
 
 @pytest.fixture

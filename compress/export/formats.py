@@ -100,6 +100,7 @@ def export_network(
     calibration: Sequence[Tensor] = (),
     about: About | None = None,
     in_float: Collection[str] = (),
+    rewrites: Sequence[str] | None = None,
 ) -> nn.Module:
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
@@ -108,8 +109,9 @@ def export_network(
     to all its digits.
 
     `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
-    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of); `about` is kept in the file.
-    Raises ValueError for an unknown word or layer, a wrong suffix or a size not divisible by 8.
+    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of); `about` is kept in the file;
+    `rewrites` are keys of rewrite.REWRITES (None: those that the format ships with). Raises ValueError for an unknown
+    word or layer, a wrong suffix or a size not divisible by 8.
     """
     if format not in FORMATS:
         raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
@@ -124,7 +126,7 @@ def export_network(
     source = LPIENet(network.blueprint)
     source.load_state_dict(network.state_dict())
     source.eval()
-    suited = rewritten(source, chosen.rewrites.get(precision, ()))
+    suited = rewritten(source, chosen.rewrites.get(precision, ()) if rewrites is None else rewrites)
     module: nn.Module = suited
     if precision == "int8":
         images = [image.cpu() for image in calibration]

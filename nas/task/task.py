@@ -1,5 +1,6 @@
 """Task: what a network is trained for, made once from settings: photographs, noise, loss, validation pairs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ class TaskSettings:
             raise ValueError(f"batch = {self.batch}: must be at least 1")
         if self.validation_side < 16:
             raise ValueError(f"validation_side = {self.validation_side}: must be at least 16 pixels")
+
+    @classmethod
+    def of_run(cls, made_with: Mapping[str, Any]) -> "TaskSettings":
+        """The task that a run's settings (results.run.Run.settings) are for."""
+        return cls(made_with["data"], made_with["seed"], made_with["patch"], made_with["batch"])
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json."""
