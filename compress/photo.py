@@ -1,10 +1,13 @@
 """Photo: enhance picture files, upright and at their own depth, and write them as pictures.
 
-Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF.
+Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF (in TIFF files: compress.exif).
 """
 
+import struct
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from compress import exif
 from results.files import written_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif")  # read
 WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # and written
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
 _QUALITY = 95  # of JPEG and WebP
-_KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data")
+_EXIF = "exif-data"
+_KEPT = ("icc-profile-data", _EXIF, "xmp-data", "iptc-data")
 
 Network = Callable[[Tensor], Tensor]  # picture (1, 3, H, W), uint8 or uint16 -> the same, see tiles.enhance
 
@@ -40,12 +45,15 @@ def enhance_photo(network: Network, source: Path, target: Path) -> tuple[int, in
     if pixels.shape[-1] > 3 and target.suffix.lower() not in _WITHOUT_ALPHA:
         enhanced = np.concatenate([enhanced, pixels[..., 3:]], axis=-1)
     result = _picture(np.ascontiguousarray(enhanced), picture)
-    options = {} if target.suffix.lower() in (".png", ".tif", ".tiff") else {"Q": _QUALITY}
+    options = {} if target.suffix.lower() in (".png", *exif.TIFF) else {"Q": _QUALITY}
     with written_whole(target) as temporary:
         try:
             result.write_to_file(str(temporary), **options)
         except pyvips.Error as error:
             raise ValueError(f"{target} cannot be written: {_in_one_line(error)}") from error
+        if target.suffix.lower() in exif.TIFF and _EXIF in picture.get_fields():
+            with _left_out(source):
+                exif.into_tiff(temporary, picture.get(_EXIF))
     return enhanced.shape[0], enhanced.shape[1]
 
 
@@ -126,12 +134,32 @@ def _opened(source: Path) -> pyvips.Image:
     except pyvips.Error as error:
         raise ValueError(f"{source} is not a picture that can be read: {_in_one_line(error)}") from error
     picture = picture.autorot()
+    if source.suffix.lower() in exif.TIFF:
+        with _left_out(source):
+            picture = _with_exif(picture, exif.of_tiff(source))
     if picture.interpretation == "cmyk":
         return picture.icc_transform("srgb", embedded=True)
     if picture.bands < 3:  # grey; its profile does not suit three colours
         picture = picture.copy()
         picture.remove("icc-profile-data")
     return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+
+
+def _with_exif(picture: pyvips.Image, block: bytes) -> pyvips.Image:
+    if not block:
+        return picture
+    picture = picture.copy()
+    picture.set_type(pyvips.GValue.blob_type, _EXIF, block)
+    return picture
+
+
+@contextmanager
+def _left_out(source: Path) -> Iterator[None]:
+    """Damaged EXIF costs the EXIF, and not the photograph."""
+    try:
+        yield
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error) as error:
+        warnings.warn(f"{source}: its EXIF cannot be read and is left out: {error}", stacklevel=2)
 
 
 def _pixels(picture: pyvips.Image, source: Path) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Photo: nothing of a picture is lost but its noise, nothing is overwritten unasked, a bad file is named."""
 
+import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -8,8 +10,10 @@ import numpy as np
 import pytest
 import pyvips
 import torch
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
+from PIL.TiffImagePlugin import IFDRational
 
+from compress.exif import into_tiff, of_tiff
 from compress.photo import draw_before_after, enhance_photo, plan_outputs
 
 ORIENTATION = 0x0112
@@ -94,8 +98,54 @@ def test_a_photo_that_exif_turns_is_written_upright_and_keeps_the_rest_of_exif_a
             assert np.array_equal(np.array(out), np.rot90(pixels, -1))
         assert out.getexif().get(ORIENTATION, 1) == 1
         assert out.info["icc_profile"] == profile
-        if suffix != ".tif":  # whose EXIF libvips does not write
-            assert out.getexif()[MAKER] == "a maker"
+        assert out.getexif()[MAKER] == "a maker"
+
+
+@pytest.mark.parametrize("byte_order", ["II", "MM"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_exif_goes_through_a_tiff_of_sixteen_bits_and_alpha_and_back(tmp_path, suffix, byte_order):
+    exif = Image.Exif()
+    exif.endian = "<" if byte_order == "II" else ">"
+    exif[MAKER], exif[ORIENTATION] = "a maker", 6
+    within = {ExifTags.Base.ExposureTime: IFDRational(1, 125), ExifTags.Base.UserComment: b"ASCII\0\0\0hello"}
+    place = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 51.0, 29.5)}
+    exif.get_ifd(ExifTags.IFD.Exif).update(within)
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update(place)
+    pixels = np.random.default_rng(0).integers(0, 65536, (7, 5, 4)).astype(np.uint16)
+    path = tmp_path / "deep.tif"
+    pyvips.Image.new_from_array(pixels, interpretation="rgb16").write_to_file(str(path))
+    into_tiff(path, exif.tobytes())
+    enhance_photo(unchanged, path, tmp_path / "out.tif")
+    assert np.array_equal(pyvips.Image.new_from_file(str(tmp_path / "out.tif")).numpy(), pixels)
+    enhance_photo(unchanged, tmp_path / "out.tif", tmp_path / f"out{suffix}")
+    for name in ("out.tif", f"out{suffix}"):
+        with Image.open(tmp_path / name) as out:
+            found = out.getexif()
+            assert (found[MAKER], found.get(ORIENTATION, 1)) == ("a maker", 1)
+            assert {tag: found.get_ifd(ExifTags.IFD.Exif)[tag] for tag in within} == within
+            assert found.get_ifd(ExifTags.IFD.GPSInfo) == place
+
+
+def test_damaged_exif_costs_the_exif_and_not_the_photograph(tmp_path):
+    path = tmp_path / "in.tif"
+    pyvips.Image.new_from_array(np.zeros((7, 5, 3), np.uint8), interpretation="srgb").write_to_file(str(path))
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"hello, hello, hello"
+    into_tiff(path, exif.tobytes())
+    text, number = (struct.pack("<HHL", ExifTags.IFD.Exif, kind, 1) for kind in (2, 4))
+    path.write_bytes(path.read_bytes().replace(number, text))  # where EXIF's directory is would be a word
+    with pytest.warns(UserWarning, match=r"in\.tif: its EXIF cannot be read and is left out"):
+        enhance_photo(unchanged, path, tmp_path / "out.tif")
+    assert pyvips.Image.new_from_file(str(tmp_path / "out.tif")).width == 5
+
+
+def test_a_tiff_without_exif_and_a_png_by_the_name_of_tiff_are_read(tmp_path):
+    photo(tmp_path / "in.png")
+    enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "plain.tif")
+    assert of_tiff(tmp_path / "plain.tif") == b""
+    shutil.copy(tmp_path / "in.png", tmp_path / "other.tif")
+    enhance_photo(unchanged, tmp_path / "other.tif", tmp_path / "out.tif")
+    assert Image.open(tmp_path / "out.tif").size == Image.open(tmp_path / "in.png").size
 
 
 def test_alpha_is_carried_over_to_png_and_dropped_for_jpeg(tmp_path):
