@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import lpienas
+import verbs
 from lpienas import main
 from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
@@ -297,7 +297,7 @@ def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
         def at(self, done, note=""):
             told.append((done, note))
 
-    monkeypatch.setattr(lpienas, "_bars", lambda console: Told())
+    monkeypatch.setattr(verbs, "_bars", lambda console: Told())
     for name in ("a", "b"):
         Image.new("RGB", (900, 600)).save(tmp_path / f"{name}.png")  # more than one tile holds
     photos = [str(tmp_path / f"{name}.png") for name in ("a", "b")]

@@ -1,0 +1,571 @@
+"""Verbs: one function each; options become one settings value, one function is called, its result is printed."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
+    from rich.console import Console
+
+    from compress.runtimes import Runtime
+    from nas.task.task import Task
+    from results.progress import Bars
+    from results.report import FrontReport
+    from results.run import Run
+    from search_spaces.blueprint import Blueprint
+
+_DEFAULTS: dict[str, Any] = {
+    "data": None,
+    "score": "supernet",
+    "cost": "macs",
+    "latency_in": "onnx-float",
+    "fix": [],
+    "budget": None,
+    "size": [256, 256],
+    "sampler": "auto",
+    "seed": 0,
+    "steps": None,
+    "patch": 64,
+    "batch": 8,
+}  # of a search
+_STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
+
+
+def describe(options: argparse.Namespace) -> None:
+    from search_spaces.blueprint import Blueprint
+    from search_spaces.cost import cost_of
+    from search_spaces.genotype import Genotype
+    from search_spaces.space import PRESETS
+    from search_spaces.units import format_macs
+
+    if options.genotype is not None:
+        genotype = Genotype.from_json(json.loads(options.genotype.read_text()))
+    else:
+        genotype = PRESETS[options.preset]
+    cost = cost_of(Blueprint.from_genotype(genotype), options.size)
+    if options.json:
+        _print_json(
+            {
+                "parameters": cost.parameters,
+                "macs": cost.macs,
+                "flops": 2 * cost.macs,
+                "upsampling_macs": cost.upsampling_macs,
+                "size": list(cost.size),
+                "genotype": genotype.to_json(),
+            }
+        )
+        return
+    console = _console()
+    console.print(f"{cost.parameters:,} parameters, {format_macs(cost.macs)} at {cost.size[0]}x{cost.size[1]}")
+    console.print(f"not in it: {cost.upsampling_macs / 1e6:.3g} MMACs of bilinear upsampling")
+    for gene, value in genotype.flat().items():
+        console.print(f"  {gene} = {value}")
+
+
+def space(options: argparse.Namespace) -> None:
+    from rich.table import Table
+
+    from search_spaces.reach import CONFIDENCE, QUANTILES, reach
+    from search_spaces.space import default_space
+    from search_spaces.units import format_macs
+
+    found = reach(default_space().fixed(options.fix), options.budget, options.size, options.samples, options.seed)
+    if options.json:
+        _print_json(found.to_json())
+        return
+    height, width = found.size
+    table = Table("network", f"MACs (FLOPs) at {height}x{width}", "parameters")
+    for name, counted in (
+        ("fewest MACs", found.fewest_macs),
+        ("fewest parameters", found.fewest_parameters),
+        ("LPIENet reference", found.reference),
+        ("most MACs", found.most_macs),
+        ("most parameters", found.most_parameters),
+    ):
+        table.add_row(name, format_macs(counted.macs), f"{counted.parameters:,}")
+    console = _console()
+    console.print(f"{found.genotypes:,} genotypes", highlight=False)
+    console.print(table)
+    shares = [("cheaper than the reference", found.cheaper_than_reference)]
+    if options.budget is not None and found.within_budget is not None:
+        shares.insert(0, (f"within {format_macs(options.budget)}", found.within_budget))
+    for says, share in shares:
+        console.print(
+            f"{share.value:.1%} {says} ({CONFIDENCE:.0%} interval {share.low:.1%} to {share.high:.1%}; "
+            f"{found.samples} drawn uniformly)",
+            highlight=False,
+        )
+    for at, macs in zip(QUANTILES, found.quantiles, strict=True):
+        console.print(f"  {at:.0%} of them need at most {format_macs(macs)}", highlight=False)
+
+
+def search(options: argparse.Namespace) -> None:
+    from nas.confirm import ConfirmSettings, confirm
+    from nas.search import SearchSettings, inherited_network, search
+    from nas.suggest import resolve_sampler
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
+    from results.files import read_json
+    from results.run import Run, versions
+    from search_spaces.space import default_space
+    from search_spaces.units import format_cost, parse_cost
+
+    run = Run(options.out)
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        asked = _search_settings(run, options)
+        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
+        if asked["steps"] is None:
+            asked["steps"] = _STEPS[asked["score"]]
+        settings = SearchSettings(
+            trials=options.trials,
+            recipe=Recipe(asked["steps"]),
+            score=asked["score"],
+            cost=asked["cost"],
+            budget=None if asked["budget"] is None else parse_cost(asked["cost"], asked["budget"]),
+            size=tuple(asked["size"]),
+            sampler=asked["sampler"],
+            seed=asked["seed"],
+        )
+        task = _open_task(run, asked, options.threads)
+        run.describe(asked)
+        console = _console(stderr=True)
+        if settings.budget is not None:
+            console.print(
+                f"budget {format_cost(settings.cost, settings.budget)} at {settings.size[0]}x{settings.size[1]}"
+            )
+        workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
+        bars = stack.enter_context(_bars(console))
+        cost_of = _cost_of(run, settings.cost, settings.size, asked["latency_in"])
+        space = default_space().fixed(asked["fix"])
+        search(run, space, task, settings, cost_of, workers, bars)
+        if options.confirm:
+            most = max(options.seeds, options.least_seeds)
+            full = ConfirmSettings(
+                Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
+            )
+            inherits = settings.score == "supernet" and options.start == "inherited"
+            confirm(run, full, workers, bars, inherited_network(run, space, task, settings) if inherits else None)
+        report = _report(run)
+        before = read_json(run.summary).get("cpu_seconds", 0.0) if run.summary.exists() else 0.0
+        run.summarize(
+            settings=asked,
+            cpu_seconds=before + time.process_time() + workers.seconds(),
+            seed=settings.seed,
+            versions=versions(),
+            input=task.input.to_json(),
+            reference=report.reference.to_json(),
+            search=report.to_json(),
+        )
+    _print_json(report.to_json()) if options.json else _console().print(report.verdict)
+
+
+def calibrate(options: argparse.Namespace) -> None:
+    from nas.calibrate import CalibrationSettings, calibrate
+    from nas.scoring.supernet import SupernetSettings
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
+    from results.run import Run
+    from results.table import agreement_table
+    from search_spaces.space import default_space
+    from search_spaces.units import parse_macs
+
+    run = Run(options.out)
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        asked = _search_settings(run, options)
+        by_supernet = asked["score"] == "supernet"  # whether the run's own --steps are those of the supernet
+        supernet_steps = (asked["steps"] if by_supernet else None) or _STEPS["supernet"]
+        short_steps = options.short_steps or (None if by_supernet else asked["steps"]) or _STEPS["short"]
+        budget = asked["budget"] if asked["cost"] == "macs" else None
+        macs = None if budget is None else parse_macs(budget)
+        supernet = SupernetSettings.under(Recipe(supernet_steps), macs, tuple(asked["size"]))
+        settings = CalibrationSettings(
+            full=Recipe(options.full_steps),
+            short=Recipe(short_steps),
+            supernet=supernet,
+            networks=options.networks,
+            seeds=options.seeds,
+            budget=macs,
+            size=tuple(asked["size"]),
+            target=options.tau,
+            seed=asked["seed"],
+        )
+        task = _open_task(run, asked, options.threads)
+        workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        result = calibrate(run.folder, default_space().fixed(asked["fix"]), task, settings, workers, bars)
+        run.summarize(calibration=result)
+    if options.json:
+        _print_json(result)
+        return
+    console = _console()
+    console.print(agreement_table(result))
+    console.print(f"advice: {result['advice']}", highlight=False)
+
+
+def front(options: argparse.Namespace) -> None:
+    from nas.calibrate import summary_line
+    from results.files import read_json
+    from results.plots import plot_front
+    from results.run import Run
+    from results.table import front_table, gene_lines
+    from search_spaces.units import format_cost
+
+    run = Run(options.run)
+    settings = run.settings()
+    size = (settings["size"][0], settings["size"][1])
+    report = _report(run)
+    calibration = read_json(run.calibration) if run.calibration.exists() else None
+    control = None if options.control is None else _report(Run(options.control)).front
+    if options.plot is not None:
+        plot_front(options.plot, report, size, control)
+    if options.json:
+        _print_json(report.to_json() | {"calibration": calibration})
+        return
+    console = _console()
+    console.print(front_table(report, size))
+    for line in gene_lines(report.front):
+        console.print(line, highlight=False)
+    corner = report.reference_point
+    console.print(
+        f"hypervolume {report.hypervolume:.4f} SSIM x decades of cost, above SSIM {corner.ssim:.4f} (the degraded "
+        f"photographs) and below {format_cost(report.cost, corner.cost)} (the dearest network of the space)"
+    )
+    console.print("trials: " + ", ".join(f"{count} {state.lower()}" for state, count in report.trials.items()))
+    for candidate in report.fell_off:
+        console.print(
+            f"fell off the front: candidate {candidate.number}, SSIM {candidate.scores.ssim:.4f} after full training",
+            highlight=False,
+        )
+    if calibration is not None:
+        console.print(summary_line(calibration, settings["score"], settings["steps"]), highlight=False)
+    console.print(report.verdict)
+    if options.plot is not None:
+        console.print(f"plot written to {options.plot}")
+
+
+def compress(options: argparse.Namespace) -> None:
+    from compress.pipeline import CompressSettings, Fast, compress
+    from results.pick import pick
+    from results.run import Run
+    from search_spaces.units import parse_cost
+
+    run = Run(options.run)
+    settings = run.settings()
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        chosen = pick(_report(run), options.pick)
+        task = _open_task(run, settings, options.threads)
+        run.describe(settings)
+        console = _console(stderr=True)
+        console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
+        prune = options.prune
+        if isinstance(prune, str):
+            runtime, precision = options.latency_in.split("-")
+            prune = Fast(parse_cost("latency", prune), runtime, precision, options.size)
+        plan = CompressSettings.from_steps(
+            options.steps, prune, options.int8, options.distill, options.in_float, settings["seed"]
+        )
+        summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
+    if options.json:
+        _print_json(summary)
+
+
+def export(options: argparse.Namespace) -> None:
+    from compress.ship import ship
+    from results.run import Run
+
+    run = Run(options.run)
+    settings = run.settings()
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        task = _open_task(run, settings, 1)
+        run.describe(settings)
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        seed, licence = settings["seed"], options.licence
+        exported = ship(run, task, options.to, options.size, seed, options.workers, bars, licence)
+    if options.json:
+        _print_json({"exported": exported, "card": str(run.card)})
+    else:
+        _console().print(f"{len(exported)} files in {run.exported}, described in {run.card}")
+
+
+def sensitivity(options: argparse.Namespace) -> None:
+    from compress.int8 import int8_calibration
+    from compress.sensitivity import sensitivity
+    from results.files import has_network, load_network
+    from results.run import Run
+    from results.table import sensitivity_table
+
+    run = Run(options.run)
+    settings = run.settings()
+    if not has_network(run.network("float")):
+        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+    with run.locked():
+        task = _open_task(run, settings, options.threads)
+        network, calibration = load_network(run.network("float")), int8_calibration(task, settings["seed"])
+        with _bars(_console(stderr=True)) as bars:
+            found = sensitivity(network, calibration, task.validation, bars)
+        layers = [one.to_json() for one in found]
+        run.summarize(sensitivity=layers)
+    if options.json:
+        _print_json({"layers": layers})
+        return
+    _console().print(sensitivity_table(layers))
+    _console().print("Leave the first of them in float: lpienas compress RUN --in-float LAYER ...", highlight=False)
+
+
+def enhance(options: argparse.Namespace) -> None:
+    import torch
+
+    from compress.photo import draw_before_after, enhance_photo, plan_outputs
+    from compress.tiles import enhance
+
+    torch.set_num_threads(options.threads)
+    planned = plan_outputs(options.photos, options.output, options.force, options.skip)
+    if options.compare is not None and len(planned) != 1:
+        raise ValueError(f"--compare draws one photograph, and {len(planned)} are to be enhanced; name one")
+    runtime = _open_model(options.model, options.threads)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    with _bars(_console(stderr=True)) as bars:
+        bars.begin("enhance", 100 * len(planned))
+        for number, (source, target) in enumerate(planned):
+
+            def on_tile(tile: int, tiles: int, before: int = 100 * number, name: str = source.name) -> None:
+                bars.at(before + 100 * tile // tiles, name)
+
+            try:
+                height, width = enhance_photo(partial(enhance, runtime, on_tile=on_tile), source, target)
+            except ValueError as error:
+                failed.append({"source": str(source), "error": str(error)})
+                bars.say(f"left out: {error}")
+                continue
+            done.append({"source": str(source), "output": str(target), "size": [height, width]})
+    if options.compare is not None and done:
+        draw_before_after(planned[0][0], planned[0][1], options.compare)
+    if options.json:
+        _print_json({"model": str(options.model), "runtime": runtime.name, "photos": done, "failed": failed})
+    else:
+        for row in done:
+            height, width = row["size"]
+            _console().print(
+                f"{row['output']}: {height}x{width}, by {options.model} in {runtime.name}", highlight=False
+            )
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(planned)} photographs could not be enhanced; the rest is done")
+
+
+def samples(options: argparse.Namespace) -> None:
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import sample_photos, write_pairs
+    from nas.task.task import TaskSettings
+
+    settings = TaskSettings()
+    pairs = validation_pairs(sample_photos().validation, settings.noise, options.seed, None)
+    written = write_pairs(pairs, options.out)
+    if options.json:
+        _print_json({"written": [str(path) for path in written]})
+    else:
+        _console().print(f"{len(written)} pictures in {options.out}/noisy and {options.out}/clean", highlight=False)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    import torch
+
+    from compress.tiles import enhance
+    from nas.task.evaluation import evaluate, input_quality
+    from nas.task.metrics import SSIM_DEFINITION
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import read_folder
+    from nas.task.task import TaskSettings, read_photos
+    from results.run import Run, is_run
+
+    torch.set_num_threads(options.threads)
+    run = Run(options.models[0])
+    settings = TaskSettings.of_run(run.settings()) if is_run(run.folder) else TaskSettings()
+    photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
+    pairs = validation_pairs(photos, settings.noise, settings.seed, None)
+    before = input_quality(pairs)
+    rows = []
+    with _bars(_console(stderr=True)) as bars:
+        for path in options.models:
+            model = _open_model(path, options.threads)
+            bars.begin(str(path), len(pairs))
+            quality = evaluate(partial(enhance, model), bars.counted(pairs), torch.device("cpu"))
+            rows.append(
+                {
+                    "model": str(path),
+                    "runtime": model.name,
+                    "images": len(pairs),
+                    "ssim": quality.ssim,
+                    "psnr": quality.psnr,
+                    "input_ssim": before.ssim,
+                    "input_psnr": before.psnr,
+                    "ssim_definition": SSIM_DEFINITION,
+                }
+            )
+    if options.json:
+        _print_json(rows[0] | {"models": rows})
+        return
+    console = _console()
+    console.print(f"{len(pairs)} photographs; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB")
+    for row in rows:
+        console.print(f"{row['model']} ({row['runtime']}): SSIM {row['ssim']:.4f}, PSNR {row['psnr']:.2f} dB")
+    console.print(SSIM_DEFINITION)
+
+
+def bench(options: argparse.Namespace) -> None:
+    from tempfile import TemporaryDirectory
+
+    from compress.bench import bench, beside, imported, judge, ratio
+    from compress.bench_files import SIZES, plan
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import read_folder
+    from nas.task.task import TaskSettings
+    from results.table import bench_table
+
+    if not options.models and not options.imported:
+        raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
+    photos = () if options.data is None else read_folder(options.data)
+    pairs = validation_pairs(photos, TaskSettings().noise, 0, None)
+    with ExitStack() as stack:
+        bars = stack.enter_context(_bars(_console(stderr=True)))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
+        cases = plan(options.models, options.runtime, options.size or SIZES, folder, bars, pairs)
+        if pairs:
+            cases = judge(cases, pairs, options.threads, bars)
+        rows = bench(cases, options.threads, options.seconds, bars) if cases else []
+    for file in options.imported:
+        rows += imported(file)
+    shown = []
+    for row in rows:
+        other = beside(row, rows)
+        shown.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
+    if options.json:
+        _print_json({"rows": shown, "threads": options.threads})
+        return
+    _console().print(bench_table(shown))
+
+
+def delegates(options: argparse.Namespace) -> None:
+    from compress.delegates import delegated, largest_activation, report_lines
+    from nas.task.patches import validation_pairs
+    from nas.task.task import TaskSettings, read_photos
+    from results.files import load_network
+    from results.run import Run, is_run
+
+    files, largest = [], {}
+    for path in options.models:
+        if not is_run(path):
+            files.append(delegated(path))
+            continue
+        run = Run(path)
+        exported = sorted(file for file in run.exported.glob("lpienet_*") if file.is_file())
+        if not exported:
+            raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
+        files += [delegated(file) for file in exported]
+        task = TaskSettings.of_run(run.settings())
+        pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
+        network = load_network(run.network("float"))
+        largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
+    if options.json:
+        ranges = {run: found.to_json() for run, found in largest.items()}
+        _print_json({"files": [file.to_json() for file in files], "largest_activation": ranges})
+        return
+    console = _console()
+    for line in report_lines(files, largest):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _open_model(path: Path, threads: int) -> "Runtime":
+    """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
+    from compress.runtimes import in_pytorch, load
+    from results.files import has_network, load_network
+    from results.run import Run, is_run
+
+    if not is_run(path):
+        return load(path, threads)
+    stage = Run(path).network("float")
+    if not has_network(stage):
+        raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
+    return in_pytorch(load_network(stage))
+
+
+def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
+    """What decides a search: given on the command line, else as the folder was made with, else the default."""
+    asked: dict[str, Any] = {
+        "data": None if options.data is None else str(options.data.absolute()),
+        "score": options.score,
+        "cost": options.cost,
+        "latency_in": options.latency_in,
+        "fix": options.fix,
+        "budget": options.budget,
+        "size": None if options.size is None else list(options.size),
+        "sampler": options.sampler,
+        "seed": options.seed,
+        "steps": options.steps,
+        "patch": options.patch,
+        "batch": options.batch,
+    }
+    made_with = run.settings() if (run.folder / "run.json").exists() else _DEFAULTS
+    return {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+
+
+def _report(run: "Run") -> "FrontReport":
+    """The front of a run, by the best scores that it has."""
+    from results.report import report_front
+    from results.study import open_study
+
+    settings = run.settings()
+    return report_front(open_study(run.study), settings.get("score", "short"), settings.get("cost", "macs"))
+
+
+def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> Callable[["Blueprint"], float]:
+    """What a search makes small, of a blueprint, at `size`; `latency_in` is a runtime and a precision."""
+    if kind == "macs":
+        from search_spaces.count import macs_of
+
+        return lambda blueprint: float(macs_of(blueprint, size))
+    if kind == "memory":
+        from search_spaces.memory import peak_activation_bytes
+
+        return lambda blueprint: float(peak_activation_bytes(blueprint, size))
+    from compress.latency import latency_cost
+
+    runtime, precision = latency_in.split("-")
+    measured = latency_cost(run.folder / "latency", runtime, precision, size)
+    return lambda blueprint: measured(blueprint).median
+
+
+def _open_task(run: "Run", settings: dict[str, Any], threads: int | None) -> "Task":
+    from nas.prepare import prepare
+    from nas.task.task import TaskSettings
+
+    task = prepare(TaskSettings.of_run(settings), run.device, threads)
+    console = _console(stderr=True)
+    console.print(f"device: {task.device.describe()}", highlight=False)
+    console.print(f"photographs: {task.photos.source}", highlight=False)
+    return task
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _bars(console: "Console") -> "Bars":
+    from results.progress import Bars
+
+    return Bars(console)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2))
