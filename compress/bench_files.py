@@ -11,8 +11,8 @@ from torch import Tensor
 
 from compress.bench import OPENVINO, REFERENCE, Case
 from compress.export.formats import FORMATS, export_network
+from compress.int8 import CALIBRATION_IMAGES, int8_calibration
 from compress.latency import random_image
-from compress.pipeline import CALIBRATION_IMAGES, int8_calibration
 from compress.quiet import quiet
 from compress.runtimes import load
 from compress.tiles import fitted

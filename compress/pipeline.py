@@ -1,7 +1,7 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,34 +9,43 @@ import torch
 from torch import Tensor, nn
 
 from compress.distill import distill
-from compress.prune import prune
-from compress.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8 import AUTO, WAYS, to_int8
+from compress.latency import latency_cost
+from compress.prune import IMPORTANCE, Losses, prune
+from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.scoring.short import train_from_scratch
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
 from nas.task.metrics import SSIM_DEFINITION
-from nas.task.task import Task, calibration_images
-from nas.task.training import Diverged, Recipe, train
+from nas.task.task import Task
+from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.progress import Watcher
 from results.run import Run
 from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import DEFAULT_SIZE, cost_of
-from search_spaces.count import macs_of
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of, parameters_of
+from search_spaces.lpienet import LPIENet
 
-CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
+INT8 = (*WAYS, "float")  # ways to int8, or none
+_IMPORTANCE_BATCHES = 4
 
 
-_INT8_NAMES = {
-    "post_training": "post-training quantization",
-    "quantization_aware": "quantization-aware training",
-    "float_fine_tuned": "post-training quantization after a longer float training",
-}
-INT8 = ("best", "qat", "ptq", "float")  # ways to int8: the best of all, one of them, or none
+@dataclass(frozen=True, slots=True)
+class Fast:
+    """A latency to prune to, as compress.latency measures it on this host with one thread."""
+
+    milliseconds: float
+    runtime: str = "litert"
+    precision: str = "int8"
+    size: tuple[int, int] = DEFAULT_SIZE  # height, width in pixels
+
+    def __post_init__(self) -> None:
+        if not self.milliseconds > 0:
+            raise ValueError(f"latency = {self.milliseconds} ms: must be above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +53,16 @@ class CompressSettings:
     """What is done to a network, and what each stage may spend."""
 
     training: Recipe
-    prune: float | None  # share of the MACs to remove; None: no pruning
+    prune: float | Fast | None  # share of the MACs to remove, or the latency to reach; None: no pruning
     fine_tuning: Recipe
     quantization: Recipe
     int8: str = "best"  # one of INT8
     distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
-    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of
+    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.prune is not None and not 0 < self.prune < 1:
+        if isinstance(self.prune, float) and not 0 < self.prune < 1:
             raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
         if self.distillation < 0:
             raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
@@ -62,14 +71,14 @@ class CompressSettings:
 
     @classmethod
     def from_steps(
-        cls, steps: int, prune: float | None, int8: str, distillation: float, in_float: Sequence[str], seed: int
+        cls, steps: int, prune: float | Fast | None, int8: str, distillation: float, in_float: Sequence[str], seed: int
     ) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and a quarter for quantization."""
         return cls(
             training=Recipe(steps),
             prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
-            quantization=Recipe(max(1, steps // 4), learning_rate=8e-4),
+            quantization=Recipe(max(1, steps // 4)),
             int8=int8,
             distillation=distillation,
             in_float=tuple(in_float),
@@ -88,8 +97,9 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
-        if layer not in known:
+        if layer not in known and settings.in_float != (AUTO,):
             raise ValueError(f"in_float = {layer}: candidate {chosen.number} has {', '.join(known)}")
+    target = None if settings.prune is None else _target(run, Blueprint.from_genotype(chosen.genotype), settings.prune)
     _forget_other_choices(run, chosen, settings)
     scores: dict[str, Any] = {}
     run.summarize(
@@ -103,9 +113,9 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     network = _stage(run, "trained", scores, lambda: _train(run, chosen, task, settings, watcher))
     watcher.say(_line("trained", scores["trained"]))
     kept = "trained"
-    if settings.prune is not None:
+    if target is not None:
         trained = network
-        network = _stage(run, "pruned", scores, lambda: _prune(run, trained, task, settings, watcher))
+        network = _stage(run, "pruned", scores, lambda: _prune(run, trained, *target, task, settings, watcher))
         kept = "pruned"
         watcher.say(_line("pruned and fine-tuned", scores["pruned"]))
         control = _stage_of_control(run, scores, task, settings, watcher)
@@ -116,7 +126,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
     _stage(run, "float", scores, lambda: (float_network, figures))
     if settings.int8 != "float":
-        _stage(run, "quantized", scores, lambda: _quantize(run, float_network, task, settings, watcher))
+        _stage(run, "quantized", scores, lambda: _quantize(float_network, task, settings, watcher))
         watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
     return run.summarize(scores=scores)
 
@@ -142,12 +152,9 @@ def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Ca
     return round(spent / macs_of(Blueprint.from_genotype(rival.genotype), DEFAULT_SIZE))
 
 
-def int8_calibration(task: Task, seed: int) -> list[Tensor]:
-    """The degraded training patches (1, 3, P, P) that every int8 graph of a run is calibrated on."""
-    return calibration_images(task, CALIBRATION_IMAGES, derive_seed(seed, 0, "calibration"))
-
-
 Made = tuple[LPIENet, dict[str, Any]]  # a stage's network and its figures
+Cost = Callable[[Blueprint], float]
+Target = tuple[float, Cost]  # the share of a cost that pruning keeps
 
 
 def _stage(run: Run, name: str, scores: dict[str, Any], make: Callable[[], Made]) -> LPIENet:
@@ -180,22 +187,38 @@ def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, 
     return network, _figures(network, quality)
 
 
-def _prune(run: Run, trained: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    assert settings.prune is not None
-    seed = derive_seed(settings.seed, 0, "fine-tuning")
+def _target(run: Run, blueprint: Blueprint, asked: float | Fast) -> Target:
+    """The share of a cost to keep, and that cost of a blueprint."""
+    if not isinstance(asked, Fast):
+        return 1 - asked, lambda blueprint: macs_of(blueprint, DEFAULT_SIZE)
+    measured = latency_cost(run.folder / "latency", asked.runtime, asked.precision, asked.size)
+    now = measured(blueprint).median
+    if now <= asked.milliseconds:
+        raise ValueError(
+            f"the network takes {now:.3g} ms, which is {asked.milliseconds:.3g} ms or less already; "
+            "ask for fewer, or --prune off"
+        )
+    return asked.milliseconds / now, lambda blueprint: measured(blueprint).median
+
+
+def _prune(
+    run: Run, trained: LPIENet, keep: float, cost: Cost, task: Task, settings: CompressSettings, watcher: Watcher
+) -> Made:
+    seed, fast = derive_seed(settings.seed, 0, "fine-tuning"), isinstance(settings.prune, Fast)
     watcher.begin("pruning", 1)
-    pruned = prune(trained, 1 - settings.prune, _gradients(task, seed))
+    pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
     network = pruned.network
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
-    watcher.at(1, f"{pruned.kept:.0%} of MACs, SSIM {before.ssim:.4f}")
+    watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
     return network, _figures(network, after) | {
-        "method": "global isomorphic channel pruning, first-order Taylor importance, then fine-tuning",
+        "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
         "distillation": settings.distillation,
-        "kept_macs": pruned.kept,
+        "kept": pruned.kept,
+        **({"latency_ms": pruned.cost} if fast else {}),
         "before_fine_tuning": before.to_json(),
     }
 
@@ -228,69 +251,23 @@ def _control(run: Run, rival: Candidate, steps: int, task: Task, settings: Compr
     return network, _figures(network, quality) | {"candidate": rival.number, "steps": steps}
 
 
-def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    """The ways to int8 that are asked for, from the same float network; the best by SSIM is kept.
-
-    Beside quantization-aware training stands an equally long float training: what both gain is not due to int8.
-    Layers `in_float` that the network does not have (a control took its place) are passed over.
-    """
-    settings = replace(settings, in_float=tuple(set(settings.in_float) & set(layers_of(network.blueprint))))
-    recipe, seed = settings.quantization, derive_seed(settings.seed, 0, "quantization")
-    found: dict[str, tuple[LPIENet, Quality]] = {}
-    if settings.int8 != "qat":
-        watcher.begin("quantization", 1)
-        found["post_training"] = network, _int8_quality(network, task, settings)
-        watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
-    if settings.int8 != "ptq":
-        watcher.begin("quantization-aware", recipe.steps)
-        aware = _quantization_aware(network, task, settings, seed, watcher)
-        found["quantization_aware"] = aware, _int8_quality(aware, task, settings)
-    if settings.int8 == "best":
-        watcher.begin("as long in float", recipe.steps)
-        longer = build(network.blueprint, seed=0)
-        longer.load_state_dict(network.state_dict())
-        train(longer, task.batches(seed), task.loss, recipe, task.device, None, _steps(watcher))
-        longer = longer.cpu().eval()
-        found["float_fine_tuned"] = longer, _int8_quality(longer, task, settings)
-    best = max(found, key=lambda way: found[way][1].ssim)
-    kept, quality = found[best]
-    chosen = {"method": _INT8_NAMES[best], "in_float": sorted(settings.in_float)}
-    return kept, _figures(kept, quality) | chosen | {way: figures.to_json() for way, (_, figures) in found.items()}
-
-
-def _quantization_aware(
-    network: LPIENet, task: Task, settings: CompressSettings, seed: int, watcher: Watcher
-) -> LPIENet:
-    fake, recipe = FakeQuantized(network, settings.in_float), settings.quantization
-    step_done = _steps(watcher)
-
-    def on_step(step: int, loss: float) -> None:
-        if step + 1 == recipe.steps * 2 // 3:
-            fake.freeze_ranges()
-        step_done(step, loss)
-
-    train(fake, task.batches(seed), task.loss, recipe, task.device, None, on_step)
-    return fake.float_network().cpu().eval()
-
-
-def _int8_quality(network: LPIENet, task: Task, settings: CompressSettings) -> Quality:
-    """Of the same graph as in the export."""
-    calibration = int8_calibration(task, settings.seed)
-    graph = post_training_quantize(network.cpu(), calibration, in_float=settings.in_float)
-    return evaluate(graph, task.validation, torch.device("cpu"))
-
-
-def _gradients(task: Task, seed: int) -> Callable[[nn.Module], None]:
-    """Leaves the gradient of the loss over a few batches in the parameters, for Taylor importance."""
+def importance_losses(task: Task, seed: int) -> Losses:
+    """Of a few training patches, one at a time, for the importance of channels."""
     batch = task.batches(seed)
 
-    def accumulate(network: nn.Module) -> None:
-        network.zero_grad()
-        for step in range(4):
-            degraded, clean = batch(step)
-            task.loss(network.to(degraded.device)(degraded), clean).backward()  # type: ignore[no-untyped-call]
+    def losses(network: nn.Module) -> Iterator[Tensor]:
+        network.to(task.device.torch)
+        for step in range(_IMPORTANCE_BATCHES):
+            for degraded, clean in zip(*(torch.split(side, 1) for side in batch(step)), strict=True):
+                yield task.loss(network(degraded), clean)
 
-    return accumulate
+    return losses
+
+
+def _quantize(network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+    way, recipe = settings.int8, settings.quantization
+    kept, figures = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher)
+    return kept, _cost_figures(kept) | figures
 
 
 def _forget_other_choices(run: Run, chosen: Candidate, settings: CompressSettings) -> None:
@@ -307,8 +284,12 @@ def _forget_other_choices(run: Run, chosen: Candidate, settings: CompressSetting
 
 
 def _figures(network: LPIENet, quality: Quality) -> dict[str, Any]:
-    cost = cost_of(network.blueprint)
-    return quality.to_json() | {"macs": cost.macs, "parameters": cost.parameters}
+    return quality.to_json() | _cost_figures(network)
+
+
+def _cost_figures(network: LPIENet) -> dict[str, Any]:
+    blueprint = network.blueprint
+    return {"macs": macs_of(blueprint, DEFAULT_SIZE), "parameters": parameters_of(blueprint)}
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:

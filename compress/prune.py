@@ -1,6 +1,6 @@
 """Prune: remove whole channels with torch-pruning until a network costs what it may; the result is a blueprint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,14 +10,19 @@ from torch import Tensor, nn
 
 from search_spaces.blocks import Attention, InvertedResidual, IRABlock
 from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint
-from search_spaces.cost import cost_of
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of
 from search_spaces.genotype import STAGES
 from search_spaces.lpienet import LPIENet, build
 
 _ROUNDS = 40  # small steps, each ranked anew; the loop ends at the MACs target
 _LIMIT = 0.9  # share of channels that may go in all
-_ROUND_TO = 4  # channel counts stay multiples of this
 _TRACED_SIDE = 32  # pixels
+ROUND_TO = 4  # channel counts stay multiples of this
+IMPORTANCES = ("magnitude", "taylor", "hessian")
+IMPORTANCE = "taylor"  # the best of them by benchmarks/pruning.py
+
+Losses = Callable[[nn.Module], Iterable[Tensor]]  # a few losses of a network, each of other images
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +30,37 @@ class Pruned:
     """A smaller network with the weights that survived."""
 
     network: LPIENet
-    macs: int  # at 256x256
-    kept: float  # share of the MACs before
+    cost: float
+    kept: float  # share of the cost before
 
 
-def prune(network: LPIENet, keep: float, gradients: Callable[[nn.Module], None] | None = None) -> Pruned:
-    """Remove channels until at most `keep` of the MACs are left (0 < keep < 1); `network` stays as it was.
+def _macs(blueprint: Blueprint) -> float:
+    return macs_of(blueprint, DEFAULT_SIZE)
 
-    Global ranking over groups of like shape (isomorphic pruning). Importance is the magnitude of a group's weights,
-    or first-order Taylor where `gradients(network)` is given, which has to leave a gradient of the loss in every
-    parameter. The head is not pruned: its three channels are the picture. Raises ValueError when `keep` is out of
-    range or out of reach.
+
+def prune(
+    network: LPIENet,
+    keep: float,
+    losses: Losses | None = None,
+    importance: str = "magnitude",
+    round_to: int = ROUND_TO,
+    cost: Callable[[Blueprint], float] = _macs,
+) -> Pruned:
+    """Remove channels until at most `keep` of the cost is left (0 < keep < 1); `network` stays as it was.
+
+    Global ranking over groups of like shape (isomorphic pruning) in small rounds, each ranked anew. `importance` of a
+    group is the `magnitude` of its weights, or what a loss would change without it: to first order (`taylor`), or to
+    second order with the mean squared gradient as the curvature (`hessian`; Optimal Brain Damage). These two need
+    `losses`. Channel counts stay multiples of `round_to` where they were. The head is not pruned: its three channels
+    are the picture. Raises ValueError when a value is out of range, or `keep` out of reach.
     """
     if not 0 < keep < 1:
-        raise ValueError(f"keep = {keep}: must be a share of the MACs between 0 and 1")
-    before = cost_of(network.blueprint).macs
+        raise ValueError(f"keep = {keep}: must be a share between 0 and 1 of the cost")
+    if importance not in IMPORTANCES:
+        raise ValueError(f"importance = {importance!r}: must be one of {', '.join(IMPORTANCES)}")
+    if losses is None and importance != "magnitude":
+        raise ValueError(f"importance = {importance!r} needs losses to be computed")
+    before = cost(network.blueprint)
     # torch-pruning changes modules in place, so it gets a copy
     shrinking = build(network.blueprint, seed=0)
     shrinking.load_state_dict(network.state_dict())
@@ -49,13 +70,13 @@ def prune(network: LPIENet, keep: float, gradients: Callable[[nn.Module], None] 
         pruner = torch_pruning.pruner.BasePruner(
             shrinking,
             example,
-            importance=_magnitude() if gradients is None else _taylor(),
+            importance=_IMPORTANCE[importance](),
             global_pruning=True,
             isomorphic=True,
             pruning_ratio=_LIMIT,
             max_pruning_ratio=_LIMIT,
             iterative_steps=_ROUNDS,
-            round_to=_ROUND_TO,
+            round_to=round_to,
             ignored_layers=[module for module in shrinking.head.modules() if isinstance(module, nn.Conv2d)],
             root_module_types=[nn.Conv2d],
             # torch-pruning 1.6.1 shares these three between instances unless they are given
@@ -63,22 +84,34 @@ def prune(network: LPIENet, keep: float, gradients: Callable[[nn.Module], None] 
             out_channel_groups={},
             num_heads={},
         )
-    blueprint = network.blueprint
+    blueprint, left = network.blueprint, before
     for _ in range(_ROUNDS):
-        if gradients is not None:
-            gradients(shrinking)
+        if losses is not None and importance != "magnitude":
+            _differentiate(shrinking, losses, squared=importance == "hessian")
         pruner.step()
-        blueprint = blueprint_of(shrinking)
-        if cost_of(blueprint).macs <= keep * before:
+        if blueprint != blueprint_of(shrinking):
+            blueprint = blueprint_of(shrinking)
+            left = cost(blueprint)
+        if left <= keep * before:
             break
-    macs = cost_of(blueprint).macs
-    if macs > keep * before:
+    if left > keep * before:
         raise ValueError(
-            f"pruning reached {macs / before:.0%} of the MACs and no less; ask to remove less than {1 - keep:.0%}"
+            f"pruning reached {left / before:.0%} of the cost and no less; ask to remove less than {1 - keep:.0%}"
         )
     rebuilt = build(blueprint, seed=0)
     rebuilt.load_state_dict(shrinking.state_dict())
-    return Pruned(rebuilt.eval(), macs, macs / before)
+    return Pruned(rebuilt.eval(), left, left / before)
+
+
+def _differentiate(network: nn.Module, losses: Losses, squared: bool) -> None:
+    """Leave in every parameter the sum of its gradients, or of their squares; a ranking needs no mean."""
+    parameters = list(network.parameters())
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    for loss in losses(network):
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            assert parameter.grad is not None
+            parameter.grad += gradient.square() if squared else gradient
 
 
 def blueprint_of(network: LPIENet) -> Blueprint:
@@ -133,9 +166,10 @@ def _maps_cut_off(network: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def _magnitude() -> torch_pruning.importance.Importance:
-    return torch_pruning.importance.GroupMagnitudeImportance(p=2)
-
-
-def _taylor() -> torch_pruning.importance.Importance:
-    return torch_pruning.importance.GroupTaylorImportance()
+_IMPORTANCE: dict[str, Callable[[], torch_pruning.importance.Importance]] = {
+    "magnitude": lambda: torch_pruning.importance.GroupMagnitudeImportance(p=2),
+    "taylor": lambda: torch_pruning.importance.GroupTaylorImportance(),
+    # Its own accumulate_grad forgets all but the last loss (torch-pruning 1.6.1); without it, it takes the gradients
+    # for squared ones already, as _differentiate leaves them.
+    "hessian": lambda: torch_pruning.importance.GroupHessianImportance(),
+}

@@ -13,6 +13,7 @@ from results.progress import Watcher
 from search_spaces.lpienet import LPIENet
 
 ALL = "all layers"
+ALLOWED_SSIM, ALLOWED_PSNR = 0.002, 0.1  # what int8 may lose, PSNR in dB
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,23 @@ def sensitivity(
         watcher.at(number, layer)
     together, *alone = found
     return [together, *sorted(alone, key=lambda one: -one.ssim_loss)]
+
+
+def costly_layers(
+    network: LPIENet, calibration: Sequence[Tensor], pairs: Sequence[Pair], watcher: Watcher
+) -> list[str]:
+    """The fewest of the costliest layers without which int8 loses no more than ALLOWED_SSIM and ALLOWED_PSNR.
+
+    Empty where int8 is that close as it is, and where a third of all layers would not do: then the loss is everywhere.
+    """
+    together, *alone = sensitivity(network, calibration, pairs, watcher)
+    before = evaluate(network, pairs, torch.device("cpu"))
+    ssim_loss, psnr_loss = together.ssim_loss, together.psnr_loss
+    kept: list[str] = []
+    for costly in alone[: len(alone) // 3]:
+        if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR:
+            break
+        kept.append(costly.layer)
+        after = evaluate(post_training_quantize(network, calibration, in_float=kept), pairs, torch.device("cpu"))
+        ssim_loss, psnr_loss = before.ssim - after.ssim, before.psnr - after.psnr
+    return kept if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR else []

@@ -19,7 +19,7 @@ from compress.card import NOT_RUN, about_of, write_card
 from compress.export.about import NO_LICENCE, About
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
-from compress.pipeline import int8_calibration
+from compress.int8 import int8_calibration
 from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate

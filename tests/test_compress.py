@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from compress.distill import distill
-from compress.pipeline import CompressSettings, cheaper, compress, equal_steps
+from compress.int8 import RATES
+from compress.latency import latency_cost
+from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
 from compress.ship import ship
 from lpienas import main
 from nas.task.evaluation import evaluate
@@ -177,6 +179,39 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
     assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
 
+def test_the_learning_rate_is_the_one_with_the_least_loss_in_the_sweep(run, task, monkeypatch):
+    trained = []
+
+    def training(network, task, recipe, in_float, seed, step_done):
+        trained.append(recipe)
+        if recipe.learning_rate == max(RATES):
+            raise Diverged("the loss became nan")
+        for step in range(recipe.steps):
+            step_done(step, 0.3 if recipe.learning_rate == RATES[1] else 0.5)
+        return network
+
+    monkeypatch.setattr("compress.int8._quantization_aware", training)
+    settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(200))
+    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
+    assert [(recipe.learning_rate, recipe.steps) for recipe in trained] == [*((r, 20) for r in RATES), (RATES[1], 200)]
+    assert quantized["learning_rate"]["chosen"] == RATES[1]
+    assert quantized["learning_rate"]["loss"] == {
+        str(rate): pytest.approx(loss) for rate, loss in zip(RATES, (0.5, 0.3, None), strict=True)
+    }
+
+
+def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
+    measured = latency_cost(run.folder / "latency", "onnx", "float", (256, 256))
+    before = measured(Blueprint.from_genotype(GENOTYPES[1])).median
+    fast = Fast(0.95 * before, "onnx", "float", (256, 256))
+    pruned = compress(run, candidate(run, 1), task, replace(SETTINGS, prune=fast), Silent())["scores"]["pruned"]
+    assert pruned["latency_ms"] == measured(load_network(run.network("pruned")).blueprint).median <= 0.95 * before
+    with pytest.raises(ValueError, match=r"ms or less already; ask for fewer, or --prune off"):
+        compress(
+            run, candidate(run, 1), task, replace(SETTINGS, prune=replace(fast, milliseconds=2 * before)), Silent()
+        )
+
+
 def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
     settings = replace(SETTINGS, prune=None)
     compress(run, candidate(run, 3), task, settings, Silent())
@@ -227,11 +262,11 @@ def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
         replace(SETTINGS, **wrong)
 
 
-@pytest.mark.parametrize("wrong", ["0", "1", "1.5", "half", "-0.2"])
+@pytest.mark.parametrize("wrong", ["0", "1", "1.5", "half", "-0.2", "0ms", "25MB"])
 def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys):
     with pytest.raises(SystemExit):
         main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
-    assert "like 0.5, or off" in capsys.readouterr().err
+    assert "like 0.5, a latency to reach, like 25ms, or off" in capsys.readouterr().err
 
 
 def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):

@@ -1,12 +1,14 @@
 """Prune: whole channels go, in the stages too, until the cost is met; what is left is a network like any other."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.prune import blueprint_of, prune
+from compress.prune import _differentiate, blueprint_of, prune
 from results.files import load_network, save_network
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
@@ -25,11 +27,15 @@ def noise(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
+def losses(network: nn.Module) -> Iterator[Tensor]:
+    """Each depends on every weight."""
+    for image in noise(3, 3, 16, 16).split(1):
+        yield (network(image) - image.flip(1)).square().mean()
+
+
 def gradients(network: nn.Module) -> None:
-    """Of a loss that depends on every weight."""
     network.zero_grad()
-    image = noise(1, 3, 16, 16)
-    (network(image) - image.flip(1)).square().mean().backward()
+    next(losses(network)).backward()
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +56,9 @@ def pruned(network, before):
 
 def test_the_target_is_reached_and_not_missed_by_much(network, pruned):
     whole = cost_of(network.blueprint).macs
-    assert pruned.macs == cost_of(pruned.network.blueprint).macs
-    assert 0.4 * whole < pruned.macs <= 0.7 * whole
-    assert pruned.kept == pruned.macs / whole
+    assert pruned.cost == cost_of(pruned.network.blueprint).macs
+    assert 0.4 * whole < pruned.cost <= 0.7 * whole
+    assert pruned.kept == pruned.cost / whole
 
 
 def test_stages_lose_width(network, pruned):
@@ -61,10 +67,16 @@ def test_stages_lose_width(network, pruned):
     assert sum(width < stage.width for width, stage in zip(widths, network.blueprint.stages, strict=True)) >= 3
 
 
-def test_every_channel_count_stays_a_multiple_of_four(pruned):
-    for stage in pruned.network.blueprint.stages:
-        counts = [stage.width, *(count for block in stage.blocks for count in (block.depthwise, block.pointwise))]
-        assert all(count % 4 == 0 for count in counts)
+@pytest.mark.parametrize("round_to", [2, 4, 8])
+def test_every_channel_count_stays_a_multiple(network, round_to):
+    rounded = prune(network, keep=0.7, round_to=round_to).network.blueprint
+    counts = [
+        count
+        for stage in rounded.stages
+        for count in (stage.width, *(each for block in stage.blocks for each in (block.depthwise, block.pointwise)))
+    ]
+    assert all(count % round_to == 0 for count in counts)
+    assert round_to == 8 or any(count % 8 for count in counts)
 
 
 def test_the_modules_are_as_wide_as_the_blueprint_says(pruned):
@@ -136,10 +148,38 @@ def test_every_kind_of_network_can_be_pruned_run_and_trained(attention, block, a
     assert all(parameter.grad.isfinite().all() for parameter in small.network.parameters())
 
 
-def test_given_gradients_decide_which_channels_go(network, pruned):
-    by_gradients = prune(network, keep=0.7, gradients=gradients)
-    assert by_gradients.kept <= 0.7
-    assert by_gradients.network.blueprint != pruned.network.blueprint
+def test_losses_decide_which_channels_go(network, pruned):
+    by_losses = [prune(network, 0.7, losses, importance) for importance in ("taylor", "hessian")]
+    assert all(smaller.kept <= 0.7 for smaller in by_losses)
+    found = [pruned, *by_losses]
+    weights = [smaller.network.state_dict()["encoder1.0.weight"] for smaller in found]
+    assert not any(torch.equal(one, other) for one, other in pairwise(weights) if one.shape == other.shape)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_every_loss_counts_for_the_importance(network, squared):
+    """torch-pruning's own accumulate_grad keeps the last one only."""
+    copy = network_of(SMALL)
+    expected = []
+    for loss in losses(copy):
+        gradient = torch.autograd.grad(loss, list(copy.parameters()))
+        expected.append([g.square() if squared else g for g in gradient])
+    _differentiate(copy, losses, squared)
+    for parameter, *each in zip(copy.parameters(), *expected, strict=True):
+        assert torch.allclose(parameter.grad, sum(each), rtol=1e-5)
+
+
+def test_any_cost_can_be_what_is_pruned_to(network):
+    widest = prune(network, 0.6, cost=lambda blueprint: max(stage.width for stage in blueprint.stages))
+    assert widest.cost == max(stage.width for stage in widest.network.blueprint.stages)
+    assert widest.cost <= 0.6 * 24
+
+
+def test_importance_by_losses_needs_some(network):
+    with pytest.raises(ValueError, match="importance = 'taylor' needs losses"):
+        prune(network, 0.7, importance="taylor")
+    with pytest.raises(ValueError, match="must be one of magnitude, taylor, hessian"):
+        prune(network, 0.7, importance="age")
 
 
 def test_channels_of_zeros_go_first():
@@ -157,11 +197,11 @@ def test_channels_of_zeros_go_first():
 
 @pytest.mark.parametrize("keep", [0.0, 1.0, -0.5, 1.5, float("nan")])
 def test_a_share_out_of_range_is_refused_by_name_and_value(network, keep):
-    with pytest.raises(ValueError, match=f"keep = {keep}: must be a share of the MACs between 0 and 1"):
+    with pytest.raises(ValueError, match=f"keep = {keep}: must be a share between 0 and 1 of the cost"):
         prune(network, keep)
 
 
 def test_a_share_out_of_reach_says_how_far_pruning_got(network, monkeypatch):
     monkeypatch.setattr("compress.prune._ROUNDS", 4)  # the same limit in larger steps
-    with pytest.raises(ValueError, match=r"pruning reached \d+% of the MACs and no less; ask to remove less than 99%"):
+    with pytest.raises(ValueError, match=r"pruning reached \d+% of the cost and no less; ask to remove less than 99%"):
         prune(network, keep=0.01)

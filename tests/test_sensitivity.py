@@ -10,7 +10,7 @@ from compress.export.formats import FORMATS, export_network
 from compress.export.parity import check
 from compress.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.runtimes import load
-from compress.sensitivity import ALL, sensitivity
+from compress.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, costly_layers, sensitivity
 from nas.task.evaluation import evaluate
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
@@ -84,6 +84,26 @@ def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(netw
     assert losses == sorted(losses, reverse=True)
     mended = evaluate(post_training_quantize(network, images, in_float=[SENSITIVE]), pairs, CPU)
     assert 1 - mended.ssim < told[0].ssim_loss / 4
+
+
+def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enough(network, images):
+    with torch.inference_mode():
+        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+    kept = costly_layers(network, images, pairs, Silent())
+    assert kept[0] == SENSITIVE
+    assert 1 - evaluate(post_training_quantize(network, images, in_float=kept), pairs, CPU).ssim <= ALLOWED_SSIM
+    fewer = evaluate(post_training_quantize(network, images, in_float=kept[:-1]), pairs, CPU)
+    assert 1 - fewer.ssim > ALLOWED_SSIM or fewer.psnr < 100 - ALLOWED_PSNR
+
+
+def test_where_int8_is_close_enough_or_everywhere_far_no_layer_stays_float(network, images, monkeypatch):
+    with torch.inference_mode():
+        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+    monkeypatch.setattr("compress.sensitivity.ALLOWED_PSNR", 1000.0)
+    monkeypatch.setattr("compress.sensitivity.ALLOWED_SSIM", 1.0)
+    assert costly_layers(network, images, pairs, Silent()) == []
+    monkeypatch.setattr("compress.sensitivity.ALLOWED_SSIM", -1.0)
+    assert costly_layers(network, images, pairs, Silent()) == []
 
 
 def test_an_unknown_layer_is_refused_with_those_there_are(network, images):

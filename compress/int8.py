@@ -1,0 +1,136 @@
+"""Int8: the ways from one float network to an int8 one, side by side, and the best of them."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.sensitivity import costly_layers
+from nas.suggest import derive_seed
+from nas.task.evaluation import Quality, evaluate
+from nas.task.task import Task, calibration_images
+from nas.task.training import Diverged, Recipe, train
+from results.progress import Watcher
+from search_spaces.lpienet import LPIENet, build
+
+CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
+AUTO = "auto"  # in place of layers that stay in float: those that cost the most, where a few of them do
+RATES = (2e-3, 8e-3, 2e-2)  # peak learning rates that the sweep tries; the last is that of training
+_SWEEP = 0.1  # share of the steps that each rate is tried for
+_FEWEST = 10  # steps that it is tried for at least
+
+_NAMES = {
+    "post_training": "post-training quantization",
+    "quantization_aware": "quantization-aware training",
+    "float_fine_tuned": "post-training quantization after a longer float training",
+}
+WAYS = ("best", "qat", "ptq")  # all of them side by side, or one
+
+Made = tuple[LPIENet, dict[str, Any]]  # float weights of an int8 network, and its figures
+
+
+def int8_calibration(task: Task, seed: int) -> list[Tensor]:
+    """The degraded training patches (1, 3, P, P) that every int8 graph of a run is calibrated on."""
+    return calibration_images(task, CALIBRATION_IMAGES, derive_seed(seed, 0, "calibration"))
+
+
+def to_int8(
+    network: LPIENet, task: Task, way: str, recipe: Recipe, in_float: Collection[str], seed: int, watcher: Watcher
+) -> Made:
+    """The best by SSIM of the ways that are asked for, with the figures of all of them.
+
+    `best` tries post-training quantization, quantization-aware training by `recipe`, whose learning rate is found by a
+    short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
+    The layers `in_float` (see quantize.layers_of) stay float; those that `network` does not have are passed over;
+    AUTO alone leaves those in float that cost the most, where few of them bring the loss within what is allowed
+    (sensitivity.costly_layers). Raises Diverged where a training fails.
+    """
+    calibration, cpu = int8_calibration(task, seed), torch.device("cpu")
+    if AUTO in in_float:
+        in_float = costly_layers(network, calibration, task.validation, watcher)
+        watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")
+    in_float = sorted(set(in_float) & set(layers_of(network.blueprint)))
+
+    def judged(candidate: LPIENet) -> tuple[LPIENet, Quality]:
+        candidate = candidate.cpu().eval()
+        graph = post_training_quantize(candidate, calibration, in_float=in_float)  # the same as in the export
+        return candidate, evaluate(graph, task.validation, cpu)
+
+    found: dict[str, tuple[LPIENet, Quality]] = {}
+    swept: dict[str, float | None] = {}
+    training = derive_seed(seed, 0, "quantization")
+    if way != "qat":
+        watcher.begin("quantization", 1)
+        found["post_training"] = judged(network)
+        watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
+    if way != "ptq":
+        swept = _sweep(network, task, recipe, in_float, training, watcher)
+        reached = {rate: loss for rate, loss in swept.items() if loss is not None}
+        recipe = replace(recipe, learning_rate=float(min(reached, key=reached.__getitem__)))
+        watcher.begin("quantization-aware", recipe.steps)
+        aware = _quantization_aware(network, task, recipe, in_float, training, _steps(watcher))
+        found["quantization_aware"] = judged(aware)
+    if way == "best":
+        watcher.begin("as long in float", recipe.steps)
+        longer = build(network.blueprint, seed=0)
+        longer.load_state_dict(network.state_dict())
+        train(longer, task.batches(training), task.loss, recipe, task.device, None, _steps(watcher))
+        found["float_fine_tuned"] = judged(longer)
+    best = max(found, key=lambda name: found[name][1].ssim)
+    kept, quality = found[best]
+    figures: dict[str, Any] = quality.to_json() | {"method": _NAMES[best], "in_float": in_float}
+    if swept:
+        figures["learning_rate"] = {"chosen": recipe.learning_rate, "loss": swept}
+    return kept, figures | {name: each.to_json() for name, (_, each) in found.items()}
+
+
+def _sweep(
+    network: LPIENet, task: Task, recipe: Recipe, in_float: Collection[str], seed: int, watcher: Watcher
+) -> dict[str, float | None]:
+    """The training loss that each of RATES comes to in a short quantization-aware training; None where it diverges."""
+    steps = max(_FEWEST, round(_SWEEP * recipe.steps))
+    watcher.begin("learning rate", len(RATES) * steps)
+    reached: dict[str, float | None] = {}
+    for number, rate in enumerate(RATES):
+        losses: list[float] = []
+
+        def on_step(step: int, loss: float, losses: list[float] = losses, done: int = number * steps) -> None:
+            losses.append(loss)
+            watcher.at(done + step + 1, f"loss {loss:.4f}")
+
+        try:
+            _quantization_aware(network, task, Recipe(steps, learning_rate=rate), in_float, seed, on_step)
+            reached[str(rate)] = fmean(losses[len(losses) * 2 // 3 :])
+        except Diverged:
+            reached[str(rate)] = None
+    if not any(reached.values()):
+        raise Diverged(f"quantization-aware training diverged with each learning rate: {', '.join(reached)}")
+    return reached
+
+
+def _quantization_aware(
+    network: LPIENet,
+    task: Task,
+    recipe: Recipe,
+    in_float: Collection[str],
+    seed: int,
+    step_done: Callable[[int, float], None],
+) -> LPIENet:
+    """Float weights after quantization-aware training, its ranges frozen in the last third."""
+    fake = FakeQuantized(network, in_float)
+
+    def on_step(step: int, loss: float) -> None:
+        if step + 1 == recipe.steps * 2 // 3:
+            fake.freeze_ranges()
+        step_done(step, loss)
+
+    train(fake, task.batches(seed), task.loss, recipe, task.device, None, on_step)
+    return fake.float_network()
+
+
+def _steps(watcher: Watcher) -> Callable[[int, float], None]:
+    return lambda step, loss: watcher.at(step + 1, f"loss {loss:.4f}")
