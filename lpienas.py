@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=4000,
         metavar="N",
-        help="of the full training (4000); fine-tuning takes half, quantization a quarter",
+        help="of the full training (4000); fine-tuning takes half, quantization-aware training as well",
     )
     compress.add_argument(
         "--prune",

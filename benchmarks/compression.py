@@ -1,20 +1,30 @@
 """Compression: what pruning and int8 make of networks of a front and of the reference, beside their controls.
 
-    python benchmarks/compression.py runs/denoise --pick 315 299 360 reference --steps 600 --out runs/compression
+    python benchmarks/compression.py runs/denoise --pick 441 256 403 reference --steps 600 --pairs PAIRS \\
+        --out runs/compression
 
 Each choice is compressed by the command in a copy of the run, so that the run keeps its own choice, and exported to
 LiteRT in every precision. Resumable. Printed for each stage: SSIM, PSNR, MACs at 256x256, and bytes of the file where
 there is one; the controls are a network of the search that costs no more than the pruned one and had equal computing,
-and an equally long float training beside quantization-aware training.
+and an equally long float training beside quantization-aware training. With --pairs, the files are judged on pairs of
+real photographs too.
 """
 
 import argparse
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from command import lpienas
+import torch
 
+from command import lpienas
+from compress.runtimes import load
+from compress.tiles import enhance
+from nas.task.degrade import SensorNoise
+from nas.task.evaluation import evaluate, input_quality
+from nas.task.patches import validation_pairs
+from nas.task.photos import read_folder
 from results.files import read_json, write_json
 from results.run import Run
 
@@ -30,6 +40,7 @@ def main() -> None:
     parser.add_argument("--prune", default="0.3")
     parser.add_argument("--distill", default="1")
     parser.add_argument("--size", default="256x256", help="of the files")
+    parser.add_argument("--pairs", type=Path, help="folder of noisy and clean photographs")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found: dict[str, Any] = {}
@@ -43,12 +54,14 @@ def main() -> None:
         )  # fmt: skip
         lpienas("export", run.folder, "--to", "litert", "--size", options.size, "--workers", 1)
         found[pick] = read_json(run.summary)
+        if options.pairs is not None:
+            found[pick]["real_pairs"] = _on_real_pairs(run, found[pick], options.pairs)
     for pick, summary in found.items():
         print(f"{pick}: candidate {summary['chosen']['number']}; the noisy photographs {_figures(summary['input'])}")
         for line in _lines(summary):
             print(f"  {line}")
-    kept = ("chosen", "input", "scores", "exported")
-    rows = {pick: {name: summary[name] for name in kept} for pick, summary in found.items()}
+    kept = ("chosen", "input", "scores", "exported", "real_pairs")
+    rows = {pick: {name: summary[name] for name in kept if name in summary} for pick, summary in found.items()}
     write_json(options.out / "compression.json", rows)
 
 
@@ -58,6 +71,19 @@ def _copy(source: Run, target: Run) -> None:
         if (source.folder / name).exists():
             shutil.copy(source.folder / name, target.folder / name)
     shutil.copytree(source.folder / "candidates", target.folder / "candidates", dirs_exist_ok=True)
+
+
+def _on_real_pairs(run: Run, summary: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """SSIM and PSNR of every file in its runtime, and of the noisy photographs themselves."""
+    kept = run.folder / "real-pairs.json"
+    if not kept.exists():
+        pairs = validation_pairs(read_folder(folder), SensorNoise(), 0, 384)
+        found = {"input": input_quality(pairs).to_json()}
+        for name in summary["exported"]:
+            model = load(run.exported / name, 1)
+            found[name] = evaluate(partial(enhance, model), pairs, torch.device("cpu")).to_json()
+        write_json(kept, found)
+    return read_json(kept)
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
@@ -79,6 +105,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             lines.append(f"int8, {way.replace('_', ' ')}: {_figures(quantized[way])}; {lost:+.4f} lost")
     for made in files:
         lines.append(f"{made['precision']} file: {made['bytes']} bytes, {_figures(made)} in {made['runtime']}")
+    for name, figures in summary.get("real_pairs", {}).items():
+        lines.append(f"real pairs, {name}: {_figures(figures)}")
     return lines
 
 

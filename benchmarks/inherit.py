@@ -14,7 +14,7 @@ from statistics import fmean
 
 from nas.confirm import best
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import SupernetSettings, open_supernet, supernet_path
+from nas.search import slices_of
 from nas.suggest import derive_seed
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
@@ -24,8 +24,6 @@ from results.files import save_network, write_json
 from results.run import Run
 from results.study import REFERENCE_NUMBER, candidates, open_study
 from search_spaces.blueprint import Blueprint
-from search_spaces.space import default_space
-from search_spaces.units import parse_macs
 
 
 def main() -> None:
@@ -37,13 +35,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     run = Run(options.run)
-    made_with = run.settings()
-    settings = TaskSettings.of_run(made_with)
+    settings = TaskSettings.of_run(run.settings())
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    space = default_space().fixed(made_with["fix"])
-    budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])
-    supernet = SupernetSettings.under(Recipe(made_with["steps"]), budget, tuple(made_with["size"]))
-    inherited = open_supernet(supernet_path(space, task, supernet, made_with["seed"], run.supernet), space)
+    inherited = slices_of(run, task)
+    if inherited is None:
+        raise SystemExit(f"{run.folder} has no supernet: nothing to inherit from")
     found = candidates(open_study(run.study).get_trials(deepcopy=False))
     chosen = best([c for c in found if c.number != REFERENCE_NUMBER], options.top)
     rows = []
@@ -52,7 +48,7 @@ def main() -> None:
         for candidate in chosen:
             blueprint = Blueprint.from_genotype(candidate.genotype)
             first = options.out / f"{candidate.number:04d}" / "start"
-            save_network(first, inherited.network(blueprint))
+            save_network(first, inherited(candidate.genotype))
             for steps in options.steps:
                 for name, start in (("scratch", None), ("inherited", first)):
                     folder = first.parent / f"{name}-{steps}"

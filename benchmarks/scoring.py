@@ -13,9 +13,9 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from command import lpienas
 from optuna.trial import FrozenTrial, TrialState
 
+from command import lpienas
 from results.run import Run
 from results.study import open_study
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from command import python
-
 from nas.confirm import best
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from compress.latency import latency_cost
 from compress.prune import IMPORTANCE, Losses, prune
 from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
-from nas.scoring.short import train_from_scratch
+from nas.scoring.short import train_from
+from nas.search import slices_of
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
 from nas.task.metrics import SSIM_DEFINITION
@@ -24,7 +26,7 @@ from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.progress import Watcher
 from results.run import Run
-from results.study import candidates, open_study
+from results.study import REFERENCE_NUMBER, candidates, open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
@@ -73,12 +75,12 @@ class CompressSettings:
     def from_steps(
         cls, steps: int, prune: float | Fast | None, int8: str, distillation: float, in_float: Sequence[str], seed: int
     ) -> "CompressSettings":
-        """Settings of a full training of `steps`, half as many for fine-tuning and a quarter for quantization."""
+        """Settings of a full training of `steps`, half as many for fine-tuning and for quantization."""
         return cls(
             training=Recipe(steps),
             prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
-            quantization=Recipe(max(1, steps // 4)),
+            quantization=Recipe(max(1, steps // 2)),
             int8=int8,
             distillation=distillation,
             in_float=tuple(in_float),
@@ -178,13 +180,31 @@ def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, 
         confirmed = folder_of(run, chosen.number, settings.training.steps, start, 0)
         if (confirmed / "quality.json").exists():  # the search has trained it fully already
             network = load_network(confirmed / "network")
-            return network, _figures(network, Quality(**read_json(confirmed / "quality.json")))
+            quality = Quality(**read_json(confirmed / "quality.json"))
+            return network, _figures(network, quality) | {"start": start}
     watcher.begin("full training", settings.training.steps)
     folder = run.folder / "networks" / "training"
-    blueprint = Blueprint.from_genotype(chosen.genotype)
     seed = derive_seed(settings.seed, chosen.number, "full training")
-    network, quality = train_from_scratch(blueprint, task, settings.training, seed, folder, _steps(watcher))
-    return network, _figures(network, quality)
+    inherits = chosen.number != REFERENCE_NUMBER
+    return _trained(run, chosen, task, settings.training, seed, folder, inherits, watcher)
+
+
+def _trained(
+    run: Run,
+    candidate: Candidate,
+    task: Task,
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    inherits: bool,
+    watcher: Watcher,
+) -> Made:
+    """A candidate trained from its slice of the run's supernet, where `inherits` and there is one, or from scratch."""
+    slices = slices_of(run, task) if inherits else None
+    first = None if slices is None else slices(candidate.genotype).state_dict()
+    blueprint = Blueprint.from_genotype(candidate.genotype)
+    network, quality = train_from(first, blueprint, task, recipe, seed, folder, _steps(watcher))
+    return network, _figures(network, quality) | {"start": SCRATCH if first is None else INHERITED}
 
 
 def _target(run: Run, blueprint: Blueprint, asked: float | Fast) -> Target:
@@ -232,8 +252,9 @@ def _stage_of_control(
         watcher.say("control: the search has no network that costs as little as the pruned one")
         return None
     steps = equal_steps(scores, settings, rival)
+    inherits = scores["trained"]["start"] == INHERITED  # then so does the control
     try:
-        control = _stage(run, "control", scores, lambda: _control(run, rival, steps, task, settings, watcher))
+        control = _stage(run, "control", scores, lambda: _control(run, rival, steps, inherits, task, settings, watcher))
     except Diverged as error:
         watcher.say(f"control: candidate {rival.number} could not be trained: {error}")
         return None
@@ -241,14 +262,15 @@ def _stage_of_control(
     return control
 
 
-def _control(run: Run, rival: Candidate, steps: int, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+def _control(
+    run: Run, rival: Candidate, steps: int, inherits: bool, task: Task, settings: CompressSettings, watcher: Watcher
+) -> Made:
     watcher.begin("training of the control", steps)
-    blueprint = Blueprint.from_genotype(rival.genotype)
     seed = derive_seed(settings.seed, rival.number, "control")
     folder = run.folder / "networks" / "control-training"
     recipe = replace(settings.training, steps=steps)
-    network, quality = train_from_scratch(blueprint, task, recipe, seed, folder, _steps(watcher))
-    return network, _figures(network, quality) | {"candidate": rival.number, "steps": steps}
+    network, figures = _trained(run, rival, task, recipe, seed, folder, inherits, watcher)
+    return network, figures | {"candidate": rival.number, "steps": steps}
 
 
 def importance_losses(task: Task, seed: int) -> Losses:

@@ -49,8 +49,8 @@ from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
 from search_spaces.lpienet import LPIENet
 from search_spaces.reach import dearest, require_possible
-from search_spaces.space import REFERENCE, Space, hand_made
-from search_spaces.units import COSTS, format_cost
+from search_spaces.space import REFERENCE, Space, default_space, hand_made
+from search_spaces.units import COSTS, format_cost, parse_macs
 
 REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
 SCORES = ("supernet", "short", "halving")
@@ -119,6 +119,20 @@ def search(
 def inherited_network(run: Run, space: Space, task: Task, settings: SearchSettings) -> Callable[[Genotype], LPIENet]:
     """A function that gives a candidate the weights of its slice of the search's supernet, which must be trained."""
     path = supernet_path(space, task, settings.supernet, settings.seed, run.supernet)
+    return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
+
+
+def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
+    """`inherited_network` of the search that made `run`; None where no supernet scored it, or where that is gone."""
+    made_with = run.settings()
+    if made_with.get("score") != "supernet":
+        return None
+    macs = parse_macs(made_with["budget"]) if made_with["cost"] == "macs" and made_with["budget"] else None
+    supernet = SupernetSettings.under(Recipe(made_with["steps"]), macs, tuple(made_with["size"]))
+    space = default_space().fixed(made_with["fix"])
+    path = supernet_path(space, task, supernet, made_with["seed"], run.supernet)
+    if not path.exists():
+        return None
     return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
 
 

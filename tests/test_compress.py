@@ -12,7 +12,9 @@ from compress.latency import latency_cost
 from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
 from compress.ship import ship
 from lpienas import main
-from nas.task.evaluation import evaluate
+from nas.scoring.supernet import SupernetSettings, train_supernet
+from nas.search import slices_of
+from nas.task.evaluation import Quality, evaluate
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
 from results.files import has_network, load_network, read_json
@@ -34,6 +36,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
+from search_spaces.space import default_space
 
 CPU = torch.device("cpu")
 SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
@@ -179,25 +182,24 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
     assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
 
-def test_the_learning_rate_is_the_one_with_the_least_loss_in_the_sweep(run, task, monkeypatch):
-    trained = []
+def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
+    trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
 
     def training(network, task, recipe, in_float, seed, step_done):
-        trained.append(recipe)
-        if recipe.learning_rate == max(RATES):
+        trained.append((recipe.learning_rate, recipe.steps))
+        loss = losses[RATES.index(recipe.learning_rate)]
+        if loss is None:
             raise Diverged("the loss became nan")
         for step in range(recipe.steps):
-            step_done(step, 0.3 if recipe.learning_rate == RATES[1] else 0.5)
+            step_done(step, loss)
         return network
 
     monkeypatch.setattr("compress.int8._quantization_aware", training)
-    settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(200))
+    settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(1000))
     quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
-    assert [(recipe.learning_rate, recipe.steps) for recipe in trained] == [*((r, 20) for r in RATES), (RATES[1], 200)]
+    assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
     assert quantized["learning_rate"]["chosen"] == RATES[1]
-    assert quantized["learning_rate"]["loss"] == {
-        str(rate): pytest.approx(loss) for rate, loss in zip(RATES, (0.5, 0.3, None), strict=True)
-    }
+    assert list(quantized["learning_rate"]["loss"].values()) == [*(pytest.approx(loss) for loss in losses[:3]), None]
 
 
 def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
@@ -284,3 +286,44 @@ def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_
     with pytest.raises(ValueError, match=r"in_float = encoder7: candidate 3 has encoder1\.0, "):
         compress(run, candidate(run, 3), task, replace(SETTINGS, in_float=("encoder7",)), Silent())
     assert not run.network("trained").with_suffix(".json").exists()
+
+
+@pytest.fixture
+def with_supernet(run, task) -> Run:
+    """The finished search, as one that was scored by a supernet of one step."""
+    fix = ["activation=relu", "block=released"]
+    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
+    run.describe(made_with | {"steps": 1, "fix": fix})
+    train_supernet(default_space().fixed(fix), task, SupernetSettings(Recipe(1)), 0, run.supernet)
+    return run
+
+
+def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and_the_reference_does_not(
+    with_supernet, task, monkeypatch
+):
+    begun = []
+
+    def train_from(start, blueprint, *arguments):
+        begun.append((blueprint, start))
+        return build(blueprint, seed=0), Quality(0.5, 20.0)
+
+    monkeypatch.setattr("compress.pipeline.train_from", train_from)
+    scores = compress(with_supernet, candidate(with_supernet, 1), task, SETTINGS, Silent())["scores"]
+    assert [scores[stage]["start"] for stage in ("trained", "control")] == ["inherited weights"] * 2
+    slices = slices_of(with_supernet, task)
+    assert [blueprint for blueprint, _ in begun] == [Blueprint.from_genotype(GENOTYPES[number]) for number in (1, 2)]
+    for number, (_, start) in zip((1, 2), begun, strict=True):
+        require_equal(start, slices(GENOTYPES[number]).state_dict())
+    begun.clear()
+    without = replace(SETTINGS, prune=None, int8="float")
+    scores = compress(with_supernet, candidate(with_supernet, 0), task, without, Silent())["scores"]
+    assert scores["trained"]["start"] == "scratch"
+    assert begun[0][1] is None
+
+
+def test_a_run_without_a_supernet_has_no_slices(run, with_supernet, task):
+    assert slices_of(with_supernet, task) is not None
+    for supernet in with_supernet.supernet.iterdir():
+        supernet.unlink()
+    assert slices_of(with_supernet, task) is None
+    assert slices_of(run, task) is None

@@ -16,18 +16,18 @@ from search_spaces.lpienet import LPIENet, build
 ATTEMPTS = 3  # seeds tried before a candidate that stays the identity is given up
 
 
-def train_from_scratch(
+def train_from(
+    start: Mapping[str, Tensor] | None,
     blueprint: Blueprint,
     task: Task,
     recipe: Recipe,
     seed: int,
     folder: Path,
     on_step: Callable[[int, float], None] | None = None,
-    start: Mapping[str, Tensor] | None = None,
 ) -> tuple[LPIENet, Quality]:
     """A trained network, saved as `folder`/network, with its quality on the validation photographs.
 
-    The first weights are those of `start`, or random. A network that ends as the identity, because its output gate
+    The first weights are `start`, or random (None). A network that ends as the identity, because its output gate
     closed, is trained again from random weights of another seed. Raises Diverged when the loss becomes NaN or when
     every attempt ends as the identity.
     """
@@ -64,6 +64,6 @@ def score_by_training(
     if figures.exists() and has_network(folder / "network"):
         return Quality(**read_json(figures))
     weights = None if start is None else load_network(start).state_dict()
-    _, quality = train_from_scratch(blueprint, task, recipe, seed, folder, on_step, weights)
+    _, quality = train_from(weights, blueprint, task, recipe, seed, folder, on_step)
     write_json(figures, quality.to_json())
     return quality
