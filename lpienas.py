@@ -120,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
     calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
     calibrate.add_argument("--seeds", type=_count, default=1, metavar="N", help="full trainings of each network (1)")
+    calibrate.add_argument(
+        "--start",
+        choices=("inherited", "scratch"),
+        default="inherited",
+        help="first weights of a full training: the supernet's, as a search does it (inherited), or random ones",
+    )
     calibrate.add_argument("--short-steps", type=_count, metavar="N", help="of the highest rung (400)")
     calibrate.add_argument("--tau", type=float, default=0.7, metavar="TAU", help="agreement that is asked for (0.7)")
     _add_workers(calibrate)

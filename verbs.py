@@ -167,6 +167,7 @@ def search(options: argparse.Namespace) -> None:
 
 def calibrate(options: argparse.Namespace) -> None:
     from nas.calibrate import CalibrationSettings, calibrate
+    from nas.confirm import INHERITED, SCRATCH
     from nas.scoring.supernet import SupernetSettings
     from nas.task.training import Recipe
     from nas.workers import default_count, make_workers
@@ -195,6 +196,7 @@ def calibrate(options: argparse.Namespace) -> None:
             size=tuple(asked["size"]),
             target=options.tau,
             seed=asked["seed"],
+            start=INHERITED if options.start == "inherited" else SCRATCH,
         )
         task = _open_task(run, asked, options.threads)
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))

@@ -70,7 +70,9 @@ def _copy(source: Run, target: Run) -> None:
     for name in _COPIED:
         if (source.folder / name).exists():
             shutil.copy(source.folder / name, target.folder / name)
-    shutil.copytree(source.folder / "candidates", target.folder / "candidates", dirs_exist_ok=True)
+    for folder in ("candidates", "supernet"):
+        if (source.folder / folder).exists():
+            shutil.copytree(source.folder / folder, target.folder / folder, dirs_exist_ok=True)
 
 
 def _on_real_pairs(run: Run, summary: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -96,7 +98,12 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         ]
     if "control" in scores:
         control = scores["control"]
-        lines.append(_line(f"control, candidate {control['candidate']} for {control['steps']} steps", control))
+        lines.append(
+            _line(
+                f"control, candidate {control['candidate']}, from {control['start']} for {control['steps']} steps",
+                control,
+            )
+        )
     lines.append(f"kept: {scores['float']['made_by']}")
     quantized = scores.get("quantized", {})
     for way in _INT8:

@@ -1,6 +1,6 @@
 """Pruning: which importance, which rounding of channel counts, and which distillation serve networks of this family.
 
-    python benchmarks/pruning.py --networks results/published/denoise/networks/0299 --data DIR --out runs/pruning
+    python benchmarks/pruning.py --networks results/published/denoise/networks/0403 --data DIR --out runs/pruning
 
 Each network is pruned to `--keep` of its multiply-adds by every importance and rounding, and fine-tuned for `--steps`
 without distillation; then, as `compress` prunes, fine-tuned with the output of the network before pruning as a second

@@ -8,8 +8,8 @@ Every network is written without rewrites, with each one that changes it, and wi
 times in each of `--rounds` rounds, one thread, in processor time. A line gives the median ratio of neighbouring passes
 and its quartiles; within the quartiles of 1 is no gain. Files stay in `--out`, so a second call only times.
 
-Numbers are published networks (results/published/denoise); `-cells` puts the stem on cells of 2x2 pixels before it,
-with random weights. For int8 the last column is the distance from the float network on noisy photographs, in dB.
+Numbers are published networks (results/published/denoise/scratch); `-cells` puts the stem on cells of 2x2 pixels before
+it, with random weights. For int8 the last column is the distance from the float network on noisy photographs, in dB.
 
 Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360): the mean folded
 into the channel branch's first convolution (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
@@ -42,7 +42,8 @@ from results.files import load_network, written_whole
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.units import parse_size
 
-PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks"
+_RESULTS = Path(__file__).parents[1] / "results" / "published"
+PUBLISHED = _RESULTS / "denoise" / "scratch" / "networks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,8 @@ def _stage_of_control(
     except Diverged as error:
         watcher.say(f"control: candidate {rival.number} could not be trained: {error}")
         return None
-    watcher.say(_line(f"control: candidate {rival.number}, trained for as much computing", scores["control"]))
+    made = f"control: candidate {rival.number}, trained for as much computing from {scores['control']['start']}"
+    watcher.say(_line(made, scores["control"]))
     return control
 
 

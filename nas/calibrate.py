@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from scipy.stats import bootstrap, kendalltau
 
+from nas.confirm import INHERITED, SCRATCH
 from nas.scoring.halving import rungs_of
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import SupernetSettings, have_supernet, score_by_supernet
+from nas.scoring.supernet import SupernetSettings, have_supernet, open_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
-from results.files import fingerprint, read_json, write_json
+from results.files import fingerprint, read_json, save_network, write_json
 from results.progress import Watcher
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
@@ -51,6 +52,7 @@ class CalibrationSettings:
     size: tuple[int, int] = (256, 256)
     target: float = 0.7  # tau that a score has to reach to be recommended
     seed: int = 0
+    start: str = SCRATCH  # first weights of a full training: SCRATCH, or INHERITED from the supernet
 
     def __post_init__(self) -> None:
         if self.networks < 4:
@@ -59,6 +61,8 @@ class CalibrationSettings:
             raise ValueError(f"seeds = {self.seeds}: must be at least 1")
         if not 0 < self.target <= 1:
             raise ValueError(f"target = {self.target}: must be a Kendall tau above 0, at most 1")
+        if self.start not in (SCRATCH, INHERITED):
+            raise ValueError(f"start = {self.start!r}: must be {SCRATCH!r} or {INHERITED!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,12 @@ def calibrate(
     whose training fails is left out and named.
     """
     networks = stratified(space, settings)
-    scores = _supernet_scores(folder, space, task, settings, networks, watcher)
-    scores |= _trained_scores(folder / "calibration", task, settings, networks, workers, watcher)
+    path = have_supernet(space, task, settings.supernet, settings.seed, folder / "supernet", watcher)
+    scores = {"supernet": _supernet_scores(path, space, task, networks)}
+    starts: list[Path | None] = [None] * len(networks)
+    if settings.start == INHERITED:
+        starts = _write_starts(folder / "calibration", path, space, networks)
+    scores |= _trained_scores(folder / "calibration", task, settings, networks, starts, workers, watcher)
     scores |= {
         "MACs alone": [(float(macs_of(_plan(g), settings.size)), 0.0) for g in networks],
         "parameters alone": [(float(parameters_of(_plan(g))), 0.0) for g in networks],
@@ -108,6 +116,7 @@ def calibrate(
         "advice": advised,
         "target": settings.target,
         "full_steps": settings.full.steps,
+        "start": settings.start,
         "seeds": settings.seeds,
         "supernet_steps": settings.supernet.recipe.steps,
         "networks": [
@@ -183,7 +192,8 @@ def summary_line(result: dict[str, Any], score: str, steps: int) -> str:
     for one in result["agreements"]:
         if one["score"] == name:
             return (
-                f"calibrated: {one['score']} against full training, Kendall tau {one['tau']:.2f} "
+                f"calibrated: {one['score']} against full training from {result.get('start', SCRATCH)}, Kendall tau "
+                f"{one['tau']:.2f} "
                 f"({one['low']:.2f} to {one['high']:.2f}) over {len(result['networks'])} networks"
             )
     return f"calibration: {result['advice']}"
@@ -197,21 +207,24 @@ def short_name(steps: int) -> str:
 Column = list[tuple[float, float] | None]  # score and processor seconds of each network; None: its training failed
 
 
-def _supernet_scores(
-    folder: Path,
-    space: Space,
-    task: Task,
-    settings: CalibrationSettings,
-    networks: Sequence[Genotype],
-    watcher: Watcher,
-) -> dict[str, Column]:
-    path = have_supernet(space, task, settings.supernet, settings.seed, folder / "supernet", watcher)
+def _supernet_scores(path: Path, space: Space, task: Task, networks: Sequence[Genotype]) -> Column:
     column: Column = []
     for genotype in networks:
         began = time.process_time()
         quality = score_by_supernet(task, lambda step, loss: None, path, space, _plan(genotype))
         column.append((quality.ssim, time.process_time() - began))
-    return {"supernet": column}
+    return column
+
+
+def _write_starts(folder: Path, supernet: Path, space: Space, networks: Sequence[Genotype]) -> list[Path | None]:
+    """The slice of the supernet of every network, written for the workers to read."""
+    slices = open_supernet(supernet, space)
+    paths: list[Path | None] = []
+    for genotype in networks:
+        path = folder / "starts" / fingerprint([supernet.name, genotype.to_json()])
+        save_network(path, slices.network(_plan(genotype)))
+        paths.append(path)
+    return paths
 
 
 def _trained_scores(
@@ -219,9 +232,11 @@ def _trained_scores(
     task: Task,
     settings: CalibrationSettings,
     networks: Sequence[Genotype],
+    starts: Sequence[Path | None],
     workers: Workers,
     watcher: Watcher,
 ) -> dict[str, Column]:
+    """Of the full trainings, from `starts`, and of every rung of the short ones, from scratch."""
     rungs = rungs_of(settings.short.steps)
     watcher.begin("training", len(networks) * (settings.seeds * settings.full.steps + rungs[-1]))
     trainings: list[tuple[list[str], Recipe, tuple[int, ...], int]] = [
@@ -233,8 +248,9 @@ def _trained_scores(
     for index, genotype in enumerate(networks):
         for names, recipe, stops, number in trainings:
             seed = derive_seed(settings.seed, _SEEDS_APART * number + index, "calibration")
-            path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed)}"
-            pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path)))
+            start = None if recipe is settings.short else starts[index]
+            path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed, start)}"
+            pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path, start)))
     for (index, names), future in as_finished(workers, train_in_rungs, pieces, watcher.at):
         try:
             for name, figure in zip(names, future.result(), strict=True):
@@ -253,10 +269,14 @@ def train_in_rungs(
     rungs: Sequence[int],
     seed: int,
     folder: Path,
+    start: Path | None = None,
 ) -> list[tuple[float, float]]:
-    """SSIM at each rung and the processor seconds up to it, each rung a warm restart of the one below."""
+    """SSIM at each rung and the processor seconds up to it, each rung a warm restart of the one below.
+
+    `start` is a network's path without suffix, whose weights the first rung begins with.
+    """
     figures: list[tuple[float, float]] = []
-    spent, start, below = 0.0, None, 0
+    spent, below = 0.0, 0
     for rung, steps in enumerate(rungs):
         path = folder / f"rung-{rung}"
         kept = path / "seconds.json"
@@ -273,9 +293,10 @@ def train_in_rungs(
     return figures
 
 
-def _key_of(genotype: Genotype, task: Task, recipe: Recipe, stops: Sequence[int], seed: int) -> str:
+def _key_of(genotype: Genotype, task: Task, recipe: Recipe, stops: Sequence[int], seed: int, start: Path | None) -> str:
     """A name for all that a training depends on: a calibration with other settings chooses other networks."""
-    return fingerprint([genotype.to_json(), task.settings.to_json(), asdict(recipe), stops, seed])
+    inputs: list[Any] = [genotype.to_json(), task.settings.to_json(), asdict(recipe), stops, seed]
+    return fingerprint(inputs if start is None else [*inputs, start.name])
 
 
 def _plan(genotype: Genotype) -> Blueprint:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 from scipy.stats import kendalltau
 
@@ -25,12 +26,13 @@ from nas.calibrate import (
     stratified,
     summary_line,
 )
-from nas.scoring.supernet import SupernetSettings
+from nas.confirm import INHERITED
+from nas.scoring.supernet import SupernetSettings, open_supernet, supernet_path
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
-from results.files import read_json, write_json
+from results.files import load_network, read_json, write_json
 from results.progress import Silent
 from results.table import agreement_table
 from search_spaces.blueprint import Blueprint
@@ -113,10 +115,10 @@ def test_a_front_is_told_the_agreement_of_the_score_that_it_was_made_with():
     scores = [one("supernet", 0.6, 1), one("short, 3 steps", 0.3, 1), one("short, 9 steps", 0.8, 1)]
     result = {"agreements": [s.to_json() for s in scores], "advice": "take more steps", "networks": [{}] * 12}
     assert summary_line(result, "supernet", 1000) == (
-        "calibrated: supernet against full training, Kendall tau 0.60 (0.50 to 0.70) over 12 networks"
+        "calibrated: supernet against full training from scratch, Kendall tau 0.60 (0.50 to 0.70) over 12 networks"
     )
-    assert "short, 9 steps against full training, Kendall tau 0.80" in summary_line(result, "short", 9)
-    assert "short, 9 steps against full training, Kendall tau 0.80" in summary_line(result, "halving", 9)
+    assert "short, 9 steps against full training from scratch, Kendall tau 0.80" in summary_line(result, "short", 9)
+    assert "short, 9 steps against full training from scratch, Kendall tau 0.80" in summary_line(result, "halving", 9)
     assert summary_line(result, "short", 400) == "calibration: take more steps"
 
 
@@ -314,6 +316,32 @@ def test_a_network_that_cannot_be_trained_is_left_out_and_named(tmp_path, task, 
     assert len(result["networks"]) == 5
 
 
+def test_full_trainings_start_from_the_supernet_where_that_is_asked_for_and_short_ones_do_not(
+    tmp_path, task, monkeypatch
+):
+    begun = []
+
+    def score(task, on_step, blueprint, recipe, seed, folder, start):
+        begun.append((blueprint, recipe.steps, start))
+        return Quality(ssim_of(blueprint, recipe.steps), 30.0)
+
+    monkeypatch.setattr(nas.calibrate, "_RESAMPLES", 50)
+    monkeypatch.setattr(nas.calibrate, "score_by_training", score)
+    monkeypatch.setattr(nas.calibrate, "score_by_supernet", by_supernet)
+    settings = replace(SETTINGS, supernet=SupernetSettings(Recipe(1)), start=INHERITED)
+    result = calibrated(tmp_path, task, settings)
+    assert result["start"] == INHERITED
+    path = supernet_path(SPACE, task, settings.supernet, settings.seed, tmp_path / "supernet")
+    slices = open_supernet(path, SPACE)
+    full = [(blueprint, start) for blueprint, steps, start in begun if steps == settings.full.steps]
+    assert len(full) == settings.networks
+    for blueprint, start in full:
+        own = slices.network(blueprint).state_dict()
+        assert all(torch.equal(own[name], value) for name, value in load_network(start).state_dict().items())
+    first_rungs = [start for _, steps, start in begun if steps == settings.short.steps // 9]
+    assert first_rungs == [None] * settings.networks
+
+
 def test_too_few_networks_that_could_be_trained_are_refused(tmp_path, task, made):
     made.diverges = {Blueprint.from_genotype(genotype) for genotype in stratified(SPACE, SETTINGS)[:3]}
     with pytest.raises(ValueError, match="only 3 of 6 networks could be trained"):
@@ -327,6 +355,7 @@ def test_too_few_networks_that_could_be_trained_are_refused(tmp_path, task, made
         ({"seeds": 0}, "seeds = 0"),
         ({"target": 0.0}, r"target = 0\.0"),
         ({"target": 1.1}, r"target = 1\.1"),
+        ({"start": "inherited"}, "start = 'inherited': must be 'scratch' or 'inherited weights'"),
     ],
 )
 def test_settings_that_no_calibration_can_have_are_refused_by_name_and_value(wrong, says):
