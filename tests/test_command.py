@@ -230,7 +230,9 @@ def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agr
     assert main(["front", str(finished)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "fell off the front: candidate 2, SSIM 0.7200 after full training" in shown
-    assert "short, 9 steps against full training from scratch, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
+    assert (
+        "short, 9 steps against full training from scratch, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
+    )
     assert "Scores: full training of 40 steps" in shown
     assert main(["front", str(finished), "--json"]) == 0
     front = printed(capsys)
