@@ -1,22 +1,26 @@
 """Rewrites at export: what each is worth in each runtime, as time without it over time with it.
 
-    python benchmarks/rewrites.py --out runs/rewrites [--networks 299 360 reference 299-cells] [--formats executorch]
-        [--precisions float int8] [--size 512x512] [--passes 15] [--rounds 3] [--json]
+    python benchmarks/rewrites.py --out runs/rewrites [--networks 403 reference 256-cells 256-elu]
+        [--formats executorch] [--precisions float int8] [--size 512x512] [--passes 15] [--rounds 3] [--json]
 
 Every network is written without rewrites, with each one that changes it, and with all that its format ships with
 (compress.export.formats). The files of one network and format are opened in this process and take turns, `--passes`
 times in each of `--rounds` rounds, one thread, in processor time. A line gives the median ratio of neighbouring passes
 and its quartiles; within the quartiles of 1 is no gain. Files stay in `--out`, so a second call only times.
 
-Numbers are published networks (results/published/denoise/scratch); `-cells` puts the stem on cells of 2x2 pixels before
-it, with random weights. For int8 the last column is the distance from the float network on noisy photographs, in dB.
+Numbers are published networks (results/published/denoise); `-cells` puts the stem on cells of 2x2 pixels, `-elu` has
+ELU for ReLU, both with random weights. For int8 the last column is the distance from the float network on noisy
+photographs, in dB.
 
-Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360): the mean folded
-into the channel branch's first convolution (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
-convolutions instead of one over both branches (ONNX Runtime 0.98 of 360; 299 has no such join, and its equal file
-measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX Runtime 1.02 and 0.95; ExecuTorch, with the
-mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over the last dimension (LiteRT 1.01). The stem as
-a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at 256x256).
+Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360 of
+results/published/denoise/scratch): the mean folded into the channel branch's first convolution (ONNX Runtime 1.01 and
+0.95); the attention's join as a sum of two convolutions instead of one over both branches (ONNX Runtime 0.98 of 360;
+299 has no such join, and its equal file measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX
+Runtime 1.02 and 0.95; ExecuTorch, with the mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over
+the last dimension (LiteRT 1.01). The stem as a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at
+256x256). The head, whose 3 output channels XNNPACK computes as 16, as a 4x4 convolution with stride 2 to cells of 2x2
+pixels (network 256, 544x960: LiteRT 1.12 in float and 1.06 in int8, with an operator of our own to spread the cells;
+1.03 in ONNX Runtime, 1.05 in ExecuTorch): it has 1.8 times the head's multiply-adds, which accelerators would pay.
 """
 
 import argparse
@@ -27,6 +31,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import log10
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,8 +47,8 @@ from results.files import load_network, written_whole
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.units import parse_size
 
-_RESULTS = Path(__file__).parents[1] / "results" / "published"
-PUBLISHED = _RESULTS / "denoise" / "scratch" / "networks"
+PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks"
+_CHANGED: dict[str, dict[str, Any]] = {"": {}, "cells": {"stem": "space-to-depth"}, "elu": {"activation": "elu"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Gain:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--networks", nargs="+", default=("299", "360", "reference", "299-cells"))
+    parser.add_argument("--networks", nargs="+", default=("403", "reference", "256-cells", "256-elu"))
     runnable = tuple(name for name, made in FORMATS.items() if made.system is None)
     parser.add_argument("--formats", nargs="+", choices=runnable, default=runnable)
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
@@ -96,10 +101,11 @@ def main() -> None:
 
 
 def network_of(name: str) -> LPIENet:
-    """A published network by its number, `reference`, or either with `-cells`."""
-    number, _, cells = name.partition("-")
+    """A published network by its number, `reference`, or either with `-cells` or `-elu`."""
+    number, _, word = name.partition("-")
     network = load_network(PUBLISHED / f"{0 if number == 'reference' else int(number):04d}")
-    return (build(replace(network.blueprint, stem="space-to-depth"), seed=0) if cells else network).eval()
+    changed = replace(network.blueprint, **_CHANGED[word])
+    return (network if changed == network.blueprint else build(changed, seed=0)).eval()
 
 
 def variants(network: LPIENet, format: str, precision: str) -> list[tuple[str, ...]]:
