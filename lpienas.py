@@ -397,7 +397,7 @@ def _add_fix(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="GENE=VALUE",
         help="leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the "
-        "space leaves out: head=gated stem=space-to-depth block=mobilenet",
+        "space leaves out: head=gated stem=space-to-depth block=paper",
     )
 
 

@@ -44,8 +44,8 @@ def test_size_is_the_number_of_genotypes_counted_one_by_one():
 
 def test_size_of_the_default_space_is_the_product_of_its_choices():
     depth, expansion, attention = 3, 4, 4
-    widths = 4 * 4 * 4 * 4 * 4
-    assert default_space().size == widths * (depth * expansion * attention) ** 5 * 2
+    widths, blocks, activations = 4 * 4 * 4 * 4 * 4, 2, 2
+    assert default_space().size == widths * (depth * expansion * attention) ** 5 * blocks * activations
 
 
 def test_every_sample_is_in_the_space():
