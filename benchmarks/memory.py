@@ -24,7 +24,7 @@ from compress.export.formats import FORMATS, export_network
 from compress.quiet import quiet
 from compress.resident import forget_peak, peak, resident
 from compress.runtimes import in_pytorch, load
-from results.files import has_network, load_network
+from results.files import load_network
 from search_spaces.units import parse_size
 
 _KNEE = Path(__file__).parent.parent / "results" / "published" / "denoise" / "networks" / "0256"
@@ -64,7 +64,7 @@ def main() -> None:
 def _measure(model: Path, picture: Path, tile: int, threads: int) -> str:
     """One line of the table, measured in this process; `tile` 0: the file has one size."""
     torch.set_num_threads(threads)
-    runtime = in_pytorch(load_network(model)) if has_network(model) else load(model, threads)
+    runtime = load(model, threads) if model.exists() else in_pytorch(load_network(model))  # a network is two files
     seen: list[int] = []
     network = partial(tiles.enhance, runtime, on_tile=lambda _, total: seen.append(total), tile=tile)
     forget_peak()
