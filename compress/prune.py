@@ -48,11 +48,12 @@ def prune(
 ) -> Pruned:
     """Remove channels until at most `keep` of the cost is left (0 < keep < 1); `network` stays as it was.
 
-    Global ranking over groups of like shape (isomorphic pruning) in small rounds, each ranked anew. `importance` of a
-    group is the `magnitude` of its weights, or what a loss would change without it: to first order (`taylor`), or to
-    second order with the mean squared gradient as the curvature (`hessian`; Optimal Brain Damage). These two need
-    `losses`. Channel counts stay multiples of `round_to` where they were. The head is not pruned: its three channels
-    are the picture. Raises ValueError when a value is out of range, or `keep` out of reach.
+    Global ranking over groups of like shape (isomorphic pruning) in small rounds, each ranked anew, until the cost is
+    met, to within the last group. `importance` of a group is the `magnitude` of its weights, or what a loss would
+    change without it: to first order (`taylor`), or to second order with the mean squared gradient as the curvature
+    (`hessian`; Optimal Brain Damage). These two need `losses`. Channel counts stay multiples of `round_to` where they
+    were. The head is not pruned: its three channels are the picture. Raises ValueError when a value is out of range,
+    or `keep` out of reach.
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep = {keep}: must be a share between 0 and 1 of the cost")
@@ -85,13 +86,8 @@ def prune(
             num_heads={},
         )
     blueprint, left = network.blueprint, before
-    for _ in range(_ROUNDS):
-        if losses is not None and importance != "magnitude":
-            _differentiate(shrinking, losses, squared=importance == "hessian")
-        pruner.step()
-        if blueprint != blueprint_of(shrinking):
-            blueprint = blueprint_of(shrinking)
-            left = cost(blueprint)
+    for blueprint in _ever_smaller(shrinking, pruner, losses, importance):
+        left = cost(blueprint)
         if left <= keep * before:
             break
     if left > keep * before:
@@ -101,6 +97,22 @@ def prune(
     rebuilt = build(blueprint, seed=0)
     rebuilt.load_state_dict(shrinking.state_dict())
     return Pruned(rebuilt.eval(), left, left / before)
+
+
+def _ever_smaller(
+    network: LPIENet, pruner: torch_pruning.pruner.BasePruner, losses: Losses | None, importance: str
+) -> Iterator[Blueprint]:
+    """Remove one group of channels after the other from `network`, ranked anew in each round; its blueprint after each.
+
+    Group by group, and not round by round, since a round takes channels from every stage at once: asked for 15 %, it
+    took 31 to 38 % from published networks, and groups 18 to 22 %.
+    """
+    for _ in range(_ROUNDS):
+        if losses is not None and importance != "magnitude":
+            _differentiate(network, losses, squared=importance == "hessian")
+        for group in pruner.step(interactive=True):
+            group.prune()
+            yield blueprint_of(network)
 
 
 def _differentiate(network: nn.Module, losses: Losses, squared: bool) -> None:
