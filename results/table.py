@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from results.candidate import Candidate
@@ -47,29 +48,45 @@ def agreement_table(result: Mapping[str, Any]) -> Table:
 
 
 def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None."""
+    """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
+
+    A size or number of threads that all cases share stands in the title, so that a terminal of 80 columns holds it.
+    """
+    columns: dict[str, list[str]] = {
+        "network": [row["network"] for row in rows],
+        "runtime": [f"{row['runtime']} {row['precision']}" for row in rows],
+        "size": ["" if row["size"] is None else f"{row['size'][0]}x{row['size'][1]}" for row in rows],
+        "threads": [_shown(row["threads"], ".0f") for row in rows],
+        "ms": [_time(row["median"], row["spread"]) for row in rows],
+        "faster": ["" if row["faster"] is None else "{:.1f} +- {:.1f}".format(*row["faster"]) for row in rows],
+        "peak MB": [_shown(row["peak_memory"], ".0f", 1e6) for row in rows],
+        "KB": [_shown(row["file_bytes"], ".0f", 1e3) for row in rows],
+        "SSIM": [_shown(row["ssim"], ".4f") for row in rows],
+    }
+    shared = [name for name in ("size", "threads") if len(set(columns[name])) == 1 and columns[name][0]]
+    said = "".join(f", {name} {columns.pop(name)[0]}" for name in shared)
     table = Table(
-        title="Latency of one image (median, half the distance of the quartiles)",
+        title=f"Latency of one image{said} (median, half the distance of the quartiles)",
         caption="faster: than the LPIENet reference in float in the same runtime, at the same size",
+        box=box.SIMPLE,
+        padding=0,
     )
-    for column in ("network", "runtime", "size"):
-        table.add_column(column)
-    for column in ("threads", "ms", "faster", "peak MB", "KB", "SSIM"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        times = row["faster"]
-        table.add_row(
-            row["network"],
-            f"{row['runtime']} {row['precision']}",
-            "" if row["size"] is None else f"{row['size'][0]}x{row['size'][1]}",
-            "" if row["threads"] is None else str(row["threads"]),
-            f"{row['median']:.1f} +- {row['spread']:.1f}",
-            "" if times is None else f"{times[0]:.1f} +- {times[1]:.1f}",
-            "" if row["peak_memory"] is None else f"{row['peak_memory'] / 1e6:.0f}",
-            "" if row["file_bytes"] is None else f"{row['file_bytes'] / 1e3:.0f}",
-            "" if row["ssim"] is None else f"{row['ssim']:.4f}",
-        )
+    for name in columns:
+        words = name in ("network", "runtime")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+    for row_of_texts in zip(*columns.values(), strict=True):
+        table.add_row(*row_of_texts)
     return table
+
+
+def _time(median: float, spread: float) -> str:
+    digits = 0 if median >= 1000 else 1
+    return f"{median:.{digits}f} +- {spread:.{digits}f}"
+
+
+def _shown(value: float | None, form: str, unit: float = 1) -> str:
+    """A number in `unit`s; nothing for what was not measured."""
+    return "" if value is None else format(value / unit, form)
 
 
 def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:

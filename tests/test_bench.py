@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from rich.console import Console
@@ -191,6 +192,38 @@ def test_int8_rows_have_the_reference_in_int8_beside_them_and_ssim_of_their_own(
     assert 0 < abs(judged[0].ssim - judged[1].ssim) < 0.01
 
 
+@pytest.mark.slow
+def test_layers_that_a_run_left_in_float_are_float_in_what_is_timed_and_files_of_both_kinds_stand_side_by_side(
+    compressed, network, tmp_path
+):
+    train_reference(compressed, network, 40, 0.75)
+    made = []
+    for in_float in ([], ["encoder1.0", "head"]):
+        compressed.summarize(scores={"float": {"ssim": 0.8}, "quantized": {"ssim": 0.79, "in_float": in_float}})
+        cases = plan([compressed.folder], ["onnx"], [(64, 64)], tmp_path, Silent())
+        (int8,) = (case.model for case in cases if case.precision == "int8" and case.network == "night")
+        made.append(int8)
+    weights = [
+        [node for node in onnx.load(path).graph.node if node.op_type == "DequantizeLinear" and len(node.attribute) > 0]
+        for path in made
+    ]
+    assert made[0] != made[1]
+    assert len(weights[0]) - len(weights[1]) >= 2
+
+
+def test_a_file_is_named_by_all_that_it_is_made_from(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "compress.bench_files.export_network", lambda source, format, precision, path, *rest, **named: path.touch()
+    )
+    images = [random_image(64, 64)]
+    first = Network("small", network, "int8", 0.9, tmp_path, images)
+    others = [replace(first, calibration=[image / 2 for image in images]), replace(first, in_float=("head",))]
+    cases = [cases_of(one, ["litert"], [(64, 64), (64, 72)], Silent()) for one in (first, *others, first)]
+    files = [[case.model for case in of_one] for of_one in cases]
+    assert len({*files[0], *files[1], *files[2]}) == 6
+    assert files[3] == files[0]
+
+
 def test_a_file_runs_in_openvino_as_in_onnx_runtime(network, tmp_path):
     pytest.importorskip("openvino")
     small = Network("small", network, "float", 0.9, tmp_path)
@@ -299,6 +332,26 @@ def test_the_table_names_every_figure():
     shown = console.export_text()
     for part in ("night", "LiteRT int8", "256x256", "10.0 +- 1.0", "6.0 +- 0.8", "80", "0.8500", REFERENCE):
         assert part in shown
+
+
+def test_a_terminal_of_80_columns_holds_every_word_and_number_of_the_table():
+    large = replace(SLOW, runtime="ExecuTorch", size=(2160, 3840), median=40321.4, spread=1234.5, file_bytes=1_000_000)
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(bench_table([row.to_json() | {"faster": (6.0, 0.8)} for row in (ROW, large)]))
+    shown = console.export_text()
+    for part in (
+        "night",
+        "LPIENet",
+        "reference",
+        "ExecuTorch",
+        "2160x3840",
+        "40321 +- 1234",
+        "6.0 +- 0.8",
+        "threads 1",
+    ):
+        assert part in shown
+    assert {"size", "0.8500", "1000"} <= set(shown.split())
+    assert "\u2026" not in shown
 
 
 def test_wrong_numbers_are_refused(network):
