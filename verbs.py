@@ -302,13 +302,13 @@ def sensitivity(options: argparse.Namespace) -> None:
     from compress.int8 import int8_calibration
     from compress.sensitivity import sensitivity
     from results.files import has_network, load_network
-    from results.run import Run
+    from results.run import NotCompressed, Run
     from results.table import sensitivity_table
 
     run = Run(options.run)
     settings = run.settings()
     if not has_network(run.network("float")):
-        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+        raise NotCompressed(run.folder)
     with run.locked():
         task = _open_task(run, settings, options.threads)
         network, calibration = load_network(run.network("float")), int8_calibration(task, settings["seed"])
@@ -490,13 +490,13 @@ def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
     from compress.runtimes import in_pytorch, load
     from results.files import has_network, load_network
-    from results.run import Run, is_run
+    from results.run import NotCompressed, Run, is_run
 
     if not is_run(path):
         return load(path, threads)
     stage = Run(path).network("float")
     if not has_network(stage):
-        raise FileNotFoundError(f"{path} has no compressed network yet; make it: lpienas compress {path}")
+        raise NotCompressed(path)
     return in_pytorch(load_network(stage))
 
 

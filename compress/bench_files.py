@@ -30,7 +30,7 @@ from results.files import (
     written_whole,
 )
 from results.progress import Watcher
-from results.run import Run, is_run
+from results.run import NotCompressed, Run, is_run
 from results.study import REFERENCE_NUMBER
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
@@ -169,7 +169,7 @@ def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
     """The compressed networks of a run, float and int8, with its own figures."""
     scores = read_json(run.summary).get("scores", {}) if run.summary.exists() else {}
     if "float" not in scores:
-        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+        raise NotCompressed(run.folder)
     calibration = _calibration(run, watcher) if "quantized" in scores else []
     return [
         Network(

@@ -36,7 +36,7 @@ from results.files import (
     remove,
 )
 from results.progress import Watcher
-from results.run import Run
+from results.run import NotCompressed, Run
 from search_spaces.sides import padded_side
 
 # precision -> the stage whose network it is made from
@@ -66,7 +66,7 @@ def ship(
     """
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
     if "float" not in precisions:
-        raise FileNotFoundError(f"{run.folder} has no compressed network yet; make it: lpienas compress {run.folder}")
+        raise NotCompressed(run.folder)
     calibration = tuple(int8_calibration(task, seed))
     summary = read_json(run.summary)
     in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))

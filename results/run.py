@@ -40,6 +40,13 @@ GUIDE = {
 }
 
 
+class NotCompressed(FileNotFoundError):
+    """A stage that works on the compressed network of a run was asked for before there is one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} has no compressed network yet; make it: lpienas compress {folder}")
+
+
 class RunBusy(RuntimeError):
     """Another process is writing to the run folder."""
 
