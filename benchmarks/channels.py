@@ -10,7 +10,6 @@ ratio of neighbouring passes and its quartiles. Weights are random: a runtime do
 
 import argparse
 import statistics
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.lpienet import build
 from search_spaces.units import parse_size
+from turns import in_turns
 
 _KNEE = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks" / "0256"
 
@@ -43,25 +43,19 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     blueprint = load_network(options.network).blueprint
     suffix, image = FORMATS[options.runtime].suffix, random_image(*options.size)
+    sides = "{}x{}".format(*options.size)
     for part in ("depthwise", "width"):
         blueprints = [_with(blueprint, part, count) for count in options.counts]
         runtimes = []
         for count, changed in zip(options.counts, blueprints, strict=True):
-            path = options.out / f"{options.network.name}_{part}-{count}_{options.precision}{suffix}"
+            path = options.out / f"{options.network.name}_{part}-{count}_{options.precision}_{sides}{suffix}"
             if not path.exists():
                 with quiet(), written_whole(path) as unfinished:
                     network = build(changed, seed=0).eval()
                     calibration = [random_image(128, 128)]
                     export_network(network, options.runtime, options.precision, unfinished, options.size, calibration)
             runtimes.append(load(path))
-            runtimes[-1](image)  # allocates
-        times: list[list[float]] = [[] for _ in runtimes]
-        for number in range(options.passes):
-            order = range(len(runtimes))
-            for index in reversed(order) if number % 2 else order:
-                begun = time.process_time()
-                runtimes[index](image)
-                times[index].append(1e3 * (time.process_time() - begun))
+        times = in_turns(runtimes, image, options.passes)
         for count, changed, taken in zip(options.counts, blueprints, times, strict=True):
             low, middle, high = statistics.quantiles(
                 [mine / first for mine, first in zip(taken, times[0], strict=True)], n=4

@@ -62,7 +62,8 @@ def main() -> None:
             print(f"  {line}")
     kept = ("chosen", "input", "scores", "exported", "real_pairs")
     rows = {pick: {name: summary[name] for name in kept if name in summary} for pick, summary in found.items()}
-    write_json(options.out / "compression.json", rows)
+    result = options.out / "compression.json"
+    write_json(result, (read_json(result) if result.exists() else {}) | rows)  # an earlier call's picks stay
 
 
 def _copy(source: Run, target: Run) -> None:

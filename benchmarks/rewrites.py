@@ -13,20 +13,21 @@ ELU for ReLU, both with random weights. For int8 the last column is the distance
 photographs, in dB.
 
 Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360 of
-results/published/denoise/scratch): the mean folded into the channel branch's first convolution (ONNX Runtime 1.01 and
-0.95); the attention's join as a sum of two convolutions instead of one over both branches (ONNX Runtime 0.98 of 360;
-299 has no such join, and its equal file measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX
-Runtime 1.02 and 0.95; ExecuTorch, with the mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over
-the last dimension (LiteRT 1.01). The stem as a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at
-256x256). The head, whose 3 output channels XNNPACK computes as 16, as a 4x4 convolution with stride 2 to cells of 2x2
-pixels (network 256, 544x960: LiteRT 1.12 in float and 1.06 in int8, with an operator of our own to spread the cells;
-1.03 in ONNX Runtime, 1.05 in ExecuTorch): it has 1.8 times the head's multiply-adds, which accelerators would pay.
+results/published/denoise/scratch): the mean folded into the channel branch's first convolution, the family's only two
+1x1 convolutions without an activation between (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
+convolutions instead of one over both branches (ONNX Runtime 0.98 of 360; 299 has no such join, and its equal file
+measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX Runtime 1.02 and 0.95; ExecuTorch, with the
+mean as a convolution, 1.51 where pooling has 1.69); mean and maximum over the last dimension (LiteRT 1.01). The stem as
+a strided convolution is for ONNX Runtime only (1.16; ExecuTorch 0.97, at 256x256). The head, whose 3 output channels
+XNNPACK computes as 16, as a 4x4 convolution with stride 2 to cells of 2x2 pixels (network 256, 544x960: LiteRT 1.12 in
+float and 1.06 in int8, with an operator of our own to spread the cells; 1.03 in ONNX Runtime, 1.05 in ExecuTorch): it
+has 1.8 times the head's multiply-adds, which accelerators would pay. The first convolutions of the attention's two
+branches as one (network 403, 512x512: ONNX Runtime 1.01 in float and 1.00 in int8, LiteRT 0.99).
 """
 
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import log10
@@ -46,6 +47,7 @@ from nas.task.task import TaskSettings, read_photos
 from results.files import load_network, written_whole
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.units import parse_size
+from turns import in_turns
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks"
 _CHANGED: dict[str, dict[str, Any]] = {"": {}, "cells": {"stem": "space-to-depth"}, "elu": {"activation": "elu"}}
@@ -127,14 +129,7 @@ def compare(
 ) -> list[Gain]:
     """One line a file, the file without rewrites first."""
     runtimes = {rewrites: load(path) for rewrites, path in files.items()}
-    times: dict[tuple[str, ...], list[float]] = {rewrites: [] for rewrites in files}
-    for runtime in runtimes.values():
-        runtime(images[0])  # allocates
-    for number in range(passes * rounds):
-        for rewrites, runtime in reversed(runtimes.items()) if number % 2 else runtimes.items():
-            begun = time.process_time()
-            runtime(images[0])
-            times[rewrites].append(1e3 * (time.process_time() - begun))
+    times = dict(zip(files, in_turns(list(runtimes.values()), images[0], passes * rounds), strict=True))
     gains = []
     for rewrites, taken in times.items():
         ratios = [without / with_it for without, with_it in zip(times[()], taken, strict=True)]
