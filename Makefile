@@ -8,7 +8,7 @@ DEMO := runs/demo
 .PHONY: demo test check clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 2 \
+	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 4 \
 		--full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15
@@ -20,7 +20,7 @@ demo: $(INSTALLED)
 	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/ (files for phones)"
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

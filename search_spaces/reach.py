@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
@@ -118,11 +118,12 @@ def draw_within(space: Space, generator: random.Random, most: int | None, size: 
     def fits(genotype: Genotype) -> bool:
         return most is None or _macs(genotype, size) <= most
 
-    def widened(genotype: Genotype, width: Gene) -> Genotype:
-        return Genotype.from_flat(genotype.flat() | {"encoder1.width": width})
+    def widened(genotype: Genotype, width: int) -> Genotype:
+        first, *others = genotype.stages
+        return replace(genotype, stages=(replace(first, width=width), *others))
 
     least = cheapest(space)
-    widths = [width for width in space.choices["encoder1.width"] if fits(widened(least, width))]
+    widths = [int(width) for width in space.choices["encoder1.width"] if fits(widened(least, int(width)))]
     if not widths:
         return least
     width = generator.choice(widths)

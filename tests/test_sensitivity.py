@@ -10,8 +10,8 @@ from compress.export.formats import FORMATS, export_network
 from compress.export.parity import check
 from compress.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.runtimes import load
-from compress.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, costly_layers, sensitivity
-from nas.task.evaluation import evaluate
+from compress.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, Sensitivity, costly_layers, sensitivity
+from nas.task.evaluation import Pair, evaluate
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -74,10 +74,24 @@ def test_fake_quantization_leaves_a_layer_in_float_too(network):
     assert scales[1] <= scales[0] - 2 * convolutions(network, SENSITIVE)  # of its weights, and of what they give
 
 
-def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(network, images):
+@pytest.fixture(scope="module")
+def pairs(network, images) -> list[Pair]:
     with torch.inference_mode():
-        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
-    told = sensitivity(network, images, pairs, Silent())
+        return [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+
+
+@pytest.fixture(scope="module")
+def told(network, images, pairs) -> list[Sensitivity]:
+    return sensitivity(network, images, pairs, Silent())
+
+
+@pytest.fixture
+def known(told, monkeypatch) -> None:
+    """The sensitivities are there already, so that a choice by them is all that is left to do."""
+    monkeypatch.setattr("compress.sensitivity.sensitivity", lambda *arguments: told)
+
+
+def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(network, images, pairs, told):
     assert [one.layer for one in told[:2]] == [ALL, SENSITIVE]
     assert {one.layer for one in told[1:]} == set(layers_of(BLUEPRINT))
     losses = [one.ssim_loss for one in told[1:]]
@@ -86,9 +100,8 @@ def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(netw
     assert 1 - mended.ssim < told[0].ssim_loss / 4
 
 
-def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enough(network, images):
-    with torch.inference_mode():
-        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+@pytest.mark.usefixtures("known")
+def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enough(network, images, pairs):
     kept = costly_layers(network, images, pairs, Silent())
     assert kept[0] == SENSITIVE
     assert 1 - evaluate(post_training_quantize(network, images, in_float=kept), pairs, CPU).ssim <= ALLOWED_SSIM
@@ -96,9 +109,8 @@ def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enou
     assert 1 - fewer.ssim > ALLOWED_SSIM or fewer.psnr < 100 - ALLOWED_PSNR
 
 
-def test_where_int8_is_close_enough_or_everywhere_far_no_layer_stays_float(network, images, monkeypatch):
-    with torch.inference_mode():
-        pairs = [(str(number), image, network(image).clamp(0, 1)) for number, image in enumerate(images)]
+@pytest.mark.usefixtures("known")
+def test_where_int8_is_close_enough_or_everywhere_far_no_layer_stays_float(network, images, pairs, monkeypatch):
     monkeypatch.setattr("compress.sensitivity.ALLOWED_PSNR", 1000.0)
     monkeypatch.setattr("compress.sensitivity.ALLOWED_SSIM", 1.0)
     assert costly_layers(network, images, pairs, Silent()) == []
@@ -113,7 +125,9 @@ def test_an_unknown_layer_is_refused_with_those_there_are(network, images):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["litert", "executorch"])  # ONNX: test_compress
-def test_a_file_with_a_layer_in_float_says_what_its_graph_says(network, images, format, tmp_path: Path):
+def test_a_file_with_a_layer_in_float_says_what_its_graph_says(images, format, tmp_path: Path):
+    stages = tuple(Stage(1, 8, 1.0, kind) for kind in ("both", "none", "none", "none", "none"))
+    small = build(Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3")), seed=0).eval()
     path = tmp_path / f"mixed{FORMATS[format].suffix}"
-    graph = export_network(network, format, "int8", path, (48, 64), images, in_float=[SENSITIVE])
+    graph = export_network(small, format, "int8", path, (48, 64), images, in_float=["encoder1.2.residuals.0"])
     check(load(path), graph, images)
