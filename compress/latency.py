@@ -6,7 +6,8 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import sqrt
@@ -20,7 +21,7 @@ from compress.export.formats import FORMATS, export_network
 from compress.quantize import post_training_quantize
 from compress.quiet import quiet
 from compress.rewrite import rewritten
-from compress.runtimes import load
+from compress.runtimes import Runtime, load
 from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -123,6 +124,48 @@ def latency_cost(
     return cost
 
 
+@contextmanager
+def latency_beside(
+    origin: Blueprint,
+    runtime: str = "onnx",
+    precision: str = "float",
+    size: tuple[int, int] = DEFAULT_SIZE,
+    seconds: float = 5.0,
+) -> Iterator[Callable[[Blueprint], float]]:
+    """A function that gives a blueprint's latency as a share of that of `origin`, with one thread.
+
+    The two take turns, and the share is the median of those of neighbouring passes: what else the machine does makes
+    both slower, where it made a single network up to half as slow again. Repeats and errors as `measure_latency`.
+    """
+    _validate(runtime, precision, size, 1, seconds)
+    image = random_image(padded_side(size[0]), padded_side(size[1]))
+    with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
+
+        def opened(blueprint: Blueprint, name: str) -> Runtime:
+            path = Path(folder) / f"{name}{FORMATS[runtime].suffix}"
+            network = build(blueprint, seed=0).eval()
+            _export(network, runtime, precision, (image.shape[-2], image.shape[-1]), path)
+            return load(path)
+
+        beside = opened(origin, "origin")
+
+        def share(blueprint: Blueprint) -> float:
+            if blueprint == origin:
+                return 1.0
+            network = opened(blueprint, "network")
+
+            def of_neighbours() -> float:
+                begun = time.thread_time()
+                network(image)
+                turned = time.thread_time()
+                beside(image)
+                return (turned - begun) / (time.thread_time() - turned)
+
+            return statistics.median(_repeated(of_neighbours, seconds))
+
+        yield share
+
+
 def processor() -> str:
     """The processor's name as the operating system tells it."""
     information = Path("/proc/cpuinfo")  # platform.processor() is empty on most Linux systems
@@ -220,15 +263,24 @@ _INT8_OPERATORS: dict[str, Callable[..., Any]] = {
 
 def _timed(run: Callable[[], object], seconds: float, clock: Callable[[], float]) -> list[float]:
     """What each call of `run` took by `clock`, in ms."""
-    for _ in range(_WARM_UP):
-        run()
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(times) < FEWEST or (len(times) < MOST and time.perf_counter() < end and not _is_precise(times)):
+
+    def taken() -> float:
         begun = clock()
         run()
-        times.append(1e3 * (clock() - begun))
-    return times
+        return 1e3 * (clock() - begun)
+
+    return _repeated(taken, seconds)
+
+
+def _repeated(figure: Callable[[], float], seconds: float) -> list[float]:
+    """Figures until their median is known to PRECISE_ENOUGH, for `seconds` at most; FEWEST and MOST hold."""
+    for _ in range(_WARM_UP):
+        figure()
+    figures: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(figures) < FEWEST or (len(figures) < MOST and time.perf_counter() < end and not _is_precise(figures)):
+        figures.append(figure())
+    return figures
 
 
 def _is_precise(times: Sequence[float]) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from compress.distill import distill
 from compress.int8 import AUTO, WAYS, to_int8
-from compress.latency import latency_cost
+from compress.latency import latency_beside, latency_cost
 from compress.prune import IMPORTANCE, Losses, prune
 from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
@@ -101,7 +102,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     for layer in settings.in_float:
         if layer not in known and settings.in_float != (AUTO,):
             raise ValueError(f"in_float = {layer}: candidate {chosen.number} has {', '.join(known)}")
-    target = None if settings.prune is None else _target(run, Blueprint.from_genotype(chosen.genotype), settings.prune)
+    keep = None if settings.prune is None else _share_kept(run, chosen, settings.prune)
     _forget_other_choices(run, chosen, settings)
     scores: dict[str, Any] = {}
     run.summarize(
@@ -115,9 +116,9 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     network = _stage(run, "trained", scores, lambda: _train(run, chosen, task, settings, watcher))
     watcher.say(_line("trained", scores["trained"]))
     kept = "trained"
-    if target is not None:
+    if keep is not None:
         trained = network
-        network = _stage(run, "pruned", scores, lambda: _prune(run, trained, *target, task, settings, watcher))
+        network = _stage(run, "pruned", scores, lambda: _prune(run, trained, keep, task, settings, watcher))
         kept = "pruned"
         watcher.say(_line("pruned and fine-tuned", scores["pruned"]))
         control = _stage_of_control(run, scores, task, settings, watcher)
@@ -155,8 +156,6 @@ def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Ca
 
 
 Made = tuple[LPIENet, dict[str, Any]]  # a stage's network and its figures
-Cost = Callable[[Blueprint], float]
-Target = tuple[float, Cost]  # the share of a cost that pruning keeps
 
 
 def _stage(run: Run, name: str, scores: dict[str, Any], make: Callable[[], Made]) -> LPIENet:
@@ -207,29 +206,40 @@ def _trained(
     return network, _figures(network, quality) | {"start": SCRATCH if first is None else INHERITED}
 
 
-def _target(run: Run, blueprint: Blueprint, asked: float | Fast) -> Target:
-    """The share of a cost to keep, and that cost of a blueprint."""
+def _share_kept(run: Run, chosen: Candidate, asked: float | Fast) -> float:
+    """The share of its cost that pruning keeps of a candidate."""
     if not isinstance(asked, Fast):
-        return 1 - asked, lambda blueprint: macs_of(blueprint, DEFAULT_SIZE)
-    measured = latency_cost(run.folder / "latency", asked.runtime, asked.precision, asked.size)
-    now = measured(blueprint).median
+        return 1 - asked
+    now = _latency(run, Blueprint.from_genotype(chosen.genotype), asked)
     if now <= asked.milliseconds:
         raise ValueError(
             f"the network takes {now:.3g} ms, which is {asked.milliseconds:.3g} ms or less already; "
             "ask for fewer, or --prune off"
         )
-    return asked.milliseconds / now, lambda blueprint: measured(blueprint).median
+    return asked.milliseconds / now
 
 
-def _prune(
-    run: Run, trained: LPIENet, keep: float, cost: Cost, task: Task, settings: CompressSettings, watcher: Watcher
-) -> Made:
-    seed, fast = derive_seed(settings.seed, 0, "fine-tuning"), isinstance(settings.prune, Fast)
+def _latency(run: Run, blueprint: Blueprint, asked: Fast) -> float:
+    """In ms, measured once for a run."""
+    return latency_cost(run.folder / "latency", asked.runtime, asked.precision, asked.size)(blueprint).median
+
+
+def _cost(origin: Blueprint, asked: float | Fast | None) -> AbstractContextManager[Callable[[Blueprint], float]]:
+    """What pruning makes small: the latency beside that of `origin`, or MACs."""
+    if isinstance(asked, Fast):
+        return latency_beside(origin, asked.runtime, asked.precision, asked.size)
+    return nullcontext(lambda blueprint: macs_of(blueprint, DEFAULT_SIZE))
+
+
+def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+    seed, asked = derive_seed(settings.seed, 0, "fine-tuning"), settings.prune
     watcher.begin("pruning", 1)
-    pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
+    with _cost(trained.blueprint, asked) as cost:
+        pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
     network = pruned.network
+    latency = {"latency_ms": pruned.kept * _latency(run, trained.blueprint, asked)} if isinstance(asked, Fast) else {}
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
-    watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
+    watcher.at(1, f"{pruned.kept:.0%} of {'latency' if latency else 'MACs'}, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
@@ -238,7 +248,7 @@ def _prune(
         "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
         "distillation": settings.distillation,
         "kept": pruned.kept,
-        **({"latency_ms": pruned.cost} if fast else {}),
+        **latency,
         "before_fine_tuning": before.to_json(),
     }
 

@@ -1,8 +1,11 @@
 """Prune: remove whole channels with torch-pruning until a network costs what it may; the result is a blueprint."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 import torch
 import torch_pruning
@@ -15,7 +18,7 @@ from search_spaces.count import macs_of
 from search_spaces.genotype import STAGES
 from search_spaces.lpienet import LPIENet, build
 
-_ROUNDS = 40  # small steps, each ranked anew; the loop ends at the MACs target
+_ROUNDS = 40  # small steps, each ranked anew; it ends at the target of the cost
 _LIMIT = 0.9  # share of channels that may go in all
 _TRACED_SIDE = 32  # pixels
 ROUND_TO = 4  # channel counts stay multiples of this
@@ -52,8 +55,9 @@ def prune(
     met, to within the last group. `importance` of a group is the `magnitude` of its weights, or what a loss would
     change without it: to first order (`taylor`), or to second order with the mean squared gradient as the curvature
     (`hessian`; Optimal Brain Damage). These two need `losses`. Channel counts stay multiples of `round_to` where they
-    were. The head is not pruned: its three channels are the picture. Raises ValueError when a value is out of range,
-    or `keep` out of reach.
+    were. The head is not pruned: its three channels are the picture. `cost` may be slow, like a measured latency: it is
+    asked for some 2 log2(n) blueprints of the n that groups lead to, and is taken to fall with every group. Raises
+    ValueError when a value is out of range, or `keep` out of reach.
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep = {keep}: must be a share between 0 and 1 of the cost")
@@ -61,6 +65,7 @@ def prune(
         raise ValueError(f"importance = {importance!r}: must be one of {', '.join(IMPORTANCES)}")
     if losses is None and importance != "magnitude":
         raise ValueError(f"importance = {importance!r} needs losses to be computed")
+    cost = lru_cache(maxsize=None)(cost)  # a latency is another one when it is measured again
     before = cost(network.blueprint)
     # torch-pruning changes modules in place, so it gets a copy
     shrinking = build(network.blueprint, seed=0)
@@ -85,34 +90,52 @@ def prune(
             out_channel_groups={},
             num_heads={},
         )
-    blueprint, left = network.blueprint, before
-    for blueprint in _ever_smaller(shrinking, pruner, losses, importance):
-        left = cost(blueprint)
-        if left <= keep * before:
-            break
+    smaller = _ever_smaller(shrinking, pruner, losses, importance)
+    blueprint, weights = _first(smaller, lambda blueprint: cost(blueprint) <= keep * before)
+    left = cost(blueprint)
     if left > keep * before:
         raise ValueError(
             f"pruning reached {left / before:.0%} of the cost and no less; ask to remove less than {1 - keep:.0%}"
         )
     rebuilt = build(blueprint, seed=0)
-    rebuilt.load_state_dict(shrinking.state_dict())
+    rebuilt.load_state_dict(weights)
     return Pruned(rebuilt.eval(), left, left / before)
+
+
+_Step = tuple[Blueprint, dict[str, Tensor]]  # a smaller network: its blueprint and its weights
 
 
 def _ever_smaller(
     network: LPIENet, pruner: torch_pruning.pruner.BasePruner, losses: Losses | None, importance: str
-) -> Iterator[Blueprint]:
-    """Remove one group of channels after the other from `network`, ranked anew in each round; its blueprint after each.
+) -> Iterator[_Step]:
+    """`network` as it is, then after the removal of each group of channels, which are ranked anew in each round.
 
     Group by group, and not round by round, since a round takes channels from every stage at once: asked for 15 %, it
     took 31 to 38 % from published networks, and groups 18 to 22 %.
     """
+    yield _step_of(network)
     for _ in range(_ROUNDS):
         if losses is not None and importance != "magnitude":
             _differentiate(network, losses, squared=importance == "hessian")
         for group in pruner.step(interactive=True):
             group.prune()
-            yield blueprint_of(network)
+            yield _step_of(network)
+
+
+def _step_of(network: LPIENet) -> _Step:
+    return blueprint_of(network), {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def _first(smaller: Iterator[_Step], is_enough: Callable[[Blueprint], bool]) -> _Step:
+    """The first step that is enough, or the last where none is; sought in strides that double, and then halved."""
+    steps: list[_Step] = []
+    short = 0  # so many of them are not enough
+    while more := list(islice(smaller, max(1, short))):
+        steps += more
+        if is_enough(steps[-1][0]):
+            return steps[bisect_left(steps, True, short, len(steps) - 1, key=lambda step: is_enough(step[0]))]
+        short = len(steps)
+    return steps[-1]
 
 
 def _differentiate(network: nn.Module, losses: Losses, squared: bool) -> None:

@@ -203,11 +203,13 @@ def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, ta
 
 
 def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
-    measured = latency_cost(run.folder / "latency", "onnx", "float", (256, 256))
-    before = measured(Blueprint.from_genotype(GENOTYPES[1])).median
-    fast = Fast(0.95 * before, "onnx", "float", (256, 256))
-    pruned = compress(run, candidate(run, 1), task, replace(SETTINGS, prune=fast), Silent())["scores"]["pruned"]
-    assert pruned["latency_ms"] == measured(load_network(run.network("pruned")).blueprint).median <= 0.95 * before
+    before = latency_cost(run.folder / "latency", "onnx", "float", (256, 256))(
+        Blueprint.from_genotype(GENOTYPES[1])
+    ).median
+    fast = Fast(0.8 * before, "onnx", "float", (256, 256))
+    scores = compress(run, candidate(run, 1), task, replace(SETTINGS, prune=fast), Silent())["scores"]
+    assert 0 < scores["pruned"]["latency_ms"] <= 0.8 * before
+    assert scores["pruned"]["macs"] < scores["trained"]["macs"]
     with pytest.raises(ValueError, match=r"ms or less already; ask for fewer, or --prune off"):
         compress(
             run, candidate(run, 1), task, replace(SETTINGS, prune=replace(fast, milliseconds=2 * before)), Silent()

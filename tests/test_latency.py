@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress import latency
-from compress.latency import Latency, latency_cost, measure_latency
+from compress.latency import Latency, latency_beside, latency_cost, measure_latency
 from compress.quantize import post_training_quantize
 from compress.runtimes import load
 from search_spaces.blueprint import Blueprint
@@ -179,3 +179,36 @@ def test_the_time_of_one_thread_is_its_own_and_of_several_the_clock_s(threads, m
     monkeypatch.setattr(latency, "_timed", lambda run, seconds, clock: clocks.append(clock) or [1.0, 1.0])
     measure_latency(SMALL, size=(32, 32), threads=threads)
     assert clocks == [{1: time.thread_time, 2: time.perf_counter}[threads]]
+
+
+def test_beside_a_network_a_smaller_one_takes_less():
+    wide = Blueprint.from_genotype(
+        replace(REFERENCE, stages=tuple(replace(stage, depth=1) for stage in REFERENCE.stages))
+    )
+    with latency_beside(wide, size=(128, 128)) as share:
+        assert share(wide) == 1
+        assert 0 < share(Blueprint.from_genotype(quartered(REFERENCE))) < 0.7
+
+
+def test_beside_a_network_each_pass_is_compared_with_its_neighbour(monkeypatch):
+    """What slows both down, like a busy machine, does not change their share."""
+    clock, load_of_machine = [0.0], iter([1.0] * 4 + [5.0, 1.0, 9.0, 2.0, 3.0, 7.0, 1.0, 4.0] * 2)
+
+    def opened(path, threads=1):
+        def run(image):
+            busy.append(next(load_of_machine)) if path.stem == "network" else None
+            clock[0] += {"network": 0.3, "origin": 1.0}[path.stem] * busy[-1]
+
+        return run
+
+    busy = [1.0]
+    monkeypatch.setattr(latency, "_export", lambda *arguments: None)
+    monkeypatch.setattr(latency, "load", opened)
+    monkeypatch.setattr(latency.time, "thread_time", lambda: clock[0])
+    with latency_beside(SMALL, size=(32, 32)) as share:
+        assert share(Blueprint.from_genotype(quartered(REFERENCE))) == pytest.approx(0.3)
+
+
+def test_what_cannot_be_measured_beside_another_is_refused_at_once():
+    with pytest.raises(ValueError, match="runtime = 'nothing'"), latency_beside(SMALL, "nothing"):
+        pass

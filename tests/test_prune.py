@@ -61,6 +61,20 @@ def test_the_target_is_reached_and_not_missed_by_much(network, pruned):
     assert pruned.kept == pruned.cost / whole
 
 
+@pytest.mark.parametrize("keep", [0.9, 0.7, 0.5, 0.3])
+def test_the_first_group_that_is_enough_is_the_last_to_go_and_few_costs_are_asked_for(network, keep):
+    asked = []
+
+    def cost(blueprint: Blueprint) -> float:
+        asked.append(blueprint)
+        return cost_of(blueprint).macs
+
+    smaller = prune(network, keep, cost=cost)
+    assert len(asked) == len(set(asked)) <= 14
+    assert prune(network, smaller.kept).network.blueprint == smaller.network.blueprint
+    assert prune(network, smaller.kept - 1e-6).kept < smaller.kept <= keep
+
+
 def test_a_small_share_takes_one_group_and_not_one_of_every_stage(network):
     smaller = prune(network, keep=0.9)
     assert 0.78 < smaller.kept <= 0.9
