@@ -94,7 +94,8 @@ class FakeQuantized(nn.Module):
         self.train()
 
     def forward(self, image: Tensor) -> Tensor:
-        output: Tensor = self.graph(image)
+        with torch.autocast(image.device.type, enabled=False):  # bfloat16 rounds as much as int8 does
+            output: Tensor = self.graph(image)
         return output
 
     def train(self, mode: bool = True) -> "FakeQuantized":

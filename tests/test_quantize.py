@@ -143,6 +143,16 @@ def test_float_network_is_the_source_before_training_and_carries_each_step(netwo
     assert moved > 0.9 * len(gradients)
 
 
+def test_fake_quantization_computes_in_float32_where_training_is_in_bfloat16(network: LPIENet) -> None:
+    """bfloat16 has 8 bits, which is about what int8 rounds to; and torch's fused fake quantization refuses it."""
+    plain, brief = FakeQuantized(network), FakeQuantized(network)
+    image = images(1)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        output = brief(image)
+    assert torch.equal(output, plain(image))
+    output.sum().backward()
+
+
 def ranges(quantized: FakeQuantized) -> list[Tensor]:
     """The scales that the activations are rounded with (one number each; the weights have one a channel)."""
     return [
