@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -14,6 +15,7 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
 from nas.task.task import Task, calibration_images
 from nas.task.training import Diverged, Recipe, train
+from results.files import read_json, write_json
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
 
@@ -39,7 +41,14 @@ def int8_calibration(task: Task, seed: int) -> list[Tensor]:
 
 
 def to_int8(
-    network: LPIENet, task: Task, way: str, recipe: Recipe, in_float: Collection[str], seed: int, watcher: Watcher
+    network: LPIENet,
+    task: Task,
+    way: str,
+    recipe: Recipe,
+    in_float: Collection[str],
+    seed: int,
+    watcher: Watcher,
+    checkpoints: Path | None = None,
 ) -> Made:
     """The best by SSIM of the ways that are asked for, with the figures of all of them.
 
@@ -47,7 +56,8 @@ def to_int8(
     short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
     The layers `in_float` (see quantize.layers_of) stay float; those that `network` does not have are passed over;
     AUTO alone leaves those in float that cost the most, where few of them bring the loss within what is allowed
-    (sensitivity.costly_layers). Raises Diverged where a training fails.
+    (sensitivity.costly_layers). With `checkpoints`, the beginning of their names, a call that was cut off goes on from
+    them; whoever calls removes them. Raises Diverged where a training fails.
     """
     calibration, cpu = int8_calibration(task, seed), torch.device("cpu")
     if AUTO in in_float:
@@ -60,6 +70,9 @@ def to_int8(
         graph = post_training_quantize(candidate, calibration, in_float=in_float)  # the same as in the export
         return candidate, evaluate(graph, task.validation, cpu)
 
+    def checkpoint(of: str) -> Path | None:
+        return None if checkpoints is None else checkpoints.with_name(f"{checkpoints.name}-{of}")
+
     found: dict[str, tuple[LPIENet, Quality]] = {}
     swept: dict[str, float | None] = {}
     training = derive_seed(seed, 0, "quantization")
@@ -68,16 +81,18 @@ def to_int8(
         found["post_training"] = judged(network)
         watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
     if way != "ptq":
-        swept = _sweep(network, task, recipe, in_float, training, watcher)
+        swept = _sweep(network, task, recipe, in_float, training, watcher, checkpoint("sweep.json"))
         recipe = replace(recipe, learning_rate=_highest_unharmed(swept))
         watcher.begin("quantization-aware", recipe.steps)
-        aware = _quantization_aware(network, task, recipe, in_float, training, _steps(watcher))
+        trained_so_far = checkpoint("aware.safetensors")
+        aware = _quantization_aware(network, task, recipe, in_float, training, _steps(watcher), trained_so_far)
         found["quantization_aware"] = judged(aware)
     if way == "best":
         watcher.begin("as long in float", recipe.steps)
         longer = build(network.blueprint, seed=0)
         longer.load_state_dict(network.state_dict())
-        train(longer, task.batches(training), task.loss, recipe, task.device, None, _steps(watcher))
+        trained_so_far = checkpoint("float.safetensors")
+        train(longer, task.batches(training), task.loss, recipe, task.device, trained_so_far, _steps(watcher))
         found["float_fine_tuned"] = judged(longer)
     best = max(found, key=lambda name: found[name][1].ssim)
     kept, quality = found[best]
@@ -88,9 +103,20 @@ def to_int8(
 
 
 def _sweep(
-    network: LPIENet, task: Task, recipe: Recipe, in_float: Collection[str], seed: int, watcher: Watcher
+    network: LPIENet,
+    task: Task,
+    recipe: Recipe,
+    in_float: Collection[str],
+    seed: int,
+    watcher: Watcher,
+    kept: Path | None,
 ) -> dict[str, float | None]:
-    """The training loss that each of RATES comes to in a short quantization-aware training; None where it diverges."""
+    """The training loss that each of RATES comes to in a short quantization-aware training; None where it diverges.
+
+    Taken from the JSON file `kept` where an earlier call came so far, and else written there.
+    """
+    if kept is not None and kept.exists():
+        return read_json(kept)
     steps = min(_SWEPT, recipe.steps)
     watcher.begin("learning rate", len(RATES) * steps)
     reached: dict[str, float | None] = {}
@@ -108,6 +134,8 @@ def _sweep(
             reached[str(rate)] = None
     if not any(reached.values()):
         raise Diverged(f"quantization-aware training diverged with each learning rate: {', '.join(reached)}")
+    if kept is not None:
+        write_json(kept, reached)
     return reached
 
 
@@ -128,16 +156,17 @@ def _quantization_aware(
     in_float: Collection[str],
     seed: int,
     step_done: Callable[[int, float], None],
+    checkpoint: Path | None = None,
 ) -> LPIENet:
-    """Float weights after quantization-aware training, its ranges frozen in the last third."""
+    """Float weights after quantization-aware training, its ranges frozen in the last third; resumable like training."""
     fake = FakeQuantized(network, in_float)
 
     def on_step(step: int, loss: float) -> None:
         if step + 1 == recipe.steps * 2 // 3:
-            fake.freeze_ranges()
+            fake.freeze_ranges()  # in the checkpoint too
         step_done(step, loss)
 
-    train(fake, task.batches(seed), task.loss, recipe, task.device, None, on_step)
+    train(fake, task.batches(seed), task.loss, recipe, task.device, checkpoint, on_step)
     return fake.float_network()
 
 

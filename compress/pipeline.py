@@ -94,9 +94,8 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
 
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
     computing. The better of the two by SSIM goes on, as `float`. Stages that were finished with the same choice and
-    settings are kept as they are; a training or fine-tuning that was cut off continues from its checkpoint,
-    quantization begins again. Raises Diverged when a training fails, ValueError when pruning cannot reach its target
-    and for a layer that the candidate does not have.
+    settings are kept as they are; one that was cut off continues from its checkpoints. Raises Diverged when a training
+    fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have.
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
@@ -129,7 +128,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
     _stage(run, "float", scores, lambda: (float_network, figures))
     if settings.int8 != "float":
-        _stage(run, "quantized", scores, lambda: _quantize(float_network, task, settings, watcher))
+        _stage(run, "quantized", scores, lambda: _quantize(run, float_network, task, settings, watcher))
         watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
     return run.summarize(scores=scores)
 
@@ -167,7 +166,7 @@ def _stage(run: Run, name: str, scores: dict[str, Any], make: Callable[[], Made]
         network = network.cpu()
         save_network(path, network)
         write_json(figures_path, figures)
-        for used in path.parent.glob(f"{name}-checkpoint*.safetensors"):
+        for used in path.parent.glob(f"{name}-checkpoint*"):
             used.unlink()
     scores[name] = read_json(figures_path)
     run.summarize(scores=scores)
@@ -297,9 +296,9 @@ def importance_losses(task: Task, seed: int) -> Losses:
     return losses
 
 
-def _quantize(network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
-    way, recipe = settings.int8, settings.quantization
-    kept, figures = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher)
+def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+    way, recipe, checkpoints = settings.int8, settings.quantization, run.network("quantized-checkpoint")
+    kept, figures = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher, checkpoints)
     return kept, _cost_figures(kept) | figures
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compress.distill import distill
-from compress.int8 import RATES
+from compress.int8 import RATES, to_int8
 from compress.latency import latency_cost
 from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
 from compress.ship import ship
@@ -185,7 +185,7 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
 def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
     trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
 
-    def training(network, task, recipe, in_float, seed, step_done):
+    def training(network, task, recipe, in_float, seed, step_done, checkpoint=None):
         trained.append((recipe.learning_rate, recipe.steps))
         loss = losses[RATES.index(recipe.learning_rate)]
         if loss is None:
@@ -200,6 +200,50 @@ def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, ta
     assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
     assert quantized["learning_rate"]["chosen"] == RATES[1]
     assert list(quantized["learning_rate"]["loss"].values()) == [*(pytest.approx(loss) for loss in losses[:3]), None]
+
+
+class Cut(RuntimeError):
+    pass
+
+
+class CutOff(Silent):
+    """A Watcher that ends the program at one step of one stage, and keeps the steps that were done before."""
+
+    def __init__(self, stage: str | None = None, step: int = 0) -> None:
+        self.cut, self.stage, self.done = (stage, step), "", dict[str, list[int]]()
+
+    def begin(self, name: str, total: int) -> None:
+        self.stage = name
+        self.done.setdefault(name, [])
+
+    def at(self, step: int, text: str = "") -> None:
+        self.done[self.stage].append(step)
+        if (self.stage, step) == self.cut:
+            raise Cut
+
+
+@pytest.mark.parametrize(
+    ("stage", "step"), [("quantization-aware", 3), ("quantization-aware", 8), ("as long in float", 5)]
+)
+def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
+    whole, figures = to_int8(network, task, "best", recipe, (), 0, Silent())
+    checkpoints = tmp_path / "checkpoint"
+    with pytest.raises(Cut):
+        to_int8(network, task, "best", recipe, (), 0, CutOff(stage, step), checkpoints)
+    watcher = CutOff()
+    continued, same = to_int8(network, task, "best", recipe, (), 0, watcher, checkpoints)
+    assert "learning rate" not in watcher.done
+    assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
+    require_equal(continued.state_dict(), whole.state_dict())
+    assert same == figures
+
+
+def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
+    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None, int8="best"), Silent())
+    assert not list(run.network("quantized").parent.glob("*checkpoint*"))
 
 
 def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):

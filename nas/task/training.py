@@ -149,7 +149,8 @@ def is_identity(psnr: float, input_psnr: float) -> bool:
 
 
 def _save(path: Path, network: nn.Module, optimizer: torch.optim.Adam, step: int) -> None:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    # Copies, since safetensors refuses two names for one tensor, as where ranges of fake quantization are shared.
+    tensors = {f"network.{name}": tensor.clone() for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     write_tensors(path, tensors, {"step": str(step)})
