@@ -1,5 +1,6 @@
 """Prune: whole channels go, in the stages too, until the cost is met; what is left is a network like any other."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.prune import _differentiate, blueprint_of, prune
+from compress.prune import _differentiate, _first, blueprint_of, prune
 from results.files import load_network, save_network
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
@@ -61,18 +62,31 @@ def test_the_target_is_reached_and_not_missed_by_much(network, pruned):
     assert pruned.kept == pruned.cost / whole
 
 
-@pytest.mark.parametrize("keep", [0.9, 0.7, 0.5, 0.3])
-def test_the_first_group_that_is_enough_is_the_last_to_go_and_few_costs_are_asked_for(network, keep):
+@pytest.mark.parametrize("enough", [0, 1, 2, 3, 4, 7, 8, 9, 31, 50, 98, 99])
+def test_the_first_group_that_is_enough_is_found_with_few_questions(enough):
+    asked = []
+
+    def is_enough(number: int) -> bool:
+        asked.append(number)
+        return number >= enough
+
+    assert _first(((number, {}) for number in range(100)), is_enough) == (enough, {})
+    assert len(asked) <= 2 * math.log2(enough + 1) + 2
+
+
+def test_where_no_group_is_enough_the_last_one_is_told():
+    assert _first(((number, {}) for number in range(100)), lambda number: False) == (99, {})
+
+
+def test_no_cost_is_asked_for_twice(network):
     asked = []
 
     def cost(blueprint: Blueprint) -> float:
         asked.append(blueprint)
         return cost_of(blueprint).macs
 
-    smaller = prune(network, keep, cost=cost)
-    assert len(asked) == len(set(asked)) <= 14
-    assert prune(network, smaller.kept).network.blueprint == smaller.network.blueprint
-    assert prune(network, smaller.kept - 1e-6).kept < smaller.kept <= keep
+    prune(network, 0.5, cost=cost)
+    assert 5 < len(asked) == len(set(asked))
 
 
 def test_a_small_share_takes_one_group_and_not_one_of_every_stage(network):
