@@ -10,6 +10,8 @@ Everything runs in turns, each in processes of its own, on the same clean photog
 - naive_one_thread: the same with one thread for torch. On a busy machine torch's threads wait for one another at every
   operator, which makes `naive` slow beyond what an idle machine shows; this is the fairer rival there.
 - side_by_side: lpienas in two worker processes of one thread each, as a search trains its candidates (nas.workers).
+- side_by_side_bfloat16: the same in bfloat16 autocast, which lpienas takes on a processor that multiplies bfloat16 in
+  hardware, where it trains as well; not measured on others, on which it would be several times slower.
 - one_process: lpienas in one that chooses its number of threads, as the training of one final network does.
 
 CPU seconds per Mpx are those of all processes of a way, loader included: the work itself, whatever else the machine
@@ -29,7 +31,7 @@ a step); activations in place (2 %); contiguous layout (0 %, and 3 % slower for 
 into oneDNN by a dilation of 2 (0 %, 5 % slower); mallopt and huge pages (0 to 2 %); torch.compile (a step of the small
 network 33 % slower, after 56 s of compiling).
 
---equal trains the small network both ways with the same schedule, clipping and number of patches, and prints the SSIM
+--equal trains the small network each way with the same schedule, clipping and number of patches, and prints the SSIM
 on the validation photographs: the gain in speed is one at equal quality where the two spreads overlap.
 """
 
@@ -56,7 +58,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from nas.task.degrade import SensorNoise
-from nas.task.device import Device, thread_choices
+from nas.task.device import Device, has_bfloat16, thread_choices
 from nas.task.evaluation import evaluate
 from nas.task.photos import Photos
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -78,7 +80,8 @@ NETWORKS = {
     ),
 }
 
-WAYS = ("naive", "naive_one_thread", "side_by_side", "one_process")
+BFLOAT16 = "side_by_side_bfloat16"
+WAYS = ("naive", "naive_one_thread", "side_by_side", *([BFLOAT16] if has_bfloat16("cpu") else []), "one_process")
 
 Moment = tuple[float, float]  # seconds of the clock and of the processor
 Speed = dict[str, float]  # mpx_s, cpu_s_per_mpx
@@ -238,27 +241,29 @@ def speed(*processes: list[Moment]) -> Speed:
 
 
 class Contest:
-    """The three ways to train, ready in their processes; a context manager."""
+    """The ways to train, ready in their processes; a context manager."""
 
     def __init__(self, task: Task, files: list[Path]) -> None:
-        def processes(count: int, threads: tuple[int, ...]) -> Processes:
-            return Processes(replace(task, device=replace(task.device, threads=threads)), count)
+        def processes(count: int, threads: tuple[int, ...], bfloat16: bool = False) -> Processes:
+            return Processes(replace(task, device=replace(task.device, threads=threads, bfloat16=bfloat16)), count)
 
         self.task = task
-        self.pair, self.single = processes(2, (1,)), processes(1, thread_choices(None))
+        self.pair, self.brief = processes(2, (1,)), processes(2, (1,), bfloat16=True)
+        self.single = processes(1, thread_choices(None))
         arguments = (files, task.settings.noise)
         self.naive = ProcessPoolExecutor(1, get_context("spawn"), _begin_naive, arguments)
 
     def __enter__(self) -> "Contest":
-        for pool in (self.pair, self.single, self.naive):
+        for pool in (self.pair, self.brief, self.single, self.naive):
             pool.__enter__()
-        seen: set[int] = set()
-        while len(seen) < self.pair.count:  # a process that is still starting would leave both jobs to the other
-            seen |= {future.result() for future in [self.pair.submit(_greet) for _ in range(self.pair.count)]}
+        for pair in (self.pair, self.brief):
+            seen: set[int] = set()
+            while len(seen) < pair.count:  # a process that is still starting would leave both jobs to the other
+                seen |= {future.result() for future in [pair.submit(_greet) for _ in range(pair.count)]}
         return self
 
     def __exit__(self, *error: Any) -> None:
-        for pool in (self.pair, self.single, self.naive):
+        for pool in (self.pair, self.brief, self.single, self.naive):
             pool.__exit__(*error)
 
     def turn(self, way: str, blueprint: Blueprint, seconds: float) -> Speed:
@@ -266,7 +271,7 @@ class Contest:
         if way in ("naive", "naive_one_thread"):
             threads = 1 if way == "naive_one_thread" else os.cpu_count() or 1  # torch's default
             return speed(self.naive.submit(_naive_turn, blueprint, seconds, threads).result())
-        pool, count = (self.pair, 2) if way == "side_by_side" else (self.single, 1)
+        pool, count = {"side_by_side": (self.pair, 2), BFLOAT16: (self.brief, 2), "one_process": (self.single, 1)}[way]
         futures = [pool.submit(_turn, blueprint, seconds, seed) for seed in range(count)]
         return speed(*(future.result() for future in futures))
 
@@ -275,21 +280,24 @@ class Contest:
         return sum(future.result() for future in [self.pair.submit(_peak, seconds) for _ in range(2)])
 
     def equal(self, steps: int, seeds: int) -> dict[str, Any]:
-        """SSIM of the small network trained both ways, and the seconds of all trainings of a way."""
+        """SSIM of the small network trained each way, and the seconds of all trainings of a way."""
         blueprint, recipe = Blueprint.from_genotype(NETWORKS["small"]), Recipe(steps)
         begin = time.monotonic()
         naive = [
             self.naive.submit(_naive_training, self.task, blueprint, recipe, seed).result() for seed in range(seeds)
         ]
-        middle = time.monotonic()
-        futures = [self.pair.submit(_training, blueprint, recipe, seed) for seed in range(seeds)]
-        ours = [future.result() for future in futures]
-        return {
+        found = {
             "steps": steps,
             "input_ssim": self.task.input.ssim,
-            "naive": {"ssim": naive, "seconds": middle - begin},
-            "side_by_side": {"ssim": ours, "seconds": time.monotonic() - middle},
+            "naive": {"ssim": naive, "seconds": time.monotonic() - begin},
         }
+        for way, pair in (("side_by_side", self.pair), (BFLOAT16, self.brief)):
+            if way in WAYS:
+                begin = time.monotonic()
+                futures = [pair.submit(_training, blueprint, recipe, seed) for seed in range(seeds)]
+                ours = [future.result() for future in futures]
+                found[way] = {"ssim": ours, "seconds": time.monotonic() - begin}
+        return found
 
 
 def write_files(photos: Photos, folder: Path, ending: str) -> list[Path]:
@@ -317,7 +325,7 @@ def main() -> None:
 
     settings = TaskSettings(data=chosen.data, patch=PATCH, batch=BATCH)
     photos = read_photos(settings)
-    task = make_task(settings, photos, Device("cpu", False, "the same precision for both"))
+    task = make_task(settings, photos, Device("cpu", False, "the precision of the naive loop"))
     with tempfile.TemporaryDirectory() as folder:
         files = write_files(photos, Path(folder), chosen.format)
         with Contest(task, files) as contest:
@@ -352,9 +360,9 @@ def measure(contest: Contest, names: list[str], ways: list[str], rounds: int, se
 def print_speed(found: dict[str, Any], ending: str) -> None:
     """A table, one line for each network and way: medians, and the range of the ratios over the rounds."""
     peak = statistics.median(found["peak_gflops"])
-    print(f"{os.cpu_count()} processors, load {found['load']:.1f}; batch {BATCH}, patches {PATCH}x{PATCH}, float32")
+    print(f"{os.cpu_count()} processors, load {found['load']:.1f}; batch {BATCH}, patches {PATCH}x{PATCH}")
     print(f"naive loop: {ending} files; peak of a 3x3 convolution: {peak:.0f} GFLOP/s")
-    print(f"{'network':9} {'way':16} Mpx/s  {'times the first':21} CPU s/Mpx  GFLOP/s, share of the peak")
+    print(f"{'network':9} {'way':21} Mpx/s  {'times the first':21} CPU s/Mpx  GFLOP/s, share of the peak")
     for name, ways in found["turns"].items():
         first = [turn["mpx_s"] for turn in next(iter(ways.values()))]
         for way, turns in ways.items():
@@ -363,17 +371,17 @@ def print_speed(found: dict[str, Any], ending: str) -> None:
             ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
             work = statistics.median(turn["cpu_s_per_mpx"] for turn in turns)
             flops = rate * 1e6 * found["macs_per_pixel"][name] * 2 * 3 / 1e9
-            print(f"{name:9} {way:16} {rate:5.3f}  {ratio:21} {work:10.2f}  {flops:7.1f} {flops / peak:6.1%}")
+            print(f"{name:9} {way:21} {rate:5.3f}  {ratio:21} {work:10.2f}  {flops:7.1f} {flops / peak:6.1%}")
 
 
 def print_equal(found: dict[str, Any]) -> None:
     print(
         f"small network, {found['steps']} steps of {BATCH} patches; SSIM of the noisy input {found['input_ssim']:.4f}"
     )
-    for way in ("naive", "side_by_side"):
+    for way in (name for name in WAYS if name in found):
         scores, seconds = found[way]["ssim"], found[way]["seconds"]
         print(
-            f"{way:13} SSIM {statistics.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f}) over {len(scores)} "
+            f"{way:21} SSIM {statistics.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f}) over {len(scores)} "
             f"seeds, {seconds:.0f} s for all"
         )
 
