@@ -106,19 +106,19 @@ def space(options: argparse.Namespace) -> None:
 
 def search(options: argparse.Namespace) -> None:
     from nas.confirm import ConfirmSettings, confirm
-    from nas.search import SearchSettings, inherited_network, search
+    from nas.search import SearchSettings, inherited_network, search, space_of
     from nas.suggest import resolve_sampler
     from nas.task.training import Recipe
     from nas.workers import default_count, make_workers
     from results.files import read_json
     from results.run import Run, versions
-    from search_spaces.space import default_space
     from search_spaces.units import format_cost, parse_cost
 
     run = Run(options.out)
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         asked = _search_settings(run, options)
+        space = space_of(asked)
         asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
         if asked["steps"] is None:
             asked["steps"] = _STEPS[asked["score"]]
@@ -142,7 +142,6 @@ def search(options: argparse.Namespace) -> None:
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(console))
         cost_of = _cost_of(run, settings.cost, settings.size, asked["latency_in"])
-        space = default_space().fixed(asked["fix"])
         search(run, space, task, settings, cost_of, workers, bars)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
@@ -169,11 +168,11 @@ def calibrate(options: argparse.Namespace) -> None:
     from nas.calibrate import CalibrationSettings, calibrate
     from nas.confirm import INHERITED, SCRATCH
     from nas.scoring.supernet import SupernetSettings
+    from nas.search import space_of
     from nas.task.training import Recipe
     from nas.workers import default_count, make_workers
     from results.run import Run
     from results.table import agreement_table
-    from search_spaces.space import default_space
     from search_spaces.units import parse_macs
 
     run = Run(options.out)
@@ -201,7 +200,7 @@ def calibrate(options: argparse.Namespace) -> None:
         task = _open_task(run, asked, options.threads)
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(_console(stderr=True)))
-        result = calibrate(run.folder, default_space().fixed(asked["fix"]), task, settings, workers, bars)
+        result = calibrate(run.folder, space_of(asked), task, settings, workers, bars)
         run.summarize(calibration=result)
     if options.json:
         _print_json(result)
@@ -502,6 +501,8 @@ def _open_model(path: Path, threads: int) -> "Runtime":
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
     """What decides a search: given on the command line, else as the folder was made with, else the default."""
+    from nas.search import space_of
+
     asked: dict[str, Any] = {
         "data": None if options.data is None else str(options.data.absolute()),
         "score": options.score,
@@ -516,8 +517,13 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         "patch": options.patch,
         "batch": options.batch,
     }
-    made_with = run.settings() if (run.folder / "run.json").exists() else _DEFAULTS
-    return {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+    begun = (run.folder / "run.json").exists()
+    made_with = run.settings() if begun else _DEFAULTS
+    asked = {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+    if not begun or made_with.get("fix") == asked["fix"]:
+        # A run keeps the space that it was begun in, whatever the default becomes in a later version.
+        asked["space"] = made_with.get("space") or space_of(asked).to_json()
+    return asked
 
 
 def _report(run: "Run") -> "FrontReport":

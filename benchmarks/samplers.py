@@ -20,6 +20,7 @@ import optuna
 
 from nas.propose import Proposals
 from nas.scoring.supernet import SupernetSettings, score_by_supernet, supernet_path
+from nas.search import space_of
 from nas.suggest import SAMPLERS
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
@@ -84,7 +85,7 @@ def _make_table(options: argparse.Namespace) -> None:
     settings = TaskSettings.of_run(made_with)
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     budget = None if made_with["budget"] is None else parse_macs(made_with["budget"])
-    trained = default_space().fixed(made_with.get("fix", []))
+    trained = space_of({"fix": []} | made_with)
     supernet = SupernetSettings.under(Recipe(made_with["steps"]), budget, tuple(made_with["size"]))
     path = supernet_path(trained, task, supernet, made_with["seed"], run.supernet)
     rows, begun = [], time.perf_counter()

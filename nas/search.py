@@ -1,9 +1,10 @@
 """Search: ask for a genotype, reject or score it, tell the study; any kill loses at most ten seconds of training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -122,6 +123,13 @@ def inherited_network(run: Run, space: Space, task: Task, settings: SearchSettin
     return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
 
 
+def space_of(settings: Mapping[str, Any]) -> Space:
+    """The space of a run by its settings: as recorded, else, in a new run or one of before, what the default is now."""
+    if "space" in settings:
+        return Space.from_json(settings["space"])
+    return default_space().fixed(settings["fix"])
+
+
 def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
     """`inherited_network` of the search that made `run`; None where no supernet scored it, or where that is gone."""
     made_with = run.settings()
@@ -129,7 +137,7 @@ def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
         return None
     macs = parse_macs(made_with["budget"]) if made_with["cost"] == "macs" and made_with["budget"] else None
     supernet = SupernetSettings.under(Recipe(made_with["steps"]), macs, tuple(made_with["size"]))
-    space = default_space().fixed(made_with["fix"])
+    space = space_of(made_with)
     path = supernet_path(space, task, supernet, made_with["seed"], run.supernet)
     if not path.exists():
         return None

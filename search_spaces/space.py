@@ -38,6 +38,15 @@ class Space:
     def __hash__(self) -> int:
         return hash(tuple(self.choices.items()))
 
+    def to_json(self) -> dict[str, list[Gene]]:
+        """The choices, for a JSON file."""
+        return {gene: list(values) for gene, values in self.choices.items()}
+
+    @classmethod
+    def from_json(cls, choices: Mapping[str, list[Gene]]) -> "Space":
+        """The inverse of `to_json`; raises ValueError where genes are missing or unknown."""
+        return cls({gene: tuple(values) for gene, values in choices.items()})
+
     @property
     def size(self) -> int:
         """Number of genotypes."""

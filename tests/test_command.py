@@ -8,6 +8,7 @@ from PIL import Image
 
 import verbs
 from lpienas import main
+from nas.search import space_of
 from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
 from results.files import save_network
@@ -196,7 +197,18 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
     assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
-    assert Run(finished).settings() == SETTINGS
+    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()}
+
+
+def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_another(finished, monkeypatch, capsys):
+    command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
+    assert main(command) == 0
+    begun_in = default_space()
+    monkeypatch.setattr("nas.search.default_space", lambda: begun_in.fixed(["block=paper"]))  # of a later version
+    assert main(command) == 0
+    assert space_of(Run(finished).settings()) == begun_in
+    assert main([*command, "--fix", "block=mobilenet"]) == 1
+    assert "(fix was [], now ['block=mobilenet']): use them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("cost", "budget", "says"), [("macs", "lots", "like 600M"), ("latency", "8MB", "like 25ms")])

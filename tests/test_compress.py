@@ -367,6 +367,14 @@ def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and
     assert begun[0][1] is None
 
 
+def test_slices_are_of_the_space_that_the_run_was_begun_in(run, task):
+    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
+    space = default_space().fixed(["activation=relu", "block=released", "depth=1"])
+    run.describe(made_with | {"steps": 1, "fix": [], "space": space.to_json()})
+    train_supernet(space, task, SupernetSettings(Recipe(1)), 0, run.supernet)
+    assert slices_of(run, task) is not None
+
+
 def test_a_run_without_a_supernet_has_no_slices(run, with_supernet, task):
     assert slices_of(with_supernet, task) is not None
     for supernet in with_supernet.supernet.iterdir():
