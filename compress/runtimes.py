@@ -12,7 +12,7 @@ from torch import Tensor
 from compress.export.about import KEY, from_text
 from compress.export.executorch_file import ABOUT_METHOD, BLUEPRINT_METHOD
 from compress.export.onnx_file import BLUEPRINT_KEY
-from compress.quiet import quiet
+from compress.quiet import quiet, quiet_natives
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
@@ -67,7 +67,7 @@ def load(path: Path, threads: int = 1) -> Runtime:
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
     try:
-        with quiet():
+        with quiet(), quiet_natives():  # ExecuTorch and LiteRT tell of processors, thread pools and delegates
             return _OPENERS[path.suffix](path, threads)
     except ImportError as error:
         raise ImportError(f"opening {path} needs {error.name}: pip install {_PACKAGES[path.suffix]}") from error

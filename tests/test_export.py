@@ -107,10 +107,14 @@ def test_file_agrees_with_its_network_and_enhances(
     network: LPIENet,
     clean: list[Tensor],
     capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, module = exported(format, precision)
     assert capfd.readouterr().out == ""  # stdout belongs to --json
-    runtime = load(path)
+    with open(2, "w", closefd=False) as stderr, monkeypatch.context() as outside_of_pytest:
+        outside_of_pytest.setattr(sys, "stderr", stderr)  # which ExecuTorch writes to
+        runtime = load(path)
+    assert capfd.readouterr().err == ""
     inputs = [noisy(image, 9) for image in clean]
     parity = check(runtime, module, inputs)
     assert parity.images == 3
