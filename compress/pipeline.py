@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from compress.distill import distill
 from compress.int8 import AUTO, WAYS, to_int8
 from compress.latency import latency_beside, latency_cost
-from compress.prune import IMPORTANCE, Losses, prune
+from compress.prune import IMPORTANCE, Losses, OutOfReach, prune
 from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.scoring.short import train_from
@@ -24,7 +24,7 @@ from nas.task.metrics import SSIM_DEFINITION
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate
-from results.files import has_network, load_network, read_json, save_network, write_json
+from results.files import has_network, load_network, read_json, remove, save_network, write_json
 from results.progress import Watcher
 from results.run import Run
 from results.study import REFERENCE_NUMBER, candidates, open_study
@@ -93,16 +93,17 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     """Make the chosen candidate small; returns and stores the run's summary.
 
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
-    computing. The better of the two by SSIM goes on, as `float`. Stages that were finished with the same choice and
-    settings are kept as they are; one that was cut off continues from its checkpoints. Raises Diverged when a training
-    fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have.
+    computing. The better of the two by SSIM goes on, as `float`. Stages that an earlier call finished are kept, as far
+    as the choice and the settings that they follow from are the same: other ways to int8 train nothing in float again.
+    One that was cut off continues from its checkpoints. Raises Diverged when a training fails, ValueError when pruning
+    cannot reach its target and for a layer that the candidate does not have.
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
         if layer not in known and settings.in_float != (AUTO,):
             raise ValueError(f"in_float = {layer}: candidate {chosen.number} has {', '.join(known)}")
-    keep = None if settings.prune is None else _share_kept(run, chosen, settings.prune)
-    _forget_other_choices(run, chosen, settings)
+    keep = None if settings.prune is None else _share_kept(run, chosen, settings.prune, watcher)
+    _forget_stale(run, chosen, settings)
     scores: dict[str, Any] = {}
     run.summarize(
         chosen=chosen.to_json(),
@@ -181,7 +182,7 @@ def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, 
             quality = Quality(**read_json(confirmed / "quality.json"))
             return network, _figures(network, quality) | {"start": start}
     watcher.begin("full training", settings.training.steps)
-    folder = run.folder / "networks" / "training"
+    folder = run.network("trained-training")
     seed = derive_seed(settings.seed, chosen.number, "full training")
     inherits = chosen.number != REFERENCE_NUMBER
     return _trained(run, chosen, task, settings.training, seed, folder, inherits, watcher)
@@ -205,14 +206,16 @@ def _trained(
     return network, _figures(network, quality) | {"start": SCRATCH if first is None else INHERITED}
 
 
-def _share_kept(run: Run, chosen: Candidate, asked: float | Fast) -> float:
+def _share_kept(run: Run, chosen: Candidate, asked: float | Fast, watcher: Watcher) -> float:
     """The share of its cost that pruning keeps of a candidate."""
     if not isinstance(asked, Fast):
         return 1 - asked
     now = _latency(run, Blueprint.from_genotype(chosen.genotype), asked)
+    where = f"{asked.runtime}-{asked.precision} at {asked.size[0]}x{asked.size[1]}, one thread"
+    watcher.say(f"candidate {chosen.number} takes {now:.3g} ms ({where})")
     if now <= asked.milliseconds:
         raise ValueError(
-            f"the network takes {now:.3g} ms, which is {asked.milliseconds:.3g} ms or less already; "
+            f"the network takes {now:.3g} ms, which is {asked.milliseconds:g} ms or less already; "
             "ask for fewer, or --prune off"
         )
     return asked.milliseconds / now
@@ -233,10 +236,17 @@ def _cost(origin: Blueprint, asked: float | Fast | None) -> AbstractContextManag
 def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
     seed, asked = derive_seed(settings.seed, 0, "fine-tuning"), settings.prune
     watcher.begin("pruning", 1)
-    with _cost(trained.blueprint, asked) as cost:
-        pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
+    whole = _latency(run, trained.blueprint, asked) if isinstance(asked, Fast) else None
+    try:
+        with _cost(trained.blueprint, asked) as cost:
+            pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
+    except OutOfReach as error:
+        if whole is None:
+            raise
+        reached = f"pruning reached {error.left * whole:.3g} ms and no less, of {whole:.3g} ms before"
+        raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
     network = pruned.network
-    latency = {"latency_ms": pruned.kept * _latency(run, trained.blueprint, asked)} if isinstance(asked, Fast) else {}
+    latency = {} if whole is None else {"latency_ms": pruned.kept * whole}
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
     watcher.at(1, f"{pruned.kept:.0%} of {'latency' if latency else 'MACs'}, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
@@ -277,7 +287,7 @@ def _control(
 ) -> Made:
     watcher.begin("training of the control", steps)
     seed = derive_seed(settings.seed, rival.number, "control")
-    folder = run.folder / "networks" / "control-training"
+    folder = run.network("control-training")
     recipe = replace(settings.training, steps=steps)
     network, figures = _trained(run, rival, task, recipe, seed, folder, inherits, watcher)
     return network, figures | {"candidate": rival.number, "steps": steps}
@@ -302,17 +312,26 @@ def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings
     return kept, _cost_figures(kept) | figures
 
 
-def _forget_other_choices(run: Run, chosen: Candidate, settings: CompressSettings) -> None:
-    """Remove the stages that were made for another candidate or with other settings."""
-    path = run.folder / "networks" / "made-for.json"
-    wanted = {"candidate": chosen.number, "genotype": chosen.genotype.to_json(), "settings": asdict(settings)}
-    wanted = json.loads(json.dumps(wanted))  # as it is read again: a tuple becomes a list
-    if path.exists() and read_json(path) == wanted:
-        return
-    if path.parent.exists():
-        for old in [*path.parent.rglob("*.json"), *path.parent.rglob("*.safetensors")]:
-            old.unlink()
-    write_json(path, wanted)
+def _forget_stale(run: Run, chosen: Candidate, settings: CompressSettings) -> None:
+    """Remove the stages that were made from something else than they would be now."""
+    path = run.network("made-for").with_suffix(".json")
+    wanted = json.loads(json.dumps(_made_from(chosen, settings)))  # as it is read again: a tuple becomes a list
+    made = read_json(path) if path.exists() else {}
+    for stage, origin in wanted.items():
+        if made.get(stage) != origin:
+            for old in [*path.parent.glob(f"{stage}.*"), *path.parent.glob(f"{stage}-*")]:
+                remove(old)
+    if made != wanted:
+        write_json(path, wanted)
+
+
+def _made_from(chosen: Candidate, settings: CompressSettings) -> dict[str, dict[str, Any]]:
+    """What each stage follows from."""
+    every = asdict(settings)
+    trained = {"candidate": chosen.number, "genotype": chosen.genotype.to_json()}
+    trained |= {name: every.pop(name) for name in ("training", "seed")}
+    pruned = trained | {name: every.pop(name) for name in ("prune", "fine_tuning", "distillation")}
+    return {"trained": trained, "pruned": pruned, "control": pruned, "float": pruned, "quantized": pruned | every}
 
 
 def _figures(network: LPIENet, quality: Quality) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class Pruned:
     kept: float  # share of the cost before
 
 
+class OutOfReach(ValueError):
+    """Pruning took what it may, and the network still costs more than was asked."""
+
+    def __init__(self, left: float, keep: float) -> None:
+        super().__init__(f"pruning reached {left:.0%} of the cost and no less; ask to remove less than {1 - keep:.0%}")
+        self.left = left  # share of the cost before
+
+
 def _macs(blueprint: Blueprint) -> float:
     return macs_of(blueprint, DEFAULT_SIZE)
 
@@ -57,7 +65,7 @@ def prune(
     (`hessian`; Optimal Brain Damage). These two need `losses`. Channel counts stay multiples of `round_to` where they
     were. The head is not pruned: its three channels are the picture. `cost` may be slow, like a measured latency: it is
     asked for some 2 log2(n) blueprints of the n that groups lead to, and is taken to fall with every group. Raises
-    ValueError when a value is out of range, or `keep` out of reach.
+    ValueError when a value is out of range, and OutOfReach.
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep = {keep}: must be a share between 0 and 1 of the cost")
@@ -94,9 +102,7 @@ def prune(
     blueprint, weights = _first(smaller, lambda blueprint: cost(blueprint) <= keep * before)
     left = cost(blueprint)
     if left > keep * before:
-        raise ValueError(
-            f"pruning reached {left / before:.0%} of the cost and no less; ask to remove less than {1 - keep:.0%}"
-        )
+        raise OutOfReach(left / before, keep)
     rebuilt = build(blueprint, seed=0)
     rebuilt.load_state_dict(weights)
     return Pruned(rebuilt.eval(), left, left / before)

@@ -134,6 +134,41 @@ def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_t
     assert cheaper(run, 1000) is None
 
 
+def made_at(run: Run) -> dict[str, int]:
+    """When each stage was written, in ns."""
+    return {path.stem: path.stat().st_mtime_ns for path in run.network("trained").parent.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ({}, {"trained", "pruned", "control", "float", "quantized"}),
+        ({"in_float": ("head",)}, {"trained", "pruned", "control", "float"}),
+        ({"quantization": Recipe(4)}, {"trained", "pruned", "control", "float"}),
+        ({"prune": 0.4}, {"trained"}),
+        ({"distillation": 0.5}, {"trained"}),
+        ({"fine_tuning": Recipe(4)}, {"trained"}),
+        ({"training": Recipe(7)}, set()),
+        ({"seed": 1}, set()),
+    ],
+)
+def test_with_other_settings_only_what_follows_from_them_is_made_again(run, task, changed, kept):
+    compress(run, candidate(run, 1), task, SETTINGS, Silent())
+    before = made_at(run)
+    compress(run, candidate(run, 1), task, replace(SETTINGS, **changed), Silent())
+    after = made_at(run)
+    assert set(after) == set(before) == {"trained", "pruned", "control", "float", "quantized"}
+    assert {stage for stage in after if after[stage] == before[stage]} == kept
+
+
+def test_for_another_candidate_every_stage_is_made_again_and_those_that_it_does_not_need_go(run, task):
+    compress(run, candidate(run, 1), task, SETTINGS, Silent())
+    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None), Silent())
+    assert set(made_at(run)) == {"trained", "float", "quantized"}
+    assert load_network(run.network("trained")).blueprint == Blueprint.from_genotype(GENOTYPES[2])
+    assert not (run.folder / "networks" / "control-training").exists()
+
+
 def test_equal_computing_is_counted_in_multiply_adds(run):
     rival = candidate(run, 2)
     macs = cost_of(Blueprint.from_genotype(rival.genotype)).macs
@@ -254,10 +289,13 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
     scores = compress(run, candidate(run, 1), task, replace(SETTINGS, prune=fast), Silent())["scores"]
     assert 0 < scores["pruned"]["latency_ms"] <= 0.8 * before
     assert scores["pruned"]["macs"] < scores["trained"]["macs"]
-    with pytest.raises(ValueError, match=r"ms or less already; ask for fewer, or --prune off"):
-        compress(
-            run, candidate(run, 1), task, replace(SETTINGS, prune=replace(fast, milliseconds=2 * before)), Silent()
-        )
+    for wrong, says in (
+        (2 * before, r"ms or less already; ask for fewer, or --prune off"),
+        (0.01 * before, r"pruning reached \S+ ms and no less, of \S+ ms before; ask for more"),
+    ):
+        settings = replace(SETTINGS, prune=replace(fast, milliseconds=wrong))
+        with pytest.raises(ValueError, match=says):
+            compress(run, candidate(run, 1), task, settings, Silent())
 
 
 def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
