@@ -13,7 +13,7 @@ from compress.bench import OPENVINO, REFERENCE, Case
 from compress.export.formats import FORMATS, export_network
 from compress.int8 import CALIBRATION_IMAGES, int8_calibration
 from compress.latency import random_image
-from compress.quiet import quiet
+from compress.quiet import quiet, quiet_natives
 from compress.runtimes import load
 from compress.tiles import fitted
 from nas.task.device import Device
@@ -216,6 +216,6 @@ def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
     if not path.exists():
         source: LPIENet = load_network(network.path)
         images = list(network.calibration) or [random_image(_PATCH, _PATCH)]
-        with quiet(), written_whole(path) as unfinished:
+        with quiet(), quiet_natives(), written_whole(path) as unfinished:
             export_network(source, format, network.precision, unfinished, padded, images, in_float=network.in_float)
     return path

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from compress.export.formats import FORMATS, export_network
 from compress.quantize import post_training_quantize
-from compress.quiet import quiet
+from compress.quiet import quiet, quiet_natives
 from compress.rewrite import rewritten
 from compress.runtimes import Runtime, load
 from results.files import read_json, write_json
@@ -177,7 +177,8 @@ def processor() -> str:
 def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int], path: Path) -> None:
     calibration = [random_image(16 * STRIDE, 16 * STRIDE)]
     if runtime != "onnx":
-        export_network(network, runtime, precision, path, size, calibration)
+        with quiet_natives():
+            export_network(network, runtime, precision, path, size, calibration)
         return
     network = rewritten(network, FORMATS[runtime].rewrites.get(precision, ()))
     module = post_training_quantize(network, calibration) if precision == "int8" else network
