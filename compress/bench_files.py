@@ -120,7 +120,9 @@ def cases_of(
     """
     precision = network.precision
     pairs = [(runtime, size) for runtime, size in product(runtimes, sizes) if (runtime, precision) != (PYTORCH, "int8")]
-    watcher.begin(f"files of {network.name}, {precision}", len(pairs))
+    where = f"{runtimes[0]} {precision}" if len(runtimes) == 1 else precision
+    if pairs:
+        watcher.begin(f"files of {network.name}, {where}", len(pairs))
     found = []
     for number, (runtime, size) in enumerate(pairs, 1):
         model = network.path if runtime == PYTORCH else _file(network, "onnx" if runtime == OPENVINO else runtime, size)
