@@ -29,7 +29,7 @@ from results.files import (
     save_network,
     written_whole,
 )
-from results.progress import Watcher
+from results.progress import Silent, Watcher
 from results.run import NotCompressed, Run, is_run
 from results.study import REFERENCE_NUMBER
 from search_spaces.blueprint import Blueprint
@@ -102,10 +102,14 @@ def plan(
     reference, ssim = trained or (reference_network(folder), None)
     # Every int8 row has a float row beside it too: that is what its speed is compared with.
     beside = used | {("float", runtime, size) for _, runtime, size in used}
-    for precision, runtime in product(_STAGES if calibration else ("float",), RUNTIMES):
-        at = sorted(size for one, inside, size in beside if (one, inside) == (precision, runtime))
+    precisions = [precision for precision in _STAGES if precision == "float" or calibration]
+    measured_at = sorted({size for _, _, size in beside})
+    rows = [row for row in product(precisions, RUNTIMES, measured_at) if row in beside]
+    watcher.begin("files of the reference", len(rows))
+    for number, (precision, runtime, size) in enumerate(rows, 1):
         network = Network(REFERENCE, reference, precision, ssim if precision == "float" else None, folder, calibration)
-        cases += cases_of(network, [runtime], at, watcher) if at else []
+        cases += cases_of(network, [runtime], [size], Silent())
+        watcher.at(number)
     untrained = [replace(case, judged=False) if case.network == REFERENCE else case for case in cases]
     return cases if trained else untrained
 
@@ -120,9 +124,7 @@ def cases_of(
     """
     precision = network.precision
     pairs = [(runtime, size) for runtime, size in product(runtimes, sizes) if (runtime, precision) != (PYTORCH, "int8")]
-    where = f"{runtimes[0]} {precision}" if len(runtimes) == 1 else precision
-    if pairs:
-        watcher.begin(f"files of {network.name}, {where}", len(pairs))
+    watcher.begin(f"files of {network.name}, {precision}", len(pairs))
     found = []
     for number, (runtime, size) in enumerate(pairs, 1):
         model = network.path if runtime == PYTORCH else _file(network, "onnx" if runtime == OPENVINO else runtime, size)
