@@ -40,9 +40,10 @@ def plot_front(
     def points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
         return [c.scores.cost / scale for c in candidates], [c.scores.ssim for c in candidates]
 
-    kept = {candidate.number for candidate in (*front, *report.fell_off)}
+    kept = {candidate.number for candidate in (*front, *report.fell_off, reference)}
     dominated = [c for c in report.candidates if c.number not in kept]
-    axes.scatter(*points(dominated), s=22, color="#9aa0a6", label="dominated", zorder=2)
+    if dominated:
+        axes.scatter(*points(dominated), s=22, color="#9aa0a6", label="dominated", zorder=2)
     if report.fell_off:
         axes.scatter(*points(report.fell_off), s=40, marker="x", color="#5f6368", label="fell off the front", zorder=3)
     if control is not None:

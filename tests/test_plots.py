@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from results.candidate import Candidate, Scores
@@ -88,6 +89,19 @@ def test_an_earlier_picture_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     second = drawn(path, FRONT[:2], FRONT[:2])
     assert (first != second).any()
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("dominated", "named"), [([], False), ([candidate(4, 0.78, 9 * 10**8)], True)])
+def test_the_legend_names_dominated_candidates_where_there_are_any_beside_the_reference(
+    dominated, named, tmp_path, monkeypatch
+):
+    labels = []
+    scatter = Axes.scatter
+    monkeypatch.setattr(
+        Axes, "scatter", lambda self, *args, **how: labels.append(how["label"]) or scatter(self, *args, **how)
+    )
+    drawn(tmp_path / "front.png", [*FRONT, WHOLE, *dominated], FRONT)
+    assert ("dominated" in labels) == named
 
 
 def test_what_fell_off_and_the_control_are_drawn_only_where_there_are_any(picture, tmp_path):
