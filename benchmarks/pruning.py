@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compress.distill import distill
-from compress.latency import measure_latency
+from compress.latency import latency_cost
 from compress.pipeline import importance_losses
 from compress.prune import IMPORTANCE, IMPORTANCES, ROUND_TO, prune
 from nas.task.device import Device
@@ -85,7 +85,7 @@ def _measure(row: dict[str, Any], whole: LPIENet, way: tuple[str, int, str], tas
         seed = len(row["ssim"])
         network = prune(whole, options.keep, importance_losses(task, seed), importance, rounding).network
         if not row["ssim"]:
-            latency = measure_latency(network.blueprint, "litert", "int8", options.size)
+            latency = latency_cost(options.out / "latency", "litert", "int8", options.size)(network.blueprint)
             row["before"] = evaluate(network, task.validation, torch.device("cpu")).ssim
             row["macs"] = macs_of(network.blueprint, (256, 256))
             row["ms"], row["spread"] = latency.median, latency.spread

@@ -6,9 +6,9 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from math import sqrt
 from pathlib import Path
@@ -25,6 +25,7 @@ from compress.runtimes import Runtime, load
 from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
 from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import STRIDE, padded_side
 
@@ -32,6 +33,14 @@ RUNTIMES = {"onnx": "onnxruntime", "litert": "ai-edge-litert"}  # format -> the 
 PRECISE_ENOUGH = 0.02  # standard error of the median, as a part of it, at which repeating ends
 FEWEST, MOST = 5, 200  # repeats
 _WARM_UP = 2  # passes, not timed: the first allocates memory
+# The network that others take turns with: of about the cost of a search's candidates.
+YARDSTICK = Blueprint.from_genotype(
+    Genotype(
+        tuple(Stage(depth=1, width=width, attention="none") for width in (8, 16, 32, 16, 8)),
+        activation="relu",
+        head="conv3x3",
+    )
+)
 _OPSET = 17  # the oldest of ONNX that has all operators of an LPIENet, float and int8
 
 
@@ -44,7 +53,7 @@ class Latency:
     """
 
     median: float  # ms
-    spread: float  # ms, half the distance of the quartiles of single passes
+    spread: float  # ms, half the distance of the quartiles of single passes; of their shares, see latency_cost
     repeats: int
     runtime: str  # a key of RUNTIMES
     precision: str
@@ -70,34 +79,33 @@ def measure_latency(
     The weights are untrained: the runtimes do the same work whatever the weights are. Passes are repeated until the
     median is known to PRECISE_ENOUGH, for `seconds` at most (of passes, without the export), but FEWEST times at
     least. Other work on the machine makes the figure larger, without a larger spread to tell of it: by up to a half
-    with one thread, whose caches and memory are shared, and several times with more. So let little else run.
-    Raises ValueError for a wrong argument and ImportError where a runtime is missing.
+    with one thread, whose caches and memory are shared, and several times with more. `latency_cost` is for what is to
+    be compared. Raises ValueError for a wrong argument and ImportError where a runtime is missing.
     """
     _validate(runtime, precision, size, threads, seconds)
-    image = random_image(padded_side(size[0]), padded_side(size[1]))
-    with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
-        path = Path(folder) / f"network{FORMATS[runtime].suffix}"
-        _export(build(blueprint, seed=0).eval(), runtime, precision, (image.shape[-2], image.shape[-1]), path)
-        run = load(path, threads)
-        # On a busy machine the reference network took 160 to 620 ms by the clock, and 124 to 180 by this.
-        times = _timed(lambda: run(image), seconds, time.thread_time if threads == 1 else time.perf_counter)
+    run, image = opened(blueprint, runtime, precision, size, threads)
+    times = repeated(lambda: pass_time(run, image, threads), seconds)
     return Latency(statistics.median(times), spread_of(times), len(times), runtime, precision, size, threads)
 
 
 def latency_cost(
-    cache: Path,
+    memory: Path,
     runtime: str = "onnx",
     precision: str = "float",
     size: tuple[int, int] = DEFAULT_SIZE,
     threads: int = 1,
     seconds: float = 5.0,
 ) -> Callable[[Blueprint], Latency]:
-    """`measure_latency` with these arguments, as a function that measures each blueprint once for all time.
+    """Latencies that can be compared: a function that measures each blueprint once for all time.
 
-    The folder `cache` keeps one JSON file for each blueprint, runtime and its version, precision, size, number of
+    Each takes turns with YARDSTICK; its latency is the median share of the yardstick's in neighbouring passes, times
+    the yardstick's own, which is measured once. What else the machine does, and its clock, make both slower alike: on
+    an idle machine latencies of one network scattered by 1 to 11 %, and such shares by less than 1 % (benchmarks/scatter.py).
+
+    The folder `memory` keeps one JSON file for each blueprint, runtime and its version, precision, size, number of
     threads, and processor. Each is written whole, so a search may be killed at any moment, and several processes may
-    share the folder. Raises what `measure_latency` raises, wrong arguments at once; the function raises ValueError for
-    a damaged file.
+    share the folder. Repeats are those of `measure_latency`, and so is what it raises, wrong arguments at once; the
+    function raises ValueError for a damaged file.
     """
     _validate(runtime, precision, size, threads, seconds)
     made_by = {
@@ -111,59 +119,33 @@ def latency_cost(
     if rewrites := FORMATS[runtime].rewrites.get(precision):
         made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
 
-    def cost(blueprint: Blueprint) -> Latency:
-        key = made_by | {"blueprint": blueprint.to_json()}
+    def remembered(key: dict[str, Any], measure: Callable[[], Latency]) -> Latency:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        path = cache / f"{digest[:32]}.json"
-        if path.exists():
-            return _remembered(path)
-        latency = measure_latency(blueprint, runtime, precision, size, threads, seconds)
-        write_json(path, {"key": key, "latency": asdict(latency)})
-        return latency
+        path = memory / f"{digest[:32]}.json"
+        if not path.exists():
+            write_json(path, {"key": key, "latency": asdict(measure())})
+        return _read(path)
+
+    def yardstick() -> Latency:
+        key = made_by | {"blueprint": YARDSTICK.to_json()}
+        return remembered(key, lambda: measure_latency(YARDSTICK, runtime, precision, size, threads, seconds))
+
+    @cache
+    def opened_yardstick() -> Runtime:
+        return opened(YARDSTICK, runtime, precision, size, threads)[0]
+
+    def beside_yardstick(blueprint: Blueprint) -> Latency:
+        whole, other = yardstick(), opened_yardstick()
+        run, image = opened(blueprint, runtime, precision, size, threads)
+        shares = repeated(lambda: pass_time(run, image, threads) / pass_time(other, image, threads), seconds)
+        median, spread = whole.median * statistics.median(shares), whole.median * spread_of(shares)
+        return replace(whole, median=median, spread=spread, repeats=len(shares))
+
+    def cost(blueprint: Blueprint) -> Latency:
+        key = made_by | {"blueprint": blueprint.to_json(), "beside": YARDSTICK.to_json()}
+        return remembered(key, lambda: beside_yardstick(blueprint))
 
     return cost
-
-
-@contextmanager
-def latency_beside(
-    origin: Blueprint,
-    runtime: str = "onnx",
-    precision: str = "float",
-    size: tuple[int, int] = DEFAULT_SIZE,
-    seconds: float = 5.0,
-) -> Iterator[Callable[[Blueprint], float]]:
-    """A function that gives a blueprint's latency as a share of that of `origin`, with one thread.
-
-    The two take turns, and the share is the median of those of neighbouring passes: what else the machine does makes
-    both slower, where it made a single network up to half as slow again. Repeats and errors as `measure_latency`.
-    """
-    _validate(runtime, precision, size, 1, seconds)
-    image = random_image(padded_side(size[0]), padded_side(size[1]))
-    with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
-
-        def opened(blueprint: Blueprint, name: str) -> Runtime:
-            path = Path(folder) / f"{name}{FORMATS[runtime].suffix}"
-            network = build(blueprint, seed=0).eval()
-            _export(network, runtime, precision, (image.shape[-2], image.shape[-1]), path)
-            return load(path)
-
-        beside = opened(origin, "origin")
-
-        def share(blueprint: Blueprint) -> float:
-            if blueprint == origin:
-                return 1.0
-            network = opened(blueprint, "network")
-
-            def of_neighbours() -> float:
-                begun = time.thread_time()
-                network(image)
-                turned = time.thread_time()
-                beside(image)
-                return (turned - begun) / (time.thread_time() - turned)
-
-            return statistics.median(_repeated(of_neighbours, seconds))
-
-        yield share
 
 
 def processor() -> str:
@@ -172,6 +154,17 @@ def processor() -> str:
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def opened(
+    blueprint: Blueprint, runtime: str, precision: str, size: tuple[int, int], threads: int
+) -> tuple[Runtime, Tensor]:
+    """An untrained network of `blueprint` in its runtime, and an image of the padded `size` for it."""
+    image = random_image(padded_side(size[0]), padded_side(size[1]))
+    with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
+        path = Path(folder) / f"network{FORMATS[runtime].suffix}"
+        _export(build(blueprint, seed=0).eval(), runtime, precision, (image.shape[-2], image.shape[-1]), path)
+        return load(path, threads), image
 
 
 def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int], path: Path) -> None:
@@ -262,18 +255,16 @@ _INT8_OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _timed(run: Callable[[], object], seconds: float, clock: Callable[[], float]) -> list[float]:
-    """What each call of `run` took by `clock`, in ms."""
-
-    def taken() -> float:
-        begun = clock()
-        run()
-        return 1e3 * (clock() - begun)
-
-    return _repeated(taken, seconds)
+def pass_time(run: Runtime, image: Tensor, threads: int) -> float:
+    """What one pass took, in ms."""
+    # On a busy machine the reference network took 160 to 620 ms by the clock, and 124 to 180 by the thread's own.
+    clock = time.thread_time if threads == 1 else time.perf_counter
+    begun = clock()
+    run(image)
+    return 1e3 * (clock() - begun)
 
 
-def _repeated(figure: Callable[[], float], seconds: float) -> list[float]:
+def repeated(figure: Callable[[], float], seconds: float) -> list[float]:
     """Figures until their median is known to PRECISE_ENOUGH, for `seconds` at most; FEWEST and MOST hold."""
     for _ in range(_WARM_UP):
         figure()
@@ -304,7 +295,7 @@ def random_image(height: int, width: int) -> Tensor:
     return torch.rand(1, IMAGE_CHANNELS, height, width, generator=torch.Generator().manual_seed(0))
 
 
-def _remembered(path: Path) -> Latency:
+def _read(path: Path) -> Latency:
     try:
         fields = read_json(path)["latency"]
         return Latency(**{**fields, "size": tuple(fields["size"])})

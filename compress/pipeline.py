@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from compress.distill import distill
 from compress.int8 import AUTO, WAYS, to_int8
-from compress.latency import latency_beside, latency_cost
+from compress.latency import latency_cost
 from compress.prune import IMPORTANCE, Losses, OutOfReach, prune
 from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
@@ -210,7 +209,7 @@ def _share_kept(run: Run, chosen: Candidate, asked: float | Fast, watcher: Watch
     """The share of its cost that pruning keeps of a candidate."""
     if not isinstance(asked, Fast):
         return 1 - asked
-    now = _latency(run, Blueprint.from_genotype(chosen.genotype), asked)
+    now = _cost(run, asked)(Blueprint.from_genotype(chosen.genotype))
     where = f"{asked.runtime}-{asked.precision} at {asked.size[0]}x{asked.size[1]}, one thread"
     watcher.say(f"candidate {chosen.number} takes {now:.3g} ms ({where})")
     if now <= asked.milliseconds:
@@ -221,34 +220,29 @@ def _share_kept(run: Run, chosen: Candidate, asked: float | Fast, watcher: Watch
     return asked.milliseconds / now
 
 
-def _latency(run: Run, blueprint: Blueprint, asked: Fast) -> float:
-    """In ms, measured once for a run."""
-    return latency_cost(run.folder / "latency", asked.runtime, asked.precision, asked.size)(blueprint).median
-
-
-def _cost(origin: Blueprint, asked: float | Fast | None) -> AbstractContextManager[Callable[[Blueprint], float]]:
-    """What pruning makes small: the latency beside that of `origin`, or MACs."""
-    if isinstance(asked, Fast):
-        return latency_beside(origin, asked.runtime, asked.precision, asked.size)
-    return nullcontext(lambda blueprint: macs_of(blueprint, DEFAULT_SIZE))
+def _cost(run: Run, asked: float | Fast | None) -> Callable[[Blueprint], float]:
+    """What pruning makes small: a latency in ms, or MACs."""
+    if not isinstance(asked, Fast):
+        return lambda blueprint: macs_of(blueprint, DEFAULT_SIZE)
+    measured = latency_cost(run.folder / "latency", asked.runtime, asked.precision, asked.size)
+    return lambda blueprint: measured(blueprint).median
 
 
 def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
     seed, asked = derive_seed(settings.seed, 0, "fine-tuning"), settings.prune
     watcher.begin("pruning", 1)
-    whole = _latency(run, trained.blueprint, asked) if isinstance(asked, Fast) else None
+    cost, fast = _cost(run, asked), isinstance(asked, Fast)
     try:
-        with _cost(trained.blueprint, asked) as cost:
-            pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
+        pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
     except OutOfReach as error:
-        if whole is None:
+        if not fast:
             raise
+        whole = cost(trained.blueprint)
         reached = f"pruning reached {error.left * whole:.3g} ms and no less, of {whole:.3g} ms before"
         raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
     network = pruned.network
-    latency = {} if whole is None else {"latency_ms": pruned.kept * whole}
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
-    watcher.at(1, f"{pruned.kept:.0%} of {'latency' if latency else 'MACs'}, SSIM {before.ssim:.4f}")
+    watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
@@ -257,7 +251,7 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
         "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
         "distillation": settings.distillation,
         "kept": pruned.kept,
-        **latency,
+        **({"latency_ms": pruned.cost} if fast else {}),
         "before_fine_tuning": before.to_json(),
     }
 

@@ -1,7 +1,7 @@
 """Latency: measured in real runtimes, remembered on disk, and made the cheap way without changing what runs."""
 
+import itertools
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress import latency
-from compress.latency import Latency, latency_beside, latency_cost, measure_latency
+from compress.latency import YARDSTICK, Latency, latency_cost, measure_latency
 from compress.quantize import post_training_quantize
 from compress.runtimes import load
 from search_spaces.blueprint import Blueprint
@@ -96,7 +96,7 @@ def test_the_traced_int8_file_runs_integer_convolutions_and_computes_what_the_in
 def test_a_network_is_measured_once_and_remembered_by_another_process(tmp_path, exports):
     first = latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
     assert latency_cost(tmp_path, size=(32, 32), seconds=9)(SMALL) == first
-    assert exports == [(32, 32)]
+    assert exports == [(32, 32)] * 3  # the yardstick alone, and the two that take turns
 
 
 def test_another_size_network_processor_or_version_is_measured_anew(tmp_path, exports, monkeypatch):
@@ -109,14 +109,16 @@ def test_another_size_network_processor_or_version_is_measured_anew(tmp_path, ex
     latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
     monkeypatch.setattr(latency, "_version", lambda package: "0.0")
     latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
-    assert len(exports) == len(list(tmp_path.iterdir())) == 6
+    kept = [json.loads(path.read_text())["key"] for path in tmp_path.iterdir()]
+    assert sum("beside" in key for key in kept) == 6
+    assert sum("beside" not in key for key in kept) == 5  # yardsticks: one serves both networks
 
 
 @pytest.mark.parametrize("text", ['{"key": {}', '{"key": {}}', '{"latency": {"size": [1, 2]}}'])
 def test_a_damaged_memory_is_an_error_that_names_the_file(text, tmp_path):
     cost = latency_cost(tmp_path, size=(32, 32), seconds=0.1)
     cost(SMALL)
-    (path,) = tmp_path.iterdir()
+    (path,) = (path for path in tmp_path.iterdir() if "beside" in path.read_text())
     assert set(json.loads(path.read_text())["key"]) >= {"blueprint", "processor", "runtime", "version"}
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"{path.name}.*delete it"):
@@ -154,14 +156,16 @@ def test_repeating_ends_when_the_median_is_known_and_else_when_time_is_up(monkey
     def passes(durations):
         remaining = iter(durations)
 
-        def run():
-            clock[0] += next(remaining)
+        def figure():
+            duration = next(remaining)
+            clock[0] += duration
+            return duration
 
-        return run
+        return figure
 
-    steady = latency._timed(passes([9, 9] + [0.1] * 5), 100, latency.time.perf_counter)
-    assert steady == pytest.approx([100] * 5)  # warm-up left out
-    noisy = latency._timed(passes([0, 0] + [0.1, 0.3] * 50), 4, latency.time.perf_counter)
+    steady = latency.repeated(passes([9, 9] + [0.1] * 5), 100)
+    assert steady == pytest.approx([0.1] * 5)  # warm-up left out
+    noisy = latency.repeated(passes([0, 0] + [0.1, 0.3] * 50), 4)
     assert 18 <= len(noisy) <= 22
 
 
@@ -173,42 +177,42 @@ def test_the_error_of_the_median_is_that_of_simulated_noise():
     assert Latency(10, spread, 41, "onnx", "float", (4, 4), 1).error == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_time_of_one_thread_is_its_own_and_of_several_the_clock_s(threads, monkeypatch):
-    clocks = []
-    monkeypatch.setattr(latency, "_timed", lambda run, seconds, clock: clocks.append(clock) or [1.0, 1.0])
-    measure_latency(SMALL, size=(32, 32), threads=threads)
-    assert clocks == [{1: time.thread_time, 2: time.perf_counter}[threads]]
+@pytest.mark.parametrize(("threads", "clock"), [(1, "thread_time"), (2, "perf_counter")])
+def test_the_time_of_one_thread_is_its_own_and_of_several_the_clock_s(threads, clock, monkeypatch):
+    moments = iter((1.0, 1.5))
+    with monkeypatch.context() as patched:
+        patched.setattr(latency.time, clock, lambda: next(moments))
+        taken = latency.pass_time(lambda image: None, image(8, 8), threads)
+    assert taken == 500
 
 
-def test_beside_a_network_a_smaller_one_takes_less():
-    wide = Blueprint.from_genotype(
-        replace(REFERENCE, stages=tuple(replace(stage, depth=1) for stage in REFERENCE.stages))
-    )
-    with latency_beside(wide, size=(128, 128)) as share:
-        assert share(wide) == 1
-        assert 0 < share(Blueprint.from_genotype(quartered(REFERENCE))) < 0.7
-
-
-def test_beside_a_network_each_pass_is_compared_with_its_neighbour(monkeypatch):
-    """What slows both down, like a busy machine, does not change their share."""
-    clock, load_of_machine = [0.0], iter([1.0] * 4 + [5.0, 1.0, 9.0, 2.0, 3.0, 7.0, 1.0, 4.0] * 2)
+def test_what_slows_a_network_and_the_yardstick_alike_does_not_change_the_latency(tmp_path, monkeypatch):
+    clock, load_of_machine = [0.0], itertools.cycle((1.0, 5.0, 1.0, 9.0, 2.0, 3.0, 7.0))
 
     def opened(path, threads=1):
+        """The yardstick takes 10 ms and begins no turn, the other 3 ms; the load changes from turn to turn."""
+        is_yardstick = made[-1] == YARDSTICK
+
         def run(image):
-            busy.append(next(load_of_machine)) if path.stem == "network" else None
-            clock[0] += {"network": 0.3, "origin": 1.0}[path.stem] * busy[-1]
+            if not is_yardstick:
+                busy[0] = next(load_of_machine)
+            clock[0] += (0.01 if is_yardstick else 0.003) * busy[0]
 
         return run
 
-    busy = [1.0]
-    monkeypatch.setattr(latency, "_export", lambda *arguments: None)
+    busy, made = [1.0], []
+    monkeypatch.setattr(latency, "_export", lambda network, *arguments: made.append(network.blueprint))
     monkeypatch.setattr(latency, "load", opened)
     monkeypatch.setattr(latency.time, "thread_time", lambda: clock[0])
-    with latency_beside(SMALL, size=(32, 32)) as share:
-        assert share(Blueprint.from_genotype(quartered(REFERENCE))) == pytest.approx(0.3)
+    found = latency_cost(tmp_path, size=(32, 32))(SMALL)
+    assert found.median == pytest.approx(3)
+    assert found.spread == pytest.approx(0, abs=1e-9)
 
 
-def test_what_cannot_be_measured_beside_another_is_refused_at_once():
-    with pytest.raises(ValueError, match="runtime = 'nothing'"), latency_beside(SMALL, "nothing"):
-        pass
+def test_the_yardstick_takes_what_it_takes_alone_and_the_reference_several_times_as_long(tmp_path):
+    cost = latency_cost(tmp_path, size=(128, 128))
+    yardstick, whole = cost(YARDSTICK), cost(Blueprint.from_genotype(REFERENCE))
+    kept = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
+    (alone,) = (each for each in kept if "beside" not in each["key"])
+    assert yardstick.median == pytest.approx(alone["latency"]["median"], rel=0.2)  # two copies in turns
+    assert whole.median > 2 * yardstick.median
