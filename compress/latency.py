@@ -100,7 +100,8 @@ def latency_cost(
 
     Each takes turns with YARDSTICK; its latency is the median share of the yardstick's in neighbouring passes, times
     the yardstick's own, which is measured once. What else the machine does, and its clock, make both slower alike: on
-    an idle machine latencies of one network scattered by 1 to 11 %, and such shares by less than 1 % (benchmarks/scatter.py).
+    an idle machine latencies of one network scattered by 1 to 11 %, and such shares by less than 1 %
+    (benchmarks/scatter.py).
 
     The folder `memory` keeps one JSON file for each blueprint, runtime and its version, precision, size, number of
     threads, and processor. Each is written whole, so a search may be killed at any moment, and several processes may
