@@ -105,7 +105,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
                 control,
             )
         )
-    lines.append(f"kept: {scores['float']['made_by']}")
+    kept = scores["float"]
+    lines.append(_line(f"kept: {kept.get('method', kept['made_by'])}", kept))
     quantized = scores.get("quantized", {})
     for way in _INT8:
         if way in quantized:

@@ -1,7 +1,7 @@
 """Int8: the ways from one float network to an int8 one, side by side, and the best of them."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -21,7 +21,7 @@ from search_spaces.lpienet import LPIENet, build
 
 CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
 AUTO = "auto"  # in place of layers that stay in float: those that cost the most, where a few of them do
-RATES = (5e-3, 1e-2, 2e-2, 4e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
+RATES = (2.5e-3, 5e-3, 1e-2, 2e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
 _UNHARMED = 1.1  # times the least loss of the sweep: up to there a rate does no harm
 _SWEPT = 20  # steps that each rate is tried for
 
@@ -32,7 +32,14 @@ _NAMES = {
 }
 WAYS = ("best", "qat", "ptq")  # all of them side by side, or one
 
-Made = tuple[LPIENet, dict[str, Any]]  # float weights of an int8 network, and its figures
+
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """What `to_int8` made: float weights of an int8 network, and the figures of every way that was tried."""
+
+    network: LPIENet
+    figures: dict[str, Any]
+    longer: LPIENet | None = None  # trained in float for as long, where that was one of the ways
 
 
 def int8_calibration(task: Task, seed: int) -> list[Tensor]:
@@ -49,11 +56,12 @@ def to_int8(
     seed: int,
     watcher: Watcher,
     checkpoints: Path | None = None,
-) -> Made:
+) -> Int8:
     """The best by SSIM of the ways that are asked for, with the figures of all of them.
 
     `best` tries post-training quantization, quantization-aware training by `recipe`, whose learning rate is found by a
     short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
+    The figures of the latter have those of its network in float beside those in int8.
     The layers `in_float` (see quantize.layers_of) stay float; those that `network` does not have are passed over;
     AUTO alone leaves those in float that cost the most, where few of them bring the loss within what is allowed
     (sensitivity.costly_layers). With `checkpoints`, the beginning of their names, a call that was cut off goes on from
@@ -99,7 +107,12 @@ def to_int8(
     figures: dict[str, Any] = quality.to_json() | {"method": _NAMES[best], "in_float": in_float}
     if swept:
         figures["learning_rate"] = {"chosen": recipe.learning_rate, "loss": swept}
-    return kept, figures | {name: each.to_json() for name, (_, each) in found.items()}
+    figures |= {name: each.to_json() for name, (_, each) in found.items()}
+    if "float_fine_tuned" not in found:
+        return Int8(kept, figures)
+    longer, _ = found["float_fine_tuned"]
+    figures["float_fine_tuned"]["float"] = evaluate(longer, task.validation, cpu).to_json()
+    return Int8(kept, figures, longer)
 
 
 def _sweep(

@@ -92,10 +92,11 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     """Make the chosen candidate small; returns and stores the run's summary.
 
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
-    computing. The better of the two by SSIM goes on, as `float`. Stages that an earlier call finished are kept, as far
-    as the choice and the settings that they follow from are the same: other ways to int8 train nothing in float again.
-    One that was cut off continues from its checkpoints. Raises Diverged when a training fails, ValueError when pruning
-    cannot reach its target and for a layer that the candidate does not have.
+    computing. The better of the two by SSIM goes on to int8, as `float`; where the float training that stands beside
+    quantization-aware training makes it better still, `float` is what that made. Stages that an earlier call finished
+    are kept, as far as the choice and the settings that they follow from are the same: another way to int8 does not
+    train, prune or fine-tune again. One that was cut off continues from its checkpoints. Raises Diverged when a
+    training fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have.
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
@@ -129,6 +130,9 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     _stage(run, "float", scores, lambda: (float_network, figures))
     if settings.int8 != "float":
         _stage(run, "quantized", scores, lambda: _quantize(run, float_network, task, settings, watcher))
+        _prefer_longer(run, scores)
+        if "method" in scores["float"]:
+            watcher.say(_line(f"float: {scores['float']['method']}", scores["float"]))
         watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
     return run.summarize(scores=scores)
 
@@ -302,8 +306,25 @@ def importance_losses(task: Task, seed: int) -> Losses:
 
 def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
     way, recipe, checkpoints = settings.int8, settings.quantization, run.network("quantized-checkpoint")
-    kept, figures = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher, checkpoints)
-    return kept, _cost_figures(kept) | figures
+    made = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher, checkpoints)
+    if made.longer is not None:
+        save_network(_longer(run), made.longer.cpu())
+    return made.network, _cost_figures(made.network) | made.figures
+
+
+def _longer(run: Run) -> Path:
+    return run.network("quantized-as-long-in-float")
+
+
+def _prefer_longer(run: Run, scores: dict[str, Any]) -> None:
+    """The network that was trained in float for as long as in int8 becomes the float network, if it is the better."""
+    longer = scores["quantized"].get("float_fine_tuned", {}).get("float")
+    if longer is None or longer["ssim"] <= scores["float"]["ssim"]:
+        return
+    figures = scores["float"] | longer
+    figures["method"] = f"the {figures['made_by']} network after a longer float training"
+    remove(run.network("float").with_name("float-scores.json"))  # so that the stage is made again
+    _stage(run, "float", scores, lambda: (load_network(_longer(run)), figures))
 
 
 def _forget_stale(run: Run, chosen: Candidate, settings: CompressSettings) -> None:
@@ -325,7 +346,13 @@ def _made_from(chosen: Candidate, settings: CompressSettings) -> dict[str, dict[
     trained = {"candidate": chosen.number, "genotype": chosen.genotype.to_json()}
     trained |= {name: every.pop(name) for name in ("training", "seed")}
     pruned = trained | {name: every.pop(name) for name in ("prune", "fine_tuning", "distillation")}
-    return {"trained": trained, "pruned": pruned, "control": pruned, "float": pruned, "quantized": pruned | every}
+    return {
+        "trained": trained,
+        "pruned": pruned,
+        "control": pruned,
+        "float": pruned | every,
+        "quantized": pruned | every,
+    }
 
 
 def _figures(network: LPIENet, quality: Quality) -> dict[str, Any]:

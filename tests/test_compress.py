@@ -143,8 +143,8 @@ def made_at(run: Run) -> dict[str, int]:
     ("changed", "kept"),
     [
         ({}, {"trained", "pruned", "control", "float", "quantized"}),
-        ({"in_float": ("head",)}, {"trained", "pruned", "control", "float"}),
-        ({"quantization": Recipe(4)}, {"trained", "pruned", "control", "float"}),
+        ({"in_float": ("head",)}, {"trained", "pruned", "control"}),
+        ({"quantization": Recipe(4)}, {"trained", "pruned", "control"}),
         ({"prune": 0.4}, {"trained"}),
         ({"distillation": 0.5}, {"trained"}),
         ({"fine_tuning": Recipe(4)}, {"trained"}),
@@ -217,6 +217,28 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
     assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
 
+@pytest.mark.parametrize("better", [True, False])
+def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_better(run, task, better, monkeypatch):
+    def judged(network, pairs, device):
+        quality = evaluate(network, pairs, device)
+        return replace(quality, ssim=float(better)) if isinstance(network, LPIENet) else quality
+
+    monkeypatch.setattr("compress.int8.evaluate", judged)
+    settings = replace(SETTINGS, prune=None, int8="best")
+    for told in (Told(), Told()):  # the second call finds everything made
+        scores = compress(run, candidate(run, 2), task, settings, told)["scores"]
+        longer = scores["quantized"]["float_fine_tuned"]["float"]
+        assert scores["float"]["ssim"] == (longer if better else scores["trained"])["ssim"]
+        assert scores["float"]["made_by"] == "trained"
+        require_equal(state(run, "float"), state(run, "quantized-as-long-in-float" if better else "trained"))
+        line = "float: the trained network after a longer float training: SSIM 1.0000"
+        assert any(said.startswith(line) for said in told.lines) == better
+    scores = compress(run, candidate(run, 2), task, replace(settings, int8="ptq"), Silent())["scores"]
+    assert "method" not in scores["float"]
+    require_equal(state(run, "float"), state(run, "trained"))
+    assert not has_network(run.network("quantized-as-long-in-float"))
+
+
 def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
     trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
 
@@ -263,16 +285,17 @@ class CutOff(Silent):
 def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
     network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
-    whole, figures = to_int8(network, task, "best", recipe, (), 0, Silent())
+    whole = to_int8(network, task, "best", recipe, (), 0, Silent())
     checkpoints = tmp_path / "checkpoint"
     with pytest.raises(Cut):
         to_int8(network, task, "best", recipe, (), 0, CutOff(stage, step), checkpoints)
     watcher = CutOff()
-    continued, same = to_int8(network, task, "best", recipe, (), 0, watcher, checkpoints)
+    continued = to_int8(network, task, "best", recipe, (), 0, watcher, checkpoints)
     assert "learning rate" not in watcher.done
     assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
-    require_equal(continued.state_dict(), whole.state_dict())
-    assert same == figures
+    require_equal(continued.network.state_dict(), whole.network.state_dict())
+    require_equal(continued.longer.state_dict(), whole.longer.state_dict())
+    assert continued.figures == whole.figures
 
 
 def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
