@@ -60,38 +60,35 @@ def post_training_quantize(
     followed by a quantize operator. The results are equal. The layers `in_float` (see layers_of) stay float. Raises
     ValueError without calibration images and for an unknown layer.
     """
-    if not calibration:
-        raise ValueError("calibration holds no image: int8 ranges need at least one, give some that look like real use")
     with quiet():
-        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
-        graph = prepare_pt2e(_captured(network), _Int8(False, _known(in_float, network)))
-        device = next(network.parameters()).device
-        with torch.no_grad():
-            for image in calibration:
-                on_any_size(graph, image.to(device))
-        converted: GraphModule = convert_pt2e(graph, fold_quantize=fold_weights)
+        observed = _observed(network, calibration, in_float)
+        converted: GraphModule = convert_pt2e(observed, fold_quantize=fold_weights)
     return converted
 
 
 class FakeQuantized(nn.Module):
     """A copy of a network that rounds weights and activations to int8 in the forward pass, and trains.
 
-    Maps (B, 3, H, W) to the same, any batch, sides divisible by 8. In training mode the activations' ranges follow
-    the data, until `freeze_ranges`; in evaluation mode they never move.
+    Maps (B, 3, H, W) to the same, any batch, sides divisible by 8. It computes what `post_training_quantize` of its
+    weights would: the activations' ranges are taken from `calibration` as there, anew with each `take_ranges`, and do
+    not follow the batches. A training through ranges that follow them, which are narrower, comes to need their
+    clipping, and that is gone in the int8 graph (ARCHITECTURE.md has the figures). Weight ranges follow the weights.
+    Raises ValueError as `post_training_quantize` does.
     """
 
-    def __init__(self, network: LPIENet, in_float: Collection[str] = ()) -> None:
+    def __init__(self, network: LPIENet, calibration: Sequence[Tensor], in_float: Collection[str] = ()) -> None:
         super().__init__()
         self.blueprint: Blueprint = network.blueprint
-        self.frozen = False
+        self.in_float = _known(in_float, network)
         with quiet():
             from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
 
-            self.graph = prepare_qat_pt2e(_captured(network), _Int8(True, _known(in_float, network)))
+            self.graph = prepare_qat_pt2e(_captured(network), _Int8(True, self.in_float))
         for parameter in self.graph.parameters():
             parameter.requires_grad_(True)
-        self.train()
+        self.take_ranges(calibration)
 
     def forward(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # bfloat16 rounds as much as int8 does
@@ -99,18 +96,21 @@ class FakeQuantized(nn.Module):
         return output
 
     def train(self, mode: bool = True) -> "FakeQuantized":
-        """Training or evaluation mode. Does not reach into the graph: an exported one refuses train() and eval()."""
+        """Training or evaluation mode, which compute the same. An exported graph refuses train() and eval()."""
         self.training = mode
-        self._follow_ranges(mode and not self.frozen)
         return self
 
-    def freeze_ranges(self) -> None:
-        """Stop the activations' ranges where they are; meant for the last third of the training.
+    def take_ranges(self, calibration: Sequence[Tensor]) -> None:
+        """Take the activations' ranges from `calibration`: images (B, 3, H, W), with the weights as trained so far."""
+        from torchao.quantization.pt2e import FakeQuantize, HistogramObserver
 
-        Weight ranges go on following the weights, because conversion takes them from the final weights.
-        """
-        self.frozen = True
-        self._follow_ranges(False)
+        observed = _observed(self.float_network(), calibration, self.in_float)
+        for name, observer in observed.named_modules():
+            if isinstance(observer, HistogramObserver):
+                rounding = self.graph.get_submodule(name)  # the same name: one annotation made both
+                assert isinstance(rounding, FakeQuantize)
+                rounding.scale, rounding.zero_point = observer.calculate_qparams()
+                rounding.disable_observer()
 
     def float_network(self) -> LPIENet:
         """The float network with the weights as trained so far; the input of `post_training_quantize`."""
@@ -119,12 +119,20 @@ class FakeQuantized(nn.Module):
         network.load_state_dict({name: value for name, value in self.graph.state_dict().items() if name in names})
         return network.to(next(self.graph.parameters()).device)
 
-    def _follow_ranges(self, follow: bool) -> None:
-        from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize
 
-        for module in self.graph.modules():
-            if isinstance(module, FusedMovingAvgObsFakeQuantize) and not module.is_per_channel:
-                module.enable_observer(follow)
+def _observed(network: LPIENet, calibration: Sequence[Tensor], in_float: Collection[str]) -> GraphModule:
+    """The operators of `network` with an observer at every tensor that becomes int8, which saw `calibration`."""
+    if not calibration:
+        raise ValueError("calibration holds no image: int8 ranges need at least one, give some that look like real use")
+    with quiet():
+        from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
+
+        graph: GraphModule = prepare_pt2e(_captured(network), _Int8(False, _known(in_float, network)))
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        for image in calibration:
+            on_any_size(graph, image.to(device))
+    return graph
 
 
 def _captured(network: LPIENet) -> GraphModule:
@@ -228,10 +236,10 @@ def _feeds_only_relu(node: Node) -> bool:
 
 
 def _activation_spec(trained: bool) -> Any:
-    from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize, HistogramObserver
+    from torchao.quantization.pt2e import FakeQuantize, HistogramObserver
     from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
-    ranges = FusedMovingAvgObsFakeQuantize if trained else HistogramObserver
+    ranges = FakeQuantize if trained else HistogramObserver
     return QuantizationSpec(
         dtype=torch.int8,
         quant_min=-128,
@@ -243,15 +251,16 @@ def _activation_spec(trained: bool) -> Any:
 
 def _weight_spec(trained: bool) -> Any:
     from torchao.quantization.pt2e import (
-        FusedMovingAvgObsFakeQuantize,
+        FakeQuantize,
         MovingAveragePerChannelMinMaxObserver,
         PerChannelMinMaxObserver,
     )
     from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
-    # A constant of 1 makes the moving average the present value, which is what conversion will use.
+    # A constant of 1 makes the moving average the present value, which is what conversion will use. Not torchao's fused
+    # fake quantization: where a channel's least weight is its largest, that rounds to a scale 127/128 of conversion's.
     ranges = (
-        FusedMovingAvgObsFakeQuantize.with_args(
+        FakeQuantize.with_args(
             observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=_SMALLEST_SCALE
         )
         if trained

@@ -1,5 +1,6 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 import torch
 
 from compress.distill import distill
-from compress.int8 import RATES, to_int8
+from compress.int8 import CALIBRATION_IMAGES, RATES, to_int8
 from compress.latency import latency_cost
 from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
+from compress.quantize import FakeQuantized
 from compress.ship import ship
 from lpienas import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
@@ -242,7 +244,7 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
 def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
     trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
 
-    def training(network, task, recipe, in_float, seed, step_done, checkpoint=None):
+    def training(network, task, recipe, calibration, in_float, seed, step_done, checkpoint=None):
         trained.append((recipe.learning_rate, recipe.steps))
         loss = losses[RATES.index(recipe.learning_rate)]
         if loss is None:
@@ -284,6 +286,8 @@ class CutOff(Silent):
 )
 def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("compress.int8._RANGES_EVERY", 3)
+    monkeypatch.setattr("compress.int8._SWEPT", 1)
     network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
     whole = to_int8(network, task, "best", recipe, (), 0, Silent())
     checkpoints = tmp_path / "checkpoint"
@@ -296,6 +300,26 @@ def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, tas
     require_equal(continued.network.state_dict(), whole.network.state_dict())
     require_equal(continued.longer.state_dict(), whole.longer.state_dict())
     assert continued.figures == whole.figures
+
+
+def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task, monkeypatch):
+    """At the start, after 2, 4, 6 and 8 of 12 steps; in the sweep's short trainings at the start alone."""
+    weights = []
+
+    class Counted(FakeQuantized):
+        def take_ranges(self, calibration):
+            assert len(calibration) == CALIBRATION_IMAGES
+            weights.append(torch.cat([value.flatten() for value in self.float_network().state_dict().values()]))
+            super().take_ranges(calibration)
+
+    monkeypatch.setattr("compress.int8.FakeQuantized", Counted)
+    monkeypatch.setattr("compress.int8._RANGES_EVERY", 2)
+    monkeypatch.setattr("compress.int8._SWEPT", 1)
+    network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
+    to_int8(network, task, "qat", Recipe(12), (), 0, Silent())
+    assert len(weights) == len(RATES) + 5
+    last = weights[-5:]
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far
 
 
 def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):

@@ -68,8 +68,8 @@ def test_with_all_layers_in_float_the_graph_is_the_network(network, images):
         assert torch.equal(graph(images[0]), network(images[0]))
 
 
-def test_fake_quantization_leaves_a_layer_in_float_too(network):
-    whole, partly = FakeQuantized(network), FakeQuantized(network, [SENSITIVE])
+def test_fake_quantization_leaves_a_layer_in_float_too(network, images):
+    whole, partly = FakeQuantized(network, images), FakeQuantized(network, images, [SENSITIVE])
     scales = [sum(name.endswith(".scale") for name in one.graph.state_dict()) for one in (whole, partly)]
     assert scales[1] <= scales[0] - 2 * convolutions(network, SENSITIVE)  # of its weights, and of what they give
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,10 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Adam, step: int
 def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Adam) -> int:
     """Load `network` and `optimizer`, and return the number of steps already done."""
     tensors = load_file(path)
-    network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name[0] == "n"})
+    state = OrderedDict((name.removeprefix("network."), t) for name, t in tensors.items() if name[0] == "n")
+    # safetensors keeps no versions of modules, and an observer of unknown version comes back with another least scale
+    state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(state)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
