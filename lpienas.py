@@ -195,6 +195,12 @@ def _parser() -> argparse.ArgumentParser:
         help="layers that stay float in int8 files, by the names that `lpienas sensitivity` prints; auto: the "
         "costliest, where a third of all at most brings int8 within 0.002 SSIM and 0.1 dB",
     )
+    compress.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="photographs as the camera takes them, or pairs, that int8 ranges are taken from (training patches)",
+    )
     _add_threads(compress)
 
     sensitive = _verb(

@@ -271,7 +271,13 @@ def compress(options: argparse.Namespace) -> None:
             runtime, precision = options.latency_in.split("-")
             prune = Fast(parse_cost("latency", prune), runtime, precision, options.size)
         plan = CompressSettings.from_steps(
-            options.steps, prune, options.int8, options.distill, options.in_float, settings["seed"]
+            options.steps,
+            prune,
+            options.int8,
+            options.distill,
+            options.in_float,
+            None if options.calibration is None else str(options.calibration.absolute()),
+            settings["seed"],
         )
         summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
     if options.json:
@@ -298,7 +304,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def sensitivity(options: argparse.Namespace) -> None:
-    from compress.int8 import int8_calibration
+    from compress.calibration import int8_calibration, kept_calibration
     from compress.sensitivity import sensitivity
     from results.files import has_network, load_network
     from results.run import NotCompressed, Run
@@ -310,7 +316,8 @@ def sensitivity(options: argparse.Namespace) -> None:
         raise NotCompressed(run.folder)
     with run.locked():
         task = _open_task(run, settings, options.threads)
-        network, calibration = load_network(run.network("float")), int8_calibration(task, settings["seed"])
+        network = load_network(run.network("float"))
+        calibration = kept_calibration(run) or int8_calibration(task, settings["seed"])
         with _bars(_console(stderr=True)) as bars:
             found = sensitivity(network, calibration, task.validation, bars)
         layers = [one.to_json() for one in found]

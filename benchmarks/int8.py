@@ -5,7 +5,8 @@
 As `compress` does it: post-training quantization, quantization-aware training, and post-training quantization after as
 long a training in float. What the best of them loses is counted from the better of the two float networks, the given
 one and the one trained for as long: counted from the given one, what the further training gains would hide it. With
---in-float, the layers named, or those found by `auto`, stay in float. With --pairs, also on pairs of real photographs.
+--in-float, the layers named, or those found by `auto`, stay in float. With --calibration, int8 ranges are taken from
+real photographs. With --pairs, also on pairs of real photographs, which should be others.
 Resumable; several calls may share --out, which keeps a file for each network and int8.json with all of them.
 """
 
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from compress.int8 import Int8, int8_calibration, to_int8
+from compress.calibration import int8_calibration
+from compress.int8 import Int8, to_int8
 from compress.quantize import post_training_quantize
 from compress.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
 from nas.prepare import prepare
@@ -39,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", type=Path, nargs="+", help="NAME of NAME.json and NAME.safetensors")
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
+    parser.add_argument("--calibration", type=Path, help="folder of photographs (default: training patches)")
     parser.add_argument("--pairs", type=Path, help="folder of noisy and clean photographs")
     parser.add_argument("--steps", type=int, default=300, help="of either training")
     parser.add_argument("--in-float", nargs="+", default=[], metavar="LAYER", help="or auto")
@@ -47,19 +51,23 @@ def main() -> None:
     task = prepare(TaskSettings(options.data), options.out / "device.json", 1)
     print(task.photos.source, flush=True)
     pairs = [] if options.pairs is None else validation_pairs(read_folder(options.pairs), SensorNoise(), 0, 384)
+    calibration = int8_calibration(task, task.settings.seed, options.calibration)
     for path in options.networks:
         name = "-".join([path.absolute().parent.parent.name, path.name, *options.in_float])
+        name += "" if options.calibration is None else "-calibrated"
         kept = options.out / "networks" / f"{name}.json"
         if not kept.exists():
-            write_json(kept, _measured(load_network(path), task, options.in_float, options.steps, pairs))
+            write_json(kept, _measured(load_network(path), task, calibration, options.in_float, options.steps, pairs))
         print("\n".join(_lines(name, read_json(kept))), flush=True)
     every = sorted((options.out / "networks").glob("*.json"))
     write_json(options.out / "int8.json", {path.stem: read_json(path) for path in every})
 
 
-def _measured(network: LPIENet, task: Task, in_float: list[str], steps: int, pairs: list[Pair]) -> dict[str, Any]:
+def _measured(
+    network: LPIENet, task: Task, calibration: list[Tensor], in_float: list[str], steps: int, pairs: list[Pair]
+) -> dict[str, Any]:
     before = evaluate(network, task.validation, _CPU)
-    made = to_int8(network, task, "best", Recipe(steps), in_float, task.settings.seed, Silent())
+    made = to_int8(network, task, "best", Recipe(steps), calibration, in_float, task.settings.seed, Silent())
     assert made.longer is not None  # `best` makes it
     longer = evaluate(made.longer, task.validation, _CPU)
     better = made.longer if longer.ssim > before.ssim else network
@@ -71,12 +79,11 @@ def _measured(network: LPIENet, task: Task, in_float: list[str], steps: int, pai
         "better_float": max(before, longer, key=lambda quality: quality.ssim).to_json(),
     }
     if pairs:
-        found["real_pairs"] = _on_real_pairs(made, better, task, pairs)
+        found["real_pairs"] = _on_real_pairs(made, better, calibration, pairs)
     return found
 
 
-def _on_real_pairs(made: Int8, better: LPIENet, task: Task, pairs: list[Pair]) -> dict[str, Any]:
-    calibration = int8_calibration(task, task.settings.seed)
+def _on_real_pairs(made: Int8, better: LPIENet, calibration: list[Tensor], pairs: list[Pair]) -> dict[str, Any]:
     graph = post_training_quantize(made.network, calibration, in_float=made.figures["in_float"])
     return {"better_float": evaluate(better, pairs, _CPU).to_json(), "int8": evaluate(graph, pairs, _CPU).to_json()}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from compress.bench import REFERENCE, Row, bench, judge, ratio
 from compress.bench_files import Network, cases_of
-from compress.int8 import int8_calibration
+from compress.calibration import int8_calibration
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
 from results.files import write_json

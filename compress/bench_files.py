@@ -1,6 +1,5 @@
 """Bench files: what a bench times: networks of runs and the reference in every format and size, and bare files."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -10,8 +9,8 @@ from pathlib import Path
 from torch import Tensor
 
 from compress.bench import OPENVINO, REFERENCE, Case
+from compress.calibration import CALIBRATION_IMAGES, calibration_fingerprint, int8_calibration, kept_calibration
 from compress.export.formats import FORMATS, export_network
-from compress.int8 import CALIBRATION_IMAGES, int8_calibration
 from compress.latency import random_image
 from compress.quiet import quiet, quiet_natives
 from compress.runtimes import load
@@ -192,6 +191,8 @@ def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
 
 def _calibration(run: Run, watcher: Watcher) -> list[Tensor]:
     """What the run's own int8 files take their ranges from; nothing, and why, where its photographs are gone."""
+    if kept := kept_calibration(run):
+        return kept
     settings = TaskSettings.of_run(run.settings())
     try:
         photos = read_photos(settings)
@@ -214,7 +215,7 @@ def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
     sides = "" if made.any_size else f"_{padded[0]}x{padded[1]}"
     made_from = [network_fingerprint(network.path), made.rewrites.get(network.precision, ()), network.in_float]
     if network.precision == "int8":
-        made_from.append([hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in network.calibration])
+        made_from.append(calibration_fingerprint(network.calibration))
     name = f"{network.path.name}-{fingerprint(made_from)}_{network.precision}{sides}{made.suffix}"
     path = network.folder / name
     if not path.exists():

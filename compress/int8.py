@@ -13,13 +13,12 @@ from compress.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.sensitivity import costly_layers
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate
-from nas.task.task import Task, calibration_images
+from nas.task.task import Task
 from nas.task.training import Diverged, Recipe, train
 from results.files import read_json, write_json
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
 
-CALIBRATION_IMAGES = 32  # training patches that int8 ranges are taken from
 AUTO = "auto"  # in place of layers that stay in float: those that cost the most, where a few of them do
 RATES = (2.5e-3, 5e-3, 1e-2, 2e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
 _UNHARMED = 1.1  # times the least loss of the sweep: up to there a rate does no harm
@@ -43,16 +42,12 @@ class Int8:
     longer: LPIENet | None = None  # trained in float for as long, where that was one of the ways
 
 
-def int8_calibration(task: Task, seed: int) -> list[Tensor]:
-    """The degraded training patches (1, 3, P, P) that every int8 graph of a run is calibrated on."""
-    return calibration_images(task, CALIBRATION_IMAGES, derive_seed(seed, 0, "calibration"))
-
-
 def to_int8(
     network: LPIENet,
     task: Task,
     way: str,
     recipe: Recipe,
+    calibration: Sequence[Tensor],
     in_float: Collection[str],
     seed: int,
     watcher: Watcher,
@@ -62,13 +57,14 @@ def to_int8(
 
     `best` tries post-training quantization, quantization-aware training by `recipe`, whose learning rate is found by a
     short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
-    The figures of the latter have those of its network in float beside those in int8.
+    The figures of the latter have those of its network in float beside those in int8. Every int8 graph takes its
+    ranges from `calibration`, degraded images (1, 3, H, W) in [0, 1].
     The layers `in_float` (see quantize.layers_of) stay float; those that `network` does not have are passed over;
     AUTO alone leaves those in float that cost the most, where few of them bring the loss within what is allowed
     (sensitivity.costly_layers). With `checkpoints`, the beginning of their names, a call that was cut off goes on from
     them; whoever calls removes them. Raises Diverged where a training fails.
     """
-    calibration, cpu = int8_calibration(task, seed), torch.device("cpu")
+    cpu = torch.device("cpu")
     if AUTO in in_float:
         in_float = costly_layers(network, calibration, task.validation, watcher)
         watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")

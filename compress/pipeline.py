@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress.calibration import int8_calibration, keep_calibration, kept_calibration
 from compress.distill import distill
 from compress.int8 import AUTO, WAYS, to_int8
 from compress.latency import latency_cost
@@ -61,6 +62,7 @@ class CompressSettings:
     int8: str = "best"  # one of INT8
     distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
+    calibration: str | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,7 +75,14 @@ class CompressSettings:
 
     @classmethod
     def from_steps(
-        cls, steps: int, prune: float | Fast | None, int8: str, distillation: float, in_float: Sequence[str], seed: int
+        cls,
+        steps: int,
+        prune: float | Fast | None,
+        int8: str,
+        distillation: float,
+        in_float: Sequence[str],
+        calibration: str | None,
+        seed: int,
     ) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and for quantization."""
         return cls(
@@ -84,6 +93,7 @@ class CompressSettings:
             int8=int8,
             distillation=distillation,
             in_float=tuple(in_float),
+            calibration=calibration,
             seed=seed,
         )
 
@@ -96,12 +106,15 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     quantization-aware training makes it better still, `float` is what that made. Stages that an earlier call finished
     are kept, as far as the choice and the settings that they follow from are the same: another way to int8 does not
     train, prune or fine-tune again. One that was cut off continues from its checkpoints. Raises Diverged when a
-    training fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have.
+    training fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have,
+    DataError for photographs to calibrate on that cannot be used.
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
         if layer not in known and settings.in_float != (AUTO,):
             raise ValueError(f"in_float = {layer}: candidate {chosen.number} has {', '.join(known)}")
+    folder = None if settings.calibration is None else Path(settings.calibration)
+    calibration = int8_calibration(task, settings.seed, folder)
     keep = None if settings.prune is None else _share_kept(run, chosen, settings.prune, watcher)
     _forget_stale(run, chosen, settings)
     scores: dict[str, Any] = {}
@@ -129,7 +142,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
     _stage(run, "float", scores, lambda: (float_network, figures))
     if settings.int8 != "float":
-        _stage(run, "quantized", scores, lambda: _quantize(run, float_network, task, settings, watcher))
+        _stage(run, "quantized", scores, lambda: _quantize(run, float_network, calibration, task, settings, watcher))
         _prefer_longer(run, scores)
         if "method" in scores["float"]:
             watcher.say(_line(f"float: {scores['float']['method']}", scores["float"]))
@@ -304,9 +317,18 @@ def importance_losses(task: Task, seed: int) -> Losses:
     return losses
 
 
-def _quantize(run: Run, network: LPIENet, task: Task, settings: CompressSettings, watcher: Watcher) -> Made:
+def _quantize(
+    run: Run,
+    network: LPIENet,
+    calibration: Sequence[Tensor],
+    task: Task,
+    settings: CompressSettings,
+    watcher: Watcher,
+) -> Made:
+    calibration = kept_calibration(run) or calibration  # of a call that was cut off, which went by those
+    keep_calibration(run, calibration)
     way, recipe, checkpoints = settings.int8, settings.quantization, run.network("quantized-checkpoint")
-    made = to_int8(network, task, way, recipe, settings.in_float, settings.seed, watcher, checkpoints)
+    made = to_int8(network, task, way, recipe, calibration, settings.in_float, settings.seed, watcher, checkpoints)
     if made.longer is not None:
         save_network(_longer(run), made.longer.cpu())
     return made.network, _cost_figures(made.network) | made.figures

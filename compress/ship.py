@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress.calibration import calibration_fingerprint, int8_calibration, kept_calibration
 from compress.card import NOT_RUN, about_of, write_card
 from compress.export.about import NO_LICENCE, About
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
-from compress.int8 import int8_calibration
 from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
@@ -67,7 +67,7 @@ def ship(
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
     if "float" not in precisions:
         raise NotCompressed(run.folder)
-    calibration = tuple(int8_calibration(task, seed))
+    calibration = tuple(kept_calibration(run) or int8_calibration(task, seed))
     summary = read_json(run.summary)
     in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
     licence = licence or summary.get("licence") or NO_LICENCE
@@ -86,6 +86,8 @@ def ship(
         network = run.network(stage)
         about = about_of(load_network(network).blueprint, format, precision, summary["scores"][stage], task, licence)
         made_from = network_fingerprint(network)
+        if precision == "int8":
+            made_from += f", calibrated on {calibration_fingerprint(calibration)}"
         if precision == "int8" and in_float:
             made_from += f", in float {' '.join(in_float)}"
         path = run.exported / file_name(format, precision, size)

@@ -1,14 +1,17 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
 import itertools
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from compress.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
 from compress.distill import distill
-from compress.int8 import CALIBRATION_IMAGES, RATES, to_int8
+from compress.int8 import RATES, to_int8
 from compress.latency import latency_cost
 from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
 from compress.quantize import FakeQuantized
@@ -17,6 +20,7 @@ from lpienas import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
 from nas.task.evaluation import Quality, evaluate
+from nas.task.photos import DataError
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
 from results.files import has_network, load_network, read_json
@@ -138,7 +142,8 @@ def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_t
 
 def made_at(run: Run) -> dict[str, int]:
     """When each stage was written, in ns."""
-    return {path.stem: path.stat().st_mtime_ns for path in run.network("trained").parent.glob("*.safetensors")}
+    weights = run.network("trained").parent.glob("*.safetensors")
+    return {path.stem: path.stat().st_mtime_ns for path in weights if has_network(path.with_suffix(""))}
 
 
 @pytest.mark.parametrize(
@@ -289,12 +294,12 @@ def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, tas
     monkeypatch.setattr("compress.int8._RANGES_EVERY", 3)
     monkeypatch.setattr("compress.int8._SWEPT", 1)
     network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
-    whole = to_int8(network, task, "best", recipe, (), 0, Silent())
+    whole = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, Silent())
     checkpoints = tmp_path / "checkpoint"
     with pytest.raises(Cut):
-        to_int8(network, task, "best", recipe, (), 0, CutOff(stage, step), checkpoints)
+        to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, CutOff(stage, step), checkpoints)
     watcher = CutOff()
-    continued = to_int8(network, task, "best", recipe, (), 0, watcher, checkpoints)
+    continued = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, watcher, checkpoints)
     assert "learning rate" not in watcher.done
     assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
     require_equal(continued.network.state_dict(), whole.network.state_dict())
@@ -316,7 +321,7 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
     monkeypatch.setattr("compress.int8._RANGES_EVERY", 2)
     monkeypatch.setattr("compress.int8._SWEPT", 1)
     network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
-    to_int8(network, task, "qat", Recipe(12), (), 0, Silent())
+    to_int8(network, task, "qat", Recipe(12), int8_calibration(task, 0), (), 0, Silent())
     assert len(weights) == len(RATES) + 5
     last = weights[-5:]
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far
@@ -343,6 +348,46 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
         settings = replace(SETTINGS, prune=replace(fast, milliseconds=wrong))
         with pytest.raises(ValueError, match=says):
             compress(run, candidate(run, 1), task, settings, Silent())
+
+
+def photograph(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (96, 80), (value, value, value)).save(path)
+
+
+def test_int8_ranges_come_from_the_photographs_that_are_named_and_stay_with_the_run(run, task, tmp_path):
+    for name, value in (("a.png", 40), ("b.png", 200)):
+        photograph(tmp_path / "taken" / name, value)
+    settings, tiny = replace(SETTINGS, prune=None), [(64, 64)]
+    compress(run, candidate(run, 3), task, settings, Silent())
+    of_training = kept_calibration(run)
+    assert all(torch.equal(a, b) for a, b in zip(of_training, int8_calibration(task, 0), strict=True))
+    made = made_at(run)
+    before = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
+
+    compress(run, candidate(run, 3), task, replace(settings, calibration=str(tmp_path / "taken")), Silent())
+    kept = kept_calibration(run)
+    assert {round(float(image.unique().squeeze()) * 255) for image in kept} == {40, 200}
+    assert {tuple(image.shape) for image in kept} == {(1, 3, task.settings.patch, task.settings.patch)}
+    assert len(kept) == CALIBRATION_IMAGES
+    assert made_at(run)["trained"] == made["trained"]
+    shutil.rmtree(tmp_path / "taken")  # the run has all that export needs
+    after = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
+    assert after["lpienet_float.onnx"] == before["lpienet_float.onnx"]
+    assert after["lpienet_int8.onnx"]["ssim"] != before["lpienet_int8.onnx"]["ssim"]
+
+
+def test_of_pairs_int8_ranges_come_from_the_degraded_side(task, tmp_path):
+    photograph(tmp_path / "noisy" / "a.png", 40)
+    photograph(tmp_path / "clean" / "a.png", 200)
+    (value,) = torch.cat(int8_calibration(task, 0, tmp_path)).unique()
+    assert value == pytest.approx(40 / 255)
+
+
+def test_photographs_to_calibrate_on_that_cannot_be_used_are_named_before_anything_is_trained(run, task, tmp_path):
+    with pytest.raises(DataError, match="missing does not exist"):
+        compress(run, candidate(run, 3), task, replace(SETTINGS, calibration=str(tmp_path / "missing")), Silent())
+    assert not has_network(run.network("trained"))
 
 
 def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
