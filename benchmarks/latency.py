@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", type=Path, nargs="+", metavar="NETWORK", help="a saved network, without suffix")
     parser.add_argument("--reference", type=Path, default=_REFERENCE, help="the trained LPIENet (the published one)")
+    parser.add_argument("--in-float", nargs="+", default=[], metavar="LAYER", help="also int8 with these left in float")
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
     parser.add_argument("--runtime", choices=("litert", "onnx", "executorch"), default="litert")
     parser.add_argument("--size", type=parse_size, default=(1080, 1920), metavar="HxW")
@@ -43,6 +44,9 @@ def main() -> None:
             Network(path.name, path, "float", None, options.files),
             Network(path.name, path, "int8", None, options.files, calibration),
         ]
+        if options.in_float:
+            name, in_float = f"{path.name} partly in float", tuple(options.in_float)
+            sides.append(Network(name, path, "int8", None, options.files, calibration, in_float))
     cases = [case for side in sides for case in cases_of(side, [options.runtime], [options.size], Silent())]
     cases = judge(cases, task.validation[: options.photos], max(options.threads), Silent())
     found: list[Row] = []
