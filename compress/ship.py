@@ -58,10 +58,10 @@ def ship(
     A format of static size has a file for each of `sizes` (height, width), padded up to multiples of 8. Every file is
     compared in its own runtime with the network that it came from, on validation photographs, before it gets its name;
     then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
-    was converted and not run. Files already made from the same weights, saying the same, are kept. A run that was
-    compressed without int8 has no int8 files, and loses those of an earlier compression. At the end `exported` has a
-    model card. `licence` is what others may do with the files; without it, what was said last. `workers` files are
-    made at a time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
+    was converted and not run. Files already made from the same weights, saying the same, are kept; those of an
+    earlier compression are removed, whatever is asked for now. At the end `exported` has a model card. `licence` is
+    what others may do with the files; without it, what was said last. `workers` files are made at a time, each in a
+    process of its own that needs about 1.2 GB, and more for a size above a megapixel.
     Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
@@ -74,10 +74,16 @@ def ship(
     run.summarize(licence=licence)
     exported: dict[str, Any] = summary.get("exported", {})
     exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
-    for name in [name for name, figures in exported.items() if figures["precision"] not in precisions]:
-        del exported[name]
-        remove(run.exported / name)
-        run.summarize(exported=exported)
+    origins = {
+        precision: _made_from(run.network(STAGES[precision]), precision, calibration, in_float)
+        for precision in precisions
+    }
+    for name, figures in list(exported.items()):
+        if figures.get("made_from") != origins.get(figures["precision"]):
+            del exported[name]
+            remove(run.exported / name)
+            run.summarize(exported=exported)
+            watcher.say(f"{name}: removed, since it is of an earlier compression")
     jobs = []
     for format, size, precision in _asked(formats, sizes):
         if precision not in precisions:
@@ -85,19 +91,25 @@ def ship(
         stage = STAGES[precision]
         network = run.network(stage)
         about = about_of(load_network(network).blueprint, format, precision, summary["scores"][stage], task, licence)
-        made_from = network_fingerprint(network)
-        if precision == "int8":
-            made_from += f", calibrated on {calibration_fingerprint(calibration)}"
-        if precision == "int8" and in_float:
-            made_from += f", in float {' '.join(in_float)}"
         path = run.exported / file_name(format, precision, size)
         known = exported.get(path.name, {})
-        said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
-        if said == (made_from, fingerprint(about.to_json()), _rewrites(format, precision)):
+        said = (known.get("says"), known.get("rewrites", []))
+        if said == (fingerprint(about.to_json()), _rewrites(format, precision)):
             watcher.say(_line(path.name, known))
         else:
             jobs.append(
-                _Job(network, made_from, format, precision, path, size, about, calibration, in_float, task.validation)
+                _Job(
+                    network,
+                    origins[precision],
+                    format,
+                    precision,
+                    path,
+                    size,
+                    about,
+                    calibration,
+                    in_float,
+                    task.validation,
+                )
             )
     watcher.begin("export", len(jobs))
     run.exported.mkdir(parents=True, exist_ok=True)
@@ -112,6 +124,14 @@ def ship(
             watcher.say(_line(job.path.name, made))
     write_card(run, task, licence)
     return exported
+
+
+def _made_from(network: Path, precision: str, calibration: Sequence[Tensor], in_float: Sequence[str]) -> str:
+    """What decides what a file computes, up to its format and size; equal for equal files."""
+    if precision != "int8":
+        return network_fingerprint(network)
+    parts = [network_fingerprint(network), f"calibrated on {calibration_fingerprint(calibration)}"]
+    return ", ".join([*parts, f"in float {' '.join(in_float)}"] if in_float else parts)
 
 
 def file_name(format: str, precision: str, size: tuple[int, int]) -> str:

@@ -14,7 +14,7 @@ from compress.card import about_of
 from compress.export.parity import ParityError
 from compress.latency import _write_onnx_by_tracing
 from compress.ship import file_name
-from results.files import fingerprint, load_network, save_network
+from results.files import fingerprint, load_network, read_json, save_network
 from results.progress import Silent
 from results.run import Run
 from search_spaces.blueprint import Blueprint
@@ -111,7 +111,9 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
     assert [made.name for made in compressed.exported.iterdir()] == ([path.name] if scale == 1 else [])
 
 
-def test_a_file_is_made_again_only_when_its_weights_or_its_words_change(compressed, task, monkeypatch):
+def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes_with_its_network(
+    compressed, task, monkeypatch
+):
     asked = []
 
     def as_made(pool, jobs):
@@ -144,6 +146,15 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change(compress
     assert set(exported) == {
         f"lpienet_{precision}_{size}.tflite" for precision in ("float", "float16") for size in ("8x8", "8x16")
     }
+
+    network = load_network(compressed.network("float"))
+    with torch.no_grad():
+        next(network.parameters()).add_(1)
+    save_network(compressed.network("float"), network)
+    exported = ship_module.ship(compressed, task, ("litert",), [(8, 16)], 0, 1, Silent())
+    of_now = {"lpienet_float_8x16.tflite", "lpienet_float16_8x16.tflite"}
+    assert set(asked[-1]) == set(exported) == set(read_json(compressed.summary)["exported"]) == of_now
+    assert {path.name for path in compressed.exported.glob("*.tflite")} == of_now  # none of the network before
 
 
 def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):
