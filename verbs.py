@@ -304,7 +304,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def sensitivity(options: argparse.Namespace) -> None:
-    from compress.calibration import int8_calibration, kept_calibration
+    from compress.calibration import calibration_of
     from compress.sensitivity import sensitivity
     from results.files import has_network, load_network
     from results.run import NotCompressed, Run
@@ -316,8 +316,7 @@ def sensitivity(options: argparse.Namespace) -> None:
         raise NotCompressed(run.folder)
     with run.locked():
         task = _open_task(run, settings, options.threads)
-        network = load_network(run.network("float"))
-        calibration = kept_calibration(run) or int8_calibration(task, settings["seed"])
+        network, calibration = load_network(run.network("float")), calibration_of(run, task, settings["seed"])
         with _bars(_console(stderr=True)) as bars:
             found = sensitivity(network, calibration, task.validation, bars)
         layers = [one.to_json() for one in found]

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from command import lpienas
+from compress.int8 import METHODS
 from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.degrade import SensorNoise
@@ -29,7 +30,6 @@ from results.files import read_json, write_json
 from results.run import Run
 
 _COPIED = ("run.json", "device.json", "study.journal", "study.db", "summary.json")
-_INT8 = ("post_training", "quantization_aware", "float_fine_tuned")
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     kept = scores["float"]
     lines.append(_line(f"kept: {kept.get('method', kept['made_by'])}", kept))
     quantized = scores.get("quantized", {})
-    for way in _INT8:
+    for way in METHODS:
         if way in quantized:
             lost = scores["float"]["ssim"] - quantized[way]["ssim"]
             lines.append(f"int8, {way.replace('_', ' ')}: {_figures(quantized[way])}; {lost:+.4f} lost")

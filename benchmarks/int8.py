@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from compress.calibration import int8_calibration
-from compress.int8 import Int8, to_int8
+from compress.int8 import METHODS, Int8, to_int8
 from compress.quantize import post_training_quantize
 from compress.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
 from nas.prepare import prepare
@@ -35,7 +35,6 @@ from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet
 
 _CPU = torch.device("cpu")
-_INT8 = ("post_training", "quantization_aware", "float_fine_tuned")
 
 
 def main() -> None:
@@ -66,17 +65,17 @@ def main() -> None:
 def _measured(
     network: LPIENet, task: Task, calibration: list[Tensor], in_float: list[str], steps: int, pairs: list[Pair]
 ) -> dict[str, Any]:
-    before = evaluate(network, task.validation, _CPU)
+    before = evaluate(network, task.validation, _CPU).to_json()
     made = to_int8(network, task, "best", Recipe(steps), calibration, in_float, task.settings.seed, Silent())
     assert made.longer is not None  # `best` makes it
-    longer = evaluate(made.longer, task.validation, _CPU)
-    better = made.longer if longer.ssim > before.ssim else network
+    longer = made.figures["float_fine_tuned"]["float"]
+    better, of_better = (made.longer, longer) if longer["ssim"] > before["ssim"] else (network, before)
     found = {
         "macs": macs_of(network.blueprint, DEFAULT_SIZE),
         "steps": steps,
-        "float": before.to_json(),
+        "float": before,
         "int8": made.figures,
-        "better_float": max(before, longer, key=lambda quality: quality.ssim).to_json(),
+        "better_float": of_better,
     }
     if pairs:
         found["real_pairs"] = _on_real_pairs(made, better, calibration, pairs)
@@ -94,7 +93,7 @@ def _lines(name: str, found: dict[str, Any]) -> list[str]:
     lines = [
         f"{name}: {found['macs'] / 1e6:.1f} MMACs",
         f"  float: {_figures(found['float'])}; trained for {found['steps']} steps more: {_figures(longer)}",
-        *(f"  int8, {way.replace('_', ' ')}: {_figures(int8[way])}" for way in _INT8),
+        *(f"  int8, {way.replace('_', ' ')}: {_figures(int8[way])}" for way in METHODS),
         f"  learning rate {int8['learning_rate']['chosen']:g}; in float: {', '.join(int8['in_float']) or 'nothing'}",
         _loss("validation", found["better_float"], int8),
     ]

@@ -44,6 +44,11 @@ def kept_calibration(run: Run) -> list[Tensor]:
     return list(torch.split(load_file(_kept(run))["images"], 1)) if _kept(run).exists() else []
 
 
+def calibration_of(run: Run, task: Task, seed: int) -> list[Tensor]:
+    """What the int8 network of `run` is calibrated on; for a run that kept nothing, training patches."""
+    return kept_calibration(run) or int8_calibration(task, seed)
+
+
 def calibration_fingerprint(images: Sequence[Tensor]) -> str:
     """Hexadecimal digest of patches."""
     return hashlib.sha256(b"".join(image.numpy().tobytes() for image in images)).hexdigest()

@@ -25,7 +25,7 @@ _UNHARMED = 1.1  # times the least loss of the sweep: up to there a rate does no
 _SWEPT = 20  # steps that each rate is tried for
 _RANGES_EVERY = 50  # steps of a quantization-aware training the activations' ranges are taken anew
 
-_NAMES = {
+METHODS = {  # the ways by their names in the figures, in words
     "post_training": "post-training quantization",
     "quantization_aware": "quantization-aware training",
     "float_fine_tuned": "post-training quantization after a longer float training",
@@ -94,6 +94,7 @@ def to_int8(
             network, task, recipe, calibration, in_float, training, _steps(watcher), trained_so_far
         )
         found["quantization_aware"] = judged(aware)
+    longer: LPIENet | None = None
     if way == "best":
         watcher.begin("as long in float", recipe.steps)
         longer = build(network.blueprint, seed=0)
@@ -103,14 +104,12 @@ def to_int8(
         found["float_fine_tuned"] = judged(longer)
     best = max(found, key=lambda name: found[name][1].ssim)
     kept, quality = found[best]
-    figures: dict[str, Any] = quality.to_json() | {"method": _NAMES[best], "in_float": in_float}
+    figures: dict[str, Any] = quality.to_json() | {"method": METHODS[best], "in_float": in_float}
     if swept:
         figures["learning_rate"] = {"chosen": recipe.learning_rate, "loss": swept}
     figures |= {name: each.to_json() for name, (_, each) in found.items()}
-    if "float_fine_tuned" not in found:
-        return Int8(kept, figures)
-    longer, _ = found["float_fine_tuned"]
-    figures["float_fine_tuned"]["float"] = evaluate(longer, task.validation, cpu).to_json()
+    if longer is not None:
+        figures["float_fine_tuned"]["float"] = evaluate(longer, task.validation, cpu).to_json()
     return Int8(kept, figures, longer)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.calibration import calibration_fingerprint, int8_calibration, kept_calibration
+from compress.calibration import calibration_fingerprint, calibration_of
 from compress.card import NOT_RUN, about_of, write_card
 from compress.export.about import NO_LICENCE, About
 from compress.export.formats import FORMATS, export_network
@@ -67,7 +67,7 @@ def ship(
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
     if "float" not in precisions:
         raise NotCompressed(run.folder)
-    calibration = tuple(kept_calibration(run) or int8_calibration(task, seed))
+    calibration = tuple(calibration_of(run, task, seed))
     summary = read_json(run.summary)
     in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
     licence = licence or summary.get("licence") or NO_LICENCE
@@ -153,7 +153,7 @@ class _Job:
     """All that a process needs to make one file."""
 
     network: Path  # without suffix
-    made_from: str  # fingerprint of its weights
+    made_from: str  # see `_made_from`
     format: str
     precision: str
     path: Path

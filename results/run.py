@@ -32,7 +32,8 @@ GUIDE = {
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
-    "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights)",
+    "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights); "
+    "quantized-calibration.safetensors: the patches that int8 ranges are taken from",
     "exported/": "files for phones, by precision and size, and MODEL_CARD.md that describes them",
     "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",
