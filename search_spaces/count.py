@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint
+from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint, before_activation
 from search_spaces.sides import padded_side
+from search_spaces.wiring import channels_into, lateral, sites
 
 _T = TypeVar("_T")
 
@@ -47,41 +48,45 @@ def parameters_of(blueprint: Blueprint) -> int:
 
 
 def convolutions(blueprint: Blueprint) -> Layers:
-    """Every convolution of the network, wired as in lpienet.LPIENet.
+    """Every convolution of the network.
 
-    Raises ValueError for a head or an attention that is unknown here.
+    Raises ValueError for a block, a head or an attention that is unknown here.
     """
-    e1, e2, e3, d1, d2 = blueprint.stages
     cell = blueprint.cell
-    for channels, plan, shrink in (
-        (blueprint.stem_channels, e1, 1),
-        (e1.width, e2, 2),
-        (e2.width, e3, 4),
-        (e3.width, d1, 4),
-        (d1.width + e2.width, d2, 2),
-    ):
-        for layer in _stage(channels, plan):
-            yield layer, cell * shrink
-    yield from _known(HEADS, "head", blueprint.head)(d2.width + e1.width, cell)
+    for site in sites(blueprint):
+        channels = sum(channels_into(blueprint, site))
+        if (through := lateral(blueprint, site)) is not None:
+            yield Convolution(*through), cell * site.shrink * 2  # before the doubling
+        if site.plan is None:
+            yield from _known(HEADS, "head", blueprint.head)(channels, cell)
+            continue
+        for layer in _stage(channels, site.plan, blueprint):
+            yield layer, cell * site.shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(channels: int, plan: StageBlueprint) -> Iterator[Convolution]:
+def _stage(channels: int, plan: StageBlueprint, whole: Blueprint) -> Iterator[Convolution]:
     yield Convolution(channels, plan.width, 3)
     for inner in plan.blocks:
-        yield from _inverted_residual(plan.width, inner)
+        yield from _known(BLOCKS, "block", whole.block)(plan.width, inner, whole)
     yield from _known(ATTENTIONS, "attention", plan.attention)(plan)
 
 
-def _inverted_residual(width: int, plan: BlockBlueprint) -> Iterator[Convolution]:
-    yield Convolution(width, plan.depthwise)
-    yield Convolution(plan.depthwise, plan.depthwise, 3, groups=plan.depthwise)
+def _inverted_residual(width: int, plan: BlockBlueprint, whole: Blueprint) -> Iterator[Convolution]:
+    hidden, mixed = (before_activation(n, whole.activation) for n in (plan.depthwise, plan.pointwise))
+    yield Convolution(width, hidden)
+    yield Convolution(hidden, hidden, whole.kernel, groups=hidden)
     yield Convolution(plan.depthwise, width)
     if plan.pointwise:
-        yield Convolution(width, plan.pointwise)
+        yield Convolution(width, mixed)
         yield Convolution(plan.pointwise, width)
+
+
+def _plain(width: int, plan: BlockBlueprint, whole: Blueprint) -> Iterator[Convolution]:
+    yield Convolution(width, plan.depthwise, 3)
+    yield Convolution(plan.depthwise, width, 3)
 
 
 def _no_attention(plan: StageBlueprint) -> Iterator[Convolution]:
@@ -128,6 +133,12 @@ ATTENTIONS: dict[str, Callable[[StageBlueprint], Iterator[Convolution]]] = {
     "channel": _channel,
     "spatial": _spatial,
     "both": _both,
+}
+BLOCKS: dict[str, Callable[[int, BlockBlueprint, Blueprint], Iterator[Convolution]]] = {
+    "released": _inverted_residual,
+    "paper": _inverted_residual,
+    "mobilenet": _inverted_residual,
+    "plain": _plain,
 }
 HEADS: dict[str, Callable[[int, int], Layers]] = {"gated": _gated_head, "conv3x3": _conv_head}
 
