@@ -24,7 +24,7 @@ from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe, shares
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
-from search_spaces.genotype import STAGES
+from search_spaces.genotype import SINCE, STAGES
 from search_spaces.lpienet import build
 from search_spaces.space import Space, default_space
 
@@ -41,7 +41,7 @@ def space_of(**words: tuple[str, ...]) -> Space:
         choices[f"{stage}.expansion"] = (0.5, 1.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
     shared = {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3"), "stem": ("full",)}
-    return Space(choices | shared | words)
+    return Space.from_json(choices | shared | words)
 
 
 SMALL = space_of()
@@ -250,7 +250,7 @@ def test_training_lowers_the_loss_of_large_and_small_slices(tmp_path, task):
     assert all(late < 0.97 * early for early, late in zip(before, after, strict=True))
 
 
-WORDS = {"block": "released", "activation": "relu", "head": "conv3x3", "stem": "full"}
+WORDS = SINCE | {"block": "released", "activation": "relu", "head": "conv3x3"}
 
 
 def test_a_score_is_the_quality_of_the_sliced_network_on_the_crops(tmp_path, task):
