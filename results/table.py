@@ -9,6 +9,7 @@ from rich.table import Table
 from results.candidate import Candidate
 from results.report import FrontReport
 from search_spaces.genotype import Genotype
+from search_spaces.space import REFERENCE
 from search_spaces.units import format_cost
 
 
@@ -101,7 +102,7 @@ def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
-    """One line a candidate: its genes, stage by stage in the order encoder1/2/3, decoder1/2."""
+    """One line a candidate: its genes, stage by stage in order (LPIENet: encoder1/2/3, decoder1/2)."""
     return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]
 
 
@@ -111,11 +112,22 @@ def _genes(genotype: Genotype) -> str:
     depths = "/".join(str(stage.depth) for stage in stages)
     expansions = "/".join(f"{stage.expansion:g}" for stage in stages)
     attentions = "/".join(stage.attention for stage in stages)
-    block = "" if genotype.block == "released" else f", {genotype.block} block"
-    stem = "" if genotype.stem == "full" else f", {genotype.stem} stem"
+    words = "".join(
+        f", {says}"
+        for gene, says in (
+            ("block", f"{genotype.block} block"),
+            ("stem", f"{genotype.stem} stem"),
+            ("levels", f"{genotype.levels} levels"),
+            ("opening", f"{genotype.opening} opening"),
+            ("join", f"{genotype.join} joins"),
+            ("upsampling", f"{genotype.upsampling} upsampling"),
+            ("kernel", f"{genotype.kernel}x{genotype.kernel} depthwise"),
+        )
+        if getattr(genotype, gene) != getattr(REFERENCE, gene)
+    )
     return (
         f"width {widths}, depth {depths}, expansion {expansions}, attention {attentions}, {genotype.activation}, "
-        f"{genotype.head} head{block}{stem}"
+        f"{genotype.head} head{words}"
     )
 
 

@@ -97,7 +97,7 @@ def test_a_slice_computes_exactly_what_the_network_built_from_its_blueprint_does
 
 def test_the_largest_slice_holds_the_first_channels_of_every_smaller_one(supernet):
     """Of the first convolution, which has as many inputs in every slice; test_elastic has the places of all others."""
-    words = {"block": "released", "activation": "elu", "head": "gated", "stem": "full"}
+    words = SINCE | {"block": "released", "activation": "elu", "head": "gated"}
     small, large = (Blueprint.from_genotype(WIDE.extreme(most, words)) for most in (False, True))
     one, other = supernet.slice(small)["encoder1.0.weight"], supernet.slice(large)["encoder1.0.weight"]
     assert (one.shape[0], other.shape[0]) == (4, 8)
