@@ -569,6 +569,11 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
     if options.noise_profile is not None and asked["noise"] == "white":
         raise ValueError(f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend")
+    changed = [name for name in _BEFORE if begun and name not in run.settings() and asked[name] != _BEFORE[name]]
+    if changed:  # run.describe compares what a run states
+        raise ValueError(
+            f"{run.folder} was made with white noise alone: leave out {', '.join(changed)}, or another --out"
+        )
     if not begun or made_with.get("fix") == asked["fix"]:
         # A run keeps the space that it was begun in, whatever the default becomes in a later version.
         asked["space"] = made_with.get("space") or space_of(asked).to_json()

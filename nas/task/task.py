@@ -104,7 +104,8 @@ def read_photos(settings: TaskSettings) -> Photos:
 
 
 def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
-    """The task of `settings` on `device`."""
+    """The task of `settings` on `device`; raises ValueError for photographs that `settings` do not suit."""
+    sampler_of(settings, photos, settings.seed, device)
     pairs = tuple(validation_pairs(photos.validation, settings.noise, settings.seed, settings.validation_side))
     return Task(settings, photos, device, pairs, input_quality(pairs))
 

@@ -45,7 +45,7 @@ class CameraNoise:
         """
         if not 0 <= level <= 1:
             raise ValueError(f"noise level {level}: must be in [0, 1]")
-        return self._degrade(clean, torch.full((len(clean),), level, device=clean.device), generator)
+        return self._degrade(clean, torch.full((len(clean),), float(level), device=clean.device), generator)
 
     def in_turn(self, rank: int) -> "CameraNoise":
         """What photograph number `rank` of a set to judge by gets."""

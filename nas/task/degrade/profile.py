@@ -46,10 +46,10 @@ class NoiseProfile:
         if not 0 <= self.scatter <= 2:
             raise ValueError(f"noise profile {self.name}: scatter = {self.scatter}: must be from 0 to 2")
         for name, (least, most) in _LIMITS.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
+            ends = getattr(self, name)
+            if len(ends) != 2 or not least <= ends[0] <= ends[1] <= most:
                 raise ValueError(
-                    f"noise profile {self.name}: {name} = ({low}, {high}): must be (low, high) with "
+                    f"noise profile {self.name}: {name} = {ends}: must be (low, high) with "
                     f"{least} <= low <= high <= {most}"
                 )
 
