@@ -23,6 +23,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas export   runs/night                    write and check files for phones, and their model card
   lpienas enhance  runs/night photo.jpg -o better.png
   lpienas evaluate runs/night --data DIR
+  lpienas noise    --data PAIRS                  how the noise of a camera is
 
 Costs are multiply-adds (1 MAC = 2 FLOPs) at 256x256 unless --size says otherwise.
 """
@@ -330,6 +331,20 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write noisy/ and clean/ in")
     samples.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
 
+    noise = _verb(
+        words,
+        "noise",
+        verbs.noise,
+        "estimate a camera's noise profile from pairs of photographs",
+        "lpienas noise --data ~/pairs --out my-camera.json\n"
+        "  lpienas search --out runs/night --data ~/photos --noise camera --noise-profile my-camera.json",
+    )
+    noise.add_argument("--data", type=Path, required=True, metavar="DIR", help="pairs of noisy and clean photographs")
+    noise.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="write the profile, for --noise-profile of a search"
+    )
+    noise.add_argument("--force", action="store_true", help="overwrite a file that exists")
+
     evaluate = _verb(
         words,
         "evaluate",
@@ -395,6 +410,31 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=_size, metavar="HxW", help="size at which costs are taken (256x256)")
     verb.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
     verb.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
+    verb.add_argument(
+        "--noise",
+        choices=("white", "camera", "blend"),
+        help="what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in "
+        "linear light, or one of both for every patch (blend)",
+    )
+    verb.add_argument(
+        "--blend", type=float, metavar="SHARE", help="of white noise among the patches of --noise blend (0.5)"
+    )
+    _add_noise_profile(verb)
+    verb.add_argument(
+        "--synthetic",
+        type=float,
+        metavar="SHARE",
+        help="of the patches, where --data holds pairs: their clean side with --noise instead of the degraded side (0)",
+    )
+
+
+def _add_noise_profile(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--noise-profile",
+        metavar="NAME|FILE.json",
+        help="the camera's noise: wide (default), darmstadt, galaxy-s6, pixel, nexus-6, lg-g4, oppo-reno, or a file "
+        "that `lpienas noise --out` wrote",
+    )
 
 
 def _add_fix(verb: argparse.ArgumentParser) -> None:

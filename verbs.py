@@ -32,7 +32,12 @@ _DEFAULTS: dict[str, Any] = {
     "steps": None,
     "patch": 64,
     "batch": 8,
+    "noise": "blend",
+    "noise_profile": None,
+    "blend": 0.5,
+    "synthetic": 0.0,
 }  # of a search
+_BEFORE = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # of a run that states none of it
 _STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
 
@@ -428,6 +433,35 @@ def evaluate(options: argparse.Namespace) -> None:
     console.print(SSIM_DEFINITION)
 
 
+def noise(options: argparse.Namespace) -> None:
+    from nas.task.noise_of_pairs import noise_of, profile_of
+    from nas.task.photos import read_folder
+    from results.files import write_json
+    from results.table import noise_table
+
+    if options.out is not None and options.out.exists() and not options.force:
+        raise ValueError(f"{options.out} exists: give another --out, or --force to overwrite it")
+    photos = read_folder(options.data)
+    seen = [(photo.name, noise_of(photo)) for photo in photos]
+    found = [one for _, one in seen if one is not None]
+    left_out = [name for name, one in seen if one is None]
+    source = f"estimated by lpienas from {len(found)} pairs of photographs"
+    profile = profile_of(found, options.data.absolute().name, source)
+    if options.out is not None:
+        write_json(options.out, profile.to_json())
+    if options.json:
+        rows = [one.to_json() for one in found]
+        _print_json({"photographs": rows, "left_out": left_out, "profile": profile.to_json()})
+        return
+    console = _console()
+    console.print(noise_table([one.to_json() for one in found]))
+    console.print(profile.describe(), highlight=False, markup=False)
+    if left_out:
+        console.print(f"left out, too few flat and unclipped blocks: {', '.join(left_out)}", markup=False)
+    if options.out is not None:
+        console.print(f"profile written to {options.out}", highlight=False, markup=False)
+
+
 def bench(options: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
@@ -508,6 +542,7 @@ def _open_model(path: Path, threads: int) -> "Runtime":
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
     """What decides a search: given on the command line, else as the folder was made with, else the default."""
     from nas.search import space_of
+    from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
 
     asked: dict[str, Any] = {
         "data": None if options.data is None else str(options.data.absolute()),
@@ -522,10 +557,23 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         "steps": options.steps,
         "patch": options.patch,
         "batch": options.batch,
+        "noise": options.noise,
+        "noise_profile": None if options.noise_profile is None else find_profile(options.noise_profile).to_json(),
+        "blend": options.blend,
+        "synthetic": options.synthetic,
     }
     begun = (run.folder / "run.json").exists()
-    made_with = run.settings() if begun else _DEFAULTS
+    made_with = _BEFORE | run.settings() if begun else _DEFAULTS
     asked = {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+    if asked["noise"] != "white" and asked["noise_profile"] is None:
+        asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
+    if options.noise_profile is not None and asked["noise"] == "white":
+        raise ValueError(f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend")
+    changed = [name for name in _BEFORE if begun and name not in run.settings() and asked[name] != _BEFORE[name]]
+    if changed:  # run.describe compares what a run states
+        raise ValueError(
+            f"{run.folder} was made with white noise alone: leave out {', '.join(changed)}, or another --out"
+        )
     if not begun or made_with.get("fix") == asked["fix"]:
         # A run keeps the space that it was begun in, whatever the default becomes in a later version.
         asked["space"] = made_with.get("space") or space_of(asked).to_json()

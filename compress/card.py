@@ -45,13 +45,13 @@ def about_of(
 def degradation(task: Task) -> str:
     """What the network learned to undo."""
     pairs = sum(photo.degraded is not None for photo in task.photos.training)
-    if pairs == len(task.photos.training):
+    if pairs < len(task.photos.training):
+        return f"Degradation: {task.settings.noise.describe()}."
+    if not task.settings.synthetic:
         return "Degradation: that of the degraded sides of the pairs; nothing was added."
-    noise = task.settings.noise
     return (
-        "Degradation: synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot "
-        f"from {noise.shot[0]} to {noise.shot[1]} and read from {noise.read[0]} to {noise.read[1]}, both moved by one "
-        "gain."
+        f"Degradation: that of the degraded sides of the pairs; in {task.settings.synthetic:.0%} of the patches "
+        f"instead {task.settings.noise.describe()}."
     )
 
 

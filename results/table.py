@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from results.candidate import Candidate
@@ -45,6 +46,23 @@ def agreement_table(result: Mapping[str, Any]) -> Table:
     for one in result["agreements"]:
         interval = f"{one['low']:.2f} to {one['high']:.2f}"
         table.add_row(one["score"], f"{one['tau']:.2f}", interval, f"{one['seconds']:.2f}")
+    return table
+
+
+def noise_table(photographs: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a pair, as nas.task.noise_of_pairs.PhotoNoise.to_json gives it."""
+    table = Table(
+        title="Noise in linear light: variance = shot x signal + read^2",
+        caption="of green; luma, chroma: correlation of neighbouring pixels' noise in brightness and colour; colour: "
+        "its noise against that of independent channels",
+    )
+    table.add_column("photograph", overflow="fold")
+    for column in ("PSNR dB", "shot", "read", "luma", "chroma", "colour"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in photographs:
+        shot, read = (f"{one[name][1]:.1e}" if one[name][1] else "none" for name in ("shot", "read"))
+        others = (f"{one[name]:.2f}" for name in ("luma_correlation", "chroma_correlation", "chroma"))
+        table.add_row(escape(one["name"]), f"{one['psnr']:.1f}", shot, read, *others)
     return table
 
 

@@ -10,6 +10,7 @@ import verbs
 from lpienas import main
 from nas.search import space_of
 from nas.suggest import parameters_of, suggest
+from nas.task.degrade.profile import find_profile
 from results.candidate import Scores
 from results.files import save_network
 from results.front import ReferencePoint
@@ -34,6 +35,7 @@ VERBS = (
     "export",
     "enhance",
     "samples",
+    "noise",
     "evaluate",
     "bench",
 )
@@ -197,7 +199,64 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
     assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
-    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()}
+    white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
+    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white
+
+
+@pytest.mark.parametrize("words", [("--noise", "camera"), ("--synthetic", "0.5")])
+def test_a_run_from_before_camera_noise_is_not_continued_with_it(words, finished, capsys):
+    assert main(["search", "--out", str(finished), "--trials", "5", *words]) == 1
+    assert "was made with white noise alone" in capsys.readouterr().err
+    assert "noise" not in Run(finished).settings()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--noise", "white", "--noise-profile", "pixel"), "add --noise camera or blend"),
+        (("--noise-profile", "no-such-phone"), "darmstadt"),
+        (("--noise", "blend", "--blend", "1.5"), "blend = 1.5"),
+        (("--synthetic", "0.5"), "bring pairs"),
+    ],
+)
+def test_noise_that_cannot_be_is_refused_before_the_run_folder_states_it(words, says, tmp_path, capsys):
+    assert main(["search", "--out", str(tmp_path / "run"), *words]) == 1
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_new_run_states_its_noise_with_all_figures_of_the_profile(tmp_path, monkeypatch):
+    class Begun(Exception):
+        """Stands for the work, which is not done here."""
+
+    def begin(*_):
+        raise Begun
+
+    monkeypatch.setattr("nas.search.search", begin)
+    for name, words in {"one": (), "two": ("--noise", "camera", "--noise-profile", "pixel")}.items():
+        with pytest.raises(Begun):
+            main(["search", "--out", str(tmp_path / name), "--workers", "1", *words])
+    one, two = (Run(tmp_path / name).settings() for name in ("one", "two"))
+    assert (one["noise"], one["blend"], one["noise_profile"]["name"]) == ("blend", 0.5, "wide")
+    assert two["noise"] == "camera"
+    assert two["noise_profile"]["shot"] == [0.000228, 0.001764]
+
+
+def test_noise_estimates_a_profile_that_a_search_takes(tmp_path, capsys):
+    assert main(["samples", "--out", str(tmp_path / "pairs")]) == 0
+    capsys.readouterr()
+    command = ["noise", "--data", str(tmp_path / "pairs"), "--out", str(tmp_path / "camera.json"), "--json"]
+    assert main(command) == 0
+    found = printed(capsys)
+    assert find_profile(str(tmp_path / "camera.json")).to_json() == found["profile"]
+    assert len(found["photographs"]) + len(found["left_out"]) == 3
+    for one in found["photographs"]:  # white noise on sRGB values
+        assert abs(one["luma_correlation"]) < 0.05
+        assert one["chroma"] == pytest.approx(1, abs=0.1)
+    assert main(command) == 1
+    assert "--force" in capsys.readouterr().err
+    assert main([*command[:-1], "--force"]) == 0
+    assert "noise profile pairs: shot" in capsys.readouterr().out
 
 
 def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_another(finished, monkeypatch, capsys):

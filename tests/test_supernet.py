@@ -281,6 +281,20 @@ def test_there_are_few_crops_however_many_photographs_there_are(task):
     assert len(found) == len({name.split("-")[0] for name, *_ in found}) == 12
 
 
+@pytest.mark.parametrize("count", [5, 12, 45])
+def test_crops_are_as_degraded_as_the_photographs_are_whatever_their_order(count, task):
+    """Pictures whose error rises evenly: the crops' errors are spread as evenly, not over the first pictures alone."""
+    picture = torch.full((1, 3, 40, 40), 0.2)
+    errors = [0.01 * (number + 1) for number in range(count)]
+    pairs = [(f"{error:.2f}", picture + error, picture) for error in errors]
+    means = []
+    for order in (pairs, pairs[::-1], random.Random(0).sample(pairs, count)):
+        found = crops(replace(task, validation=tuple(order)))
+        means.append(sum(float((degraded - clean).mean()) for _, degraded, clean in found) / len(found))
+    assert means[0] == pytest.approx(means[1]) == pytest.approx(means[2])
+    assert means[0] == pytest.approx(sum(errors) / count, rel=0.05)
+
+
 def test_crops_of_a_small_photograph_lie_inside_it(task):
     small = torch.rand(1, 3, 20, 130)
     for _, part, _ in crops(replace(task, validation=(("one", small, small),))):
