@@ -28,6 +28,11 @@ class Quality:
         return asdict(self)
 
 
+def as_test(quality: Quality) -> dict[str, float]:
+    """Quality on the test photographs, named so that it can stand beside that on the validation photographs."""
+    return {f"test_{name}": value for name, value in quality.to_json().items()}
+
+
 def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> Quality:
     """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
 

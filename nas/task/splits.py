@@ -11,13 +11,13 @@ FEWEST = len(PARTS)  # scenes, or photographs: one for each part
 _TEST, _VALIDATION = 0.15, 0.15  # of the scenes, in the long run; the others are for training
 _SUFFIX = re.compile(r"\.(?:png|jpe?g|bmp|tiff?|webp)$", re.IGNORECASE)
 # SIDD: instance, scene, phone, sensitivity, ...; and its files, of which every picture of an instance is a shot.
-_SIDD_INSTANCE = re.compile(r"^(.*?)\d{4}_(\d{3})_(?:S6|GP|N6|G4|IP)_\d{5}_")
+_SIDD_INSTANCE = re.compile(r"^(.*?)\d{4}_(\d{3})_(?:S6|GP|N6|G4|IP)_\d{5}_", re.IGNORECASE)
 _SIDD_FILE = re.compile(r"^(.*?\d{4})_(?:NOISY|GT)_(?:SRGB|RAW)(?:_\d{3})?$", re.IGNORECASE)
 # GoPro: GOPR0372_07_00_000047 is a frame of a recording.
 _GOPRO = re.compile(r"^(.*?GOPR\d{4}_\d{2}_\d{2})[_-]\d+$", re.IGNORECASE)
 # PolyU: a camera, its aperture, time and sensitivity, what is shown, a shot: Canon5D2_5_160_3200_chair_11. Numbers of
 # six digits and more are the date and the time in a phone's names.
-_SETTINGS = re.compile(r"^(.+?)(?:_\d{1,5}(?:[-.]\d{1,5})?){3,}_([A-Za-z]+)_\d{1,5}$")
+_SETTINGS = re.compile(r"^(.+?)(?:_\d{1,5}(?:[-.]\d{1,5})?){3,}_([A-Za-z]+)_+\d{1,5}$")
 # A word that says scene or recording, with its number, and anything behind it: scene12_003, clip-3-frame-7.
 _NUMBERED = re.compile(r"^((?:.*[_\-. ])?(?:scene|clip|sequence|seq|video)[_\-. ]?\d+)(?:[_\-. ].*)?$", re.IGNORECASE)
 # What tells apart pictures of one scene, behind its name: _iso3200, -frame-07, _shot2, _left.

@@ -19,6 +19,7 @@ from search_spaces.sides import STRIDE
 
 _TEST = 1  # random stream of a seed, apart from those of training and validation
 
+
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """All that decides what a network is trained for."""
