@@ -54,7 +54,7 @@ class Recipe:
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite."""
+    """The loss or a gradient became NaN or infinite; the weights are those of the step before."""
 
 
 def train(
@@ -115,7 +115,9 @@ def descend(
         current = gradients(step)
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        if not torch.isfinite(norm):
+            raise Diverged(f"a gradient became NaN or infinite at step {step} of {recipe.steps}")
         optimizer.step()
         threads.end_step()
         if on_step is not None:
@@ -123,8 +125,6 @@ def descend(
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, network, optimizer, step + 1)
             saved = time.monotonic()
-    if any(not torch.isfinite(parameter).all() for parameter in network.parameters()):
-        raise Diverged("a weight became NaN or infinite in the last step")
 
 
 def shares(network: nn.Module) -> dict[float, list[nn.Parameter]]:
