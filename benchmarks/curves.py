@@ -1,6 +1,5 @@
 """Curves: one long training, resumable, with SSIM and PSNR on the way and on the test photographs at its end."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from nas.anatomy import anatomy, few
 
 from nas.suggest import derive_seed
 from nas.task.evaluation import evaluate, evaluate_each
@@ -30,7 +28,7 @@ def curve(
     """Train `network` with patches of `seed`; returns what is also kept in `folder`/curve.json.
 
     {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr"}] on the validation photographs, "test":
-    {"ssim", "psnr", "photographs": [{"name", "ssim", "psnr"}]}, "anatomy", "seconds"}. A training that is finished is
+    {"ssim", "psnr", "photographs": [{"name", "ssim", "psnr"}]}, "seconds"}. A training that is finished is
     not repeated, one that was cut off goes on; one that diverges is recorded as such, under "failed".
     """
     figures = folder / "curve.json"
@@ -67,9 +65,8 @@ def curve(
         "photographs": [{"name": score.name, "ssim": score.ssim, "psnr": score.psnr} for score in scores],
     }
     found["seconds"] = before + time.process_time() - begun
-    found["anatomy"] = anatomy(network, few(task.test), folder.name, "test photographs").to_json()
-    save_network(folder / "network", network)
     write_json(figures, found)
+    save_network(folder / "network", network)
     checkpoint.unlink(missing_ok=True)
     return found
 
@@ -98,6 +95,6 @@ def one_thread() -> None:
 
 def kept(folder: Path) -> tuple[dict[str, Any], LPIENet] | None:
     """What a finished training came to, and its network; None where it is not finished."""
-    if not has_network(folder / "network") or "test" not in (found := json.loads((folder / "curve.json").read_text())):
+    if not has_network(folder / "network"):
         return None
-    return found, load_network(folder / "network")
+    return read_json(folder / "curve.json"), load_network(folder / "network")

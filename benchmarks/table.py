@@ -5,8 +5,8 @@
 
 Draws --networks genotypes, evenly over the logarithm of MACs and over the genes of `wide_space`, trains each for
 --steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
-SSIM and PSNR on the way (validation photographs), at the end (test photographs, one by one), and its anatomy. Scores, samplers
-and proxies are judged on this table (benchmarks/scores.py).
+SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
+proxies are judged on this table (benchmarks/scores.py).
 """
 
 import argparse

@@ -56,7 +56,7 @@ def test_a_turn_of_the_outputs_and_inputs_turns_the_steps_and_changes_nothing_el
     generator = torch.Generator().manual_seed(1)
     turn, other_turn = (torch.linalg.qr(torch.randn(6, 6, generator=generator))[0] for _ in range(2))
     start = torch.randn(6, 6, generator=generator)
-    one, other = nn.Parameter(start.clone()[..., None, None]), nn.Parameter((turn @ start @ other_turn)[..., None, None])
+    one, other = (nn.Parameter(w[..., None, None]) for w in (start.clone(), turn @ start @ other_turn))
     optimizers = Soap([one], lr=0.01), Soap([other], lr=0.01)
     for _ in range(30):
         gradient = torch.randn(6, 6, generator=generator)
