@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos
-	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/chelsea.png -o $(DEMO)/enhanced.png --force \
+	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/flower.png -o $(DEMO)/enhanced.png --force \
 		--compare $(DEMO)/before-after.png
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/lpienet_* --data $(DEMO)/photos
 	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/ (files for phones)"

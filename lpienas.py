@@ -324,7 +324,7 @@ def _parser() -> argparse.ArgumentParser:
         words,
         "samples",
         verbs.samples,
-        "write the sample photographs kept for validation, noisy and clean",
+        "write the sample photographs kept for the test, noisy and clean",
         "lpienas samples --out photos",
     )
     samples.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write noisy/ and clean/ in")
@@ -342,7 +342,8 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="pairs, or clean photographs to be degraded (default: the sample photographs kept for validation)",
+        help="pairs, or clean photographs to be degraded; of the folder that the run was searched on only its test "
+        "photographs count (default: the test photographs of the run, or of the samples)",
     )
     _add_threads(evaluate, measured=False)
     return parser

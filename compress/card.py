@@ -33,9 +33,9 @@ def about_of(
         input=input_text(layout),
         output=output_text(layout),
         precision=precision,
-        quality=f"SSIM {scores['ssim']:.4f}, PSNR {scores['psnr']:.2f} dB on {len(task.validation)} validation "
-        f"photographs in PyTorch, before it became this file (the photographs themselves: SSIM {task.input.ssim:.4f}, "
-        f"PSNR {task.input.psnr:.2f} dB)",
+        quality=f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
+        "PyTorch, before it became this file (the photographs themselves: "
+        f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)",
         training=f"{_shortened(task.photos.source, task.settings.data)} {degradation(task)}",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
@@ -77,8 +77,9 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
         "",
         "## Files",
         "",
-        f"SSIM and PSNR of every file are measured in its own runtime, on {len(task.validation)} validation "
-        f"photographs; these themselves have SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB.",
+        f"SSIM and PSNR of every file are measured in its own runtime, on {_photographs(task)}. These themselves have "
+        f"SSIM {task.test_input.ssim:.4f} and PSNR {task.test_input.psnr:.2f} dB. The network was not trained on them, "
+        "and nothing was chosen by them.",
         "",
         "| file | precision | size (height x width) | layout | bytes | SSIM | PSNR | runtime | from its network |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -110,8 +111,9 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
             blueprint = Blueprint.from_json(read_json(run.network(stage).with_suffix(".json")))
             how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
             yield from (
-                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch SSIM {scores['ssim']:.4f}, "
-                f"PSNR {scores['psnr']:.2f} dB. Blueprint:",
+                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch "
+                f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on the test photographs. "
+                "Blueprint:",
                 "",
                 "```json",
                 json.dumps(blueprint.to_json()),
@@ -159,6 +161,12 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
         + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far])
         + " |"
     )
+
+
+def _photographs(task: Task) -> str:
+    """What SSIM and PSNR are means over."""
+    side, count = task.settings.validation_side, len(task.test)
+    return f"{count} test photograph{'s' if count > 1 else ''} (at most {side}x{side} pixels around the centre of each)"
 
 
 def _layout(figures: Mapping[str, Any]) -> str:

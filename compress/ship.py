@@ -57,11 +57,11 @@ def ship(
 
     A format of static size has a file for each of `sizes` (height, width), padded up to multiples of 8. Every file is
     compared in its own runtime with the network that it came from, on validation photographs, before it gets its name;
-    then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
-    was converted and not run. Files already made from the same weights, saying the same, are kept; those of an
-    earlier compression are removed, whatever is asked for now. At the end `exported` has a model card. `licence` is
-    what others may do with the files; without it, what was said last. `workers` files are made at a time, each in a
-    process of its own that needs about 1.2 GB, and more for a size above a megapixel.
+    then its SSIM and PSNR on the test photographs are measured there. A Core ML file can be only on macOS; elsewhere
+    its figures say that it was converted and not run. Files already made from the same weights, saying the same, are
+    kept; those of an earlier compression are removed, whatever is asked for now. At the end `exported` has a model
+    card. `licence` is what others may do with the files; without it, what was said last. `workers` files are made at a
+    time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
     Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
@@ -109,6 +109,7 @@ def ship(
                     calibration,
                     in_float,
                     task.validation,
+                    task.test,
                 )
             )
     watcher.begin("export", len(jobs))
@@ -161,7 +162,8 @@ class _Job:
     about: About
     calibration: tuple[Tensor, ...]
     in_float: tuple[str, ...]
-    validation: tuple[Pair, ...]
+    validation: tuple[Pair, ...]  # on which the file must say what its network says
+    test: tuple[Pair, ...]  # on which it is judged
 
 
 def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -213,7 +215,13 @@ def _export(job: _Job) -> dict[str, Any]:
     }
 
 
-_NOT_RUN = {"runtime": None, "parity": None, "ssim": None, "psnr": None}  # converted, not run on this platform
+_NOT_RUN = {
+    "runtime": None,
+    "parity": None,
+    "ssim": None,
+    "psnr": None,
+    "split": None,
+}  # converted, not run on this platform
 
 
 def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
@@ -222,11 +230,12 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
     half = job.precision == "float16" and FORMATS[job.format].half_arithmetic
     photographs = [degraded for _, degraded, _ in job.validation]
     parity = check(runtime, origin, photographs, HALF_DIFFERENCE if half else FLOAT_DIFFERENCE)
-    quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))
+    quality = evaluate(partial(enhance, runtime), job.test, torch.device("cpu"))
     return {
         "runtime": runtime.name,
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
+        "split": "test",
     }
 
 
@@ -238,6 +247,6 @@ def _line(name: str, figures: dict[str, Any]) -> str:
     if figures["runtime"] is None:
         return f"{name}: {figures['bytes'] / 1024:.0f} KiB, {NOT_RUN}"
     return (
-        f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB in "
-        f"{figures['runtime']}"
+        f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB on the "
+        f"test photographs in {figures['runtime']}"
     )

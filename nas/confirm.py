@@ -7,8 +7,9 @@ from pathlib import Path
 
 import optuna
 
-from nas.scoring.short import score_by_training
+from nas.scoring.full import train_fully
 from nas.suggest import derive_seed
+from nas.task.evaluation import mean_quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
@@ -121,7 +122,7 @@ class _Plan:
         return SCRATCH if number == self.reference else self.start
 
     def arguments(self, candidate: Candidate, seed: int) -> tuple[object, ...]:
-        """What score_by_training needs; the inherited network is written for the worker to read."""
+        """What train_fully needs; the inherited network is written for the worker to read."""
         number, settings, first = candidate.number, self.settings, None
         folder = folder_of(self.run, number, settings.recipe.steps, self.start_of(number), seed)
         if self.inherited is not None and self.start_of(number) == INHERITED:
@@ -139,12 +140,14 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
         return
     watcher.begin("full training", len(left) * steps)
     pieces = (((candidate.number, seed), plan.arguments(candidate, seed)) for candidate, seed in left)
-    for (number, seed), future in as_finished(workers, score_by_training, pieces, watcher.at):
+    for (number, seed), future in as_finished(workers, train_fully, pieces, watcher.at):
         try:
-            quality = future.result()
+            quality, test = future.result()
         except Diverged as error:
             watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
             continue
         start = plan.start_of(number)
-        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr))
-        watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
+        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr, test))
+        reached = mean_quality(test)
+        said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
+        watcher.say(f"candidate {number}, seed {seed}: {said}")

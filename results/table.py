@@ -14,7 +14,10 @@ from search_spaces.units import format_cost
 
 def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
     """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
-    table = Table(title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)")
+    table = Table(
+        title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)",
+        caption=f"SSIM and PSNR {report.measured_on}",
+    )
     table.add_column("number")
     extra = () if report.cost == "macs" else (report.cost,)
     for column in ("SSIM", "PSNR dB", *extra, "MMACs", "MFLOPs", "parameters"):
@@ -23,13 +26,10 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
     for candidate in report.front:
         mark = " knee" if candidate.number == report.knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
-        table.add_row(*_row(candidate, mark, report.cost), style="bold" if mark else "")
+        table.add_row(*_row(report, candidate, mark), style="bold" if mark else "")
     if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
-        cells = _row(reference, " reference", report.cost)
-        if report.comparison is None:  # its costs are known, its quality is not
-            cells[1:3] = "-", "-"
-        table.add_row(*cells, style="cyan")
+        table.add_row(*_row(report, reference, " reference"), style="cyan")
     return table
 
 
@@ -47,10 +47,11 @@ def agreement_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str) -> Table:
     """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
 
-    A size or number of threads that all cases share stands in the title, so that a terminal of 80 columns holds it.
+    `judged_on` says in words which photographs SSIM is of. A size or number of threads that all cases share stands in
+    the title, so that a terminal of 80 columns holds it.
     """
     columns: dict[str, list[str]] = {
         "network": [row["network"] for row in rows],
@@ -67,7 +68,8 @@ def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     said = "".join(f", {name} {columns.pop(name)[0]}" for name in shared)
     table = Table(
         title=f"Latency of one image{said} (median, half the distance of the quartiles)",
-        caption="faster: than the LPIENet reference in float in the same runtime, at the same size",
+        caption="faster: than the LPIENet reference in float in the same runtime, at the same size; "
+        f"SSIM: of {judged_on}",
         box=box.SIMPLE,
         padding=0,
     )
@@ -119,13 +121,16 @@ def _genes(genotype: Genotype) -> str:
     )
 
 
-def _row(candidate: Candidate, mark: str, cost: str) -> list[str]:
+def _row(report: FrontReport, candidate: Candidate, mark: str) -> list[str]:
     scores = candidate.scores
-    extra = [] if cost == "macs" else [format_cost(cost, scores.cost)]
+    quality = ["-", "-"]  # of a reference that these scores do not measure; its costs are known
+    if candidate.number != report.reference.number or report.comparison is not None:
+        ssim, psnr = report.final(candidate)
+        quality = [f"{ssim:.4f}", f"{psnr:.2f}"]
+    extra = [] if report.cost == "macs" else [format_cost(report.cost, scores.cost)]
     return [
         f"{candidate.number}{mark}",
-        f"{scores.ssim:.4f}",
-        f"{scores.psnr:.2f}",
+        *quality,
         *extra,
         f"{scores.macs / 1e6:.1f}",
         f"{2 * scores.macs / 1e6:.1f}",

@@ -1,10 +1,11 @@
-"""Task: what a network is trained for, made once from settings: photographs, noise, loss, validation pairs."""
+"""Task: what a network is trained for, made once from settings: photographs, noise, loss, pairs to judge by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from nas.task.degrade import SensorNoise
@@ -12,9 +13,11 @@ from nas.task.device import Device
 from nas.task.evaluation import Pair, Quality, input_quality
 from nas.task.losses import Loss
 from nas.task.patches import PatchSampler, validation_pairs
-from nas.task.photos import Photos, load_folder, sample_photos
+from nas.task.photos import Photo, Photos, load_folder, sample_photos
 from nas.task.training import Batch
 from search_spaces.sides import STRIDE
+
+_TEST = 1  # random stream of a seed, apart from those of training and validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class TaskSettings:
     seed: int = 0
     patch: int = 64  # pixels per side
     batch: int = 8  # patches per step
-    validation_side: int = 384  # pixels; validation photographs are cropped to at most this, around their centre
+    validation_side: int = 384  # pixels; validation and test photographs are cropped to it, around their centre
     noise: SensorNoise = field(default_factory=SensorNoise)
     loss: Loss = field(default_factory=Loss)
 
@@ -54,8 +57,10 @@ class Task:
     settings: TaskSettings
     photos: Photos
     device: Device
-    validation: tuple[Pair, ...]
+    validation: tuple[Pair, ...]  # networks are chosen by these
     input: Quality  # of the degraded validation photographs themselves
+    test: tuple[Pair, ...]  # nothing is chosen by these: they say what the chosen networks are worth
+    test_input: Quality  # of the degraded test photographs themselves
 
     @property
     def loss(self) -> Loss:
@@ -78,8 +83,15 @@ def read_photos(settings: TaskSettings) -> Photos:
 
 def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
     """The task of `settings` on `device`."""
-    pairs = tuple(validation_pairs(photos.validation, settings.noise, settings.seed, settings.validation_side))
-    return Task(settings, photos, device, pairs, input_quality(pairs))
+    validation = tuple(validation_pairs(photos.validation, settings.noise, settings.seed, settings.validation_side))
+    test = tuple(pairs_to_test(photos.test, settings, settings.validation_side))
+    return Task(settings, photos, device, validation, input_quality(validation), test, input_quality(test))
+
+
+def pairs_to_test(photos: Sequence[Photo], settings: TaskSettings, side: int | None) -> list[Pair]:
+    """Pairs of test photographs, as nas.task.patches.validation_pairs makes them, by random numbers of their own."""
+    stream = np.random.SeedSequence(settings.seed, spawn_key=(_TEST,))
+    return validation_pairs(photos, settings.noise, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
 
 
 def calibration_images(task: Task, count: int, seed: int) -> list[torch.Tensor]:
