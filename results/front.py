@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.candidate import Candidate, Scores
+from results.verdict import BETTER, Verdict
 
 Point = tuple[float, float]  # SSIM, cost
 
@@ -118,33 +119,36 @@ def compare(candidates: Iterable[Candidate], reference: Candidate) -> Comparison
     )
 
 
-def verdict(comparison: Comparison, noise: float | None = None, unit: str = "MACs") -> str:
-    """One sentence that says whether, and by how much, the front beats the reference.
+def verdict(
+    comparison: Comparison, judged: Verdict | None = None, noise: float | None = None, unit: str = "MACs"
+) -> str:
+    """Whether, and by how much, the front beats the reference, for people.
 
-    `noise` is the standard deviation of SSIM between seeds, where it was measured; a gain within twice of it is
-    called so.
+    `judged` is the verdict on the best candidate at no more cost, where test photographs have given one; else `noise`,
+    the standard deviation of SSIM between seeds, is quoted, and that nothing was tested against chance.
     """
     best, gain, cheapest = comparison.best, comparison.ssim_gain, comparison.cheapest
-    doubt = "seed noise is not known" if noise is None else f"seed noise {noise:.4f}"
     if best is None or gain is None:
         return f"No candidate costs as little as the reference, in {unit}, so the front does not beat it."
+    scatter = "seed noise is not known" if noise is None else f"seed noise {noise:.4f}"
+    doubt = f" ({scatter}; not tested against chance)." if judged is None else f". {judged.sentence}"
     if cheapest is None or comparison.cost_ratio is None:
         return (
             f"The front does not beat the reference: at no more {unit} its best candidate, {best.number}, "
-            f"is {-gain:.4f} SSIM below it ({doubt})."
+            f"is {-gain:.4f} SSIM below it{doubt}"
         )
     if gain <= 0 and comparison.cost_ratio <= 1:
-        return f"The front does not beat the reference: no candidate is better at no more {unit} ({doubt})."
+        return f"The front does not beat the reference: no candidate is better at no more {unit}{doubt}"
     at_equal_quality = (
         f"candidate {cheapest.number} reaches its SSIM with {1 / comparison.cost_ratio:.0%} of its {unit}"
     )
-    if gain > 0:
-        within = ", so the gain in SSIM may be chance" if noise is not None and gain < 2 * noise else ""
-        return (
-            f"The front beats the reference: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, "
-            f"and {at_equal_quality} ({doubt}{within})."
-        )
-    return f"The front beats the reference in cost only: {at_equal_quality} ({doubt})."
+    if gain <= 0:
+        return f"The front beats the reference in cost only: {at_equal_quality}{doubt}"
+    shown = judged is None or judged.word == BETTER
+    beats = "The front beats the reference" if shown else "The front is not shown to beat the reference in SSIM"
+    return (
+        f"{beats}: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, and {at_equal_quality}{doubt}"
+    )
 
 
 def _crowding(points: Sequence[Point]) -> list[float]:

@@ -9,6 +9,7 @@ import pytest
 
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint, by_merit, compare, hypervolume, knee, pareto_front, ranks, verdict
+from results.verdict import judge
 from search_spaces.space import REFERENCE
 
 CORNER = ReferencePoint(ssim=0.5, cost=10_000)
@@ -157,7 +158,7 @@ def test_a_front_that_beats_the_reference_in_cost_only_says_so():
     assert (comparison.ssim_gain, comparison.cost_ratio) == (0, 2)
     assert verdict(comparison) == (
         "The front beats the reference in cost only: candidate 1 reaches its SSIM with 50% of its MACs "
-        "(seed noise is not known)."
+        "(seed noise is not known; not tested against chance)."
     )
 
 
@@ -177,12 +178,24 @@ def test_a_front_that_does_not_beat_the_reference_says_so(others, sentence):
     assert sentence in verdict(compare([reference, *found], reference))
 
 
-@pytest.mark.parametrize(("noise", "doubtful"), [(0.01, False), (0.02, True), (None, False)])
-def test_a_gain_within_twice_the_seed_noise_is_called_so(noise, doubtful):
+@pytest.mark.parametrize("noise", [None, 0.004])
+def test_a_verdict_that_no_test_photographs_gave_says_so_with_the_seed_noise(noise):
     reference = candidate(0, 0.80, 1000)
-    sentence = verdict(compare([reference, candidate(1, 0.83, 900)], reference), noise)
-    assert ("so the gain in SSIM may be chance" in sentence) == doubtful
-    assert ("seed noise is not known" if noise is None else f"seed noise {noise:.4f}") in sentence
+    sentence = verdict(compare([reference, candidate(1, 0.83, 900)], reference), noise=noise)
+    scatter = "seed noise is not known" if noise is None else "seed noise 0.0040"
+    assert sentence.endswith(f"({scatter}; not tested against chance).")
+
+
+@pytest.mark.parametrize(("apart", "beats"), [(0.03, True), (0.0001, False)])
+def test_the_front_beats_the_reference_only_where_the_test_photographs_say_so(apart, beats):
+    drawn = np.random.default_rng(0).normal(0.8, 0.002, (2, 3, 12))
+    judged = judge(drawn[0] - drawn[0].mean() + drawn[1].mean() + apart, drawn[1], names=("candidate 1", "it"))
+    reference = candidate(0, 0.80, 1000)
+    sentence = verdict(compare([reference, candidate(1, 0.80 + apart, 900)], reference), judged, noise=0.5)
+    assert sentence.startswith("The front beats the reference: ") == beats
+    assert sentence.startswith("The front is not shown to beat the reference in SSIM: ") != beats
+    assert sentence.endswith(judged.sentence)
+    assert "seed noise" not in sentence
 
 
 def test_the_verdict_names_the_cost_that_it_is_told():
