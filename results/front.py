@@ -56,6 +56,36 @@ def by_merit(points: Sequence[Point]) -> list[int]:
     return sorted(range(len(points)), key=lambda i: (rank[i], -spacing[i], i))
 
 
+def along_cost(candidates: Sequence[Candidate], count: int, worthwhile: float = -math.inf) -> list[Candidate]:
+    """Up to `count` candidates from the cheapest to the dearest of the front, evenly spread in decades, cheapest first.
+
+    Both ends of the front, and in each of `count` - 1 equal steps between them the one with the best SSIM, whether the
+    front holds it or not: scores are not so sure that a front of them is more than a hint. Steps that hold none give
+    their places to the front's most isolated candidates, then to those next in merit. Candidates of SSIM `worthwhile`
+    or less, such as the degraded photographs have themselves, come last. `count` of 1 gives the front's best SSIM.
+    """
+    worthy = [candidate for candidate in candidates if candidate.scores.ssim > worthwhile]
+    others = [candidate for candidate in candidates if candidate.scores.ssim <= worthwhile]
+    front = pareto_front(worthy or others)
+    if not front or count < 1:
+        return []
+    cheapest, dearest = front[0], front[-1]
+    chosen = {dearest.number: dearest}
+    if count > 1:
+        chosen[cheapest.number] = cheapest
+        for step in _steps(worthy or others, cheapest.scores.cost, dearest.scores.cost, count - 1):
+            top = max(step, key=lambda c: (c.scores.ssim, -c.scores.cost))
+            chosen[top.number] = top
+    while len(chosen) < count and (left := [candidate for candidate in front if candidate.number not in chosen]):
+        isolated = max(left, key=lambda c: min(_decades(c, other) for other in chosen.values()))
+        chosen[isolated.number] = isolated
+    for rest in (worthy, others):
+        for place in by_merit([(candidate.scores.ssim, candidate.scores.cost) for candidate in rest]):
+            if len(chosen) < count:
+                chosen.setdefault(rest[place].number, rest[place])
+    return sorted(chosen.values(), key=lambda c: (c.scores.cost, c.number))
+
+
 def ranks(points: Sequence[Point]) -> list[int]:
     """Non-dominated rank of each point: 0 for the Pareto front, 1 for the front of the rest, and so on."""
     rank = [0] * len(points)
@@ -149,6 +179,20 @@ def verdict(
     return (
         f"{beats}: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, and {at_equal_quality}{doubt}"
     )
+
+
+def _steps(found: Sequence[Candidate], low: float, high: float, count: int) -> list[list[Candidate]]:
+    """The candidates in each of `count` steps of cost, equal in decades, above `low` up to `high`; no empty ones."""
+    steps: dict[int, list[Candidate]] = {}
+    for candidate in found:
+        if low < candidate.scores.cost <= high:
+            at = math.log(candidate.scores.cost / low) / math.log(high / low)
+            steps.setdefault(min(math.ceil(at * count - 1e-9), count), []).append(candidate)
+    return [steps[at] for at in sorted(steps)]
+
+
+def _decades(one: Candidate, other: Candidate) -> float:
+    return abs(math.log10(one.scores.cost / other.scores.cost))
 
 
 def _crowding(points: Sequence[Point]) -> list[float]:
