@@ -69,6 +69,13 @@ class FrontReport:
         return final_scores(candidate, self.split)
 
     @property
+    def trained_and_dominated(self) -> list[Candidate]:
+        """Candidates off the front after full training, cheapest first, without the reference."""
+        on = {candidate.number for candidate in (*self.front, self.reference)}
+        off = [c for c in self.candidates if c.number in self.seeds and c.number not in on]
+        return sorted(off, key=lambda candidate: candidate.scores.cost)
+
+    @property
     def verdict(self) -> str:
         """Whether and by how much the front beats the reference, in one sentence."""
         if self.comparison is None:
@@ -95,6 +102,7 @@ class FrontReport:
             "basis": self.basis,
             "reference": self.reference.to_json(),
             "front": [candidate.to_json() for candidate in self.front],
+            "dominated": [candidate.to_json() for candidate in self.trained_and_dominated],
             "fell_off": [candidate.to_json() for candidate in self.fell_off],
             "knee": self.knee.number,
             "hypervolume": self.hypervolume,

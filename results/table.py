@@ -14,7 +14,7 @@ from search_spaces.units import format_cost
 
 
 def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
-    """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
+    """The front, cheapest first, what was trained fully and is dominated, the reference; fits 80 columns."""
     table = Table(
         title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)",
         caption=f"SSIM and PSNR {report.measured_on}",
@@ -28,6 +28,11 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
         mark = " knee" if candidate.number == report.knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
         table.add_row(*_row(report, candidate, mark), style="bold" if mark else "")
+    beaten = report.trained_and_dominated
+    if beaten:
+        table.add_section()
+    for candidate in beaten:
+        table.add_row(*_row(report, candidate, " dominated"), style="dim")
     if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
         table.add_row(*_row(report, reference, " reference"), style="cyan")

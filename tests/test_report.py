@@ -1,9 +1,11 @@
 """Report: what the study holds, once, in agreement with itself and with the file that is written of it."""
 
+import io
 import json
 
 import optuna
 import pytest
+from rich.console import Console
 
 from results.candidate import Scores
 from results.front import ReferencePoint
@@ -18,6 +20,7 @@ from results.study import (
     record_training,
     tell_scores,
 )
+from results.table import front_table
 from search_spaces.space import REFERENCE
 
 
@@ -235,3 +238,21 @@ def test_trainings_without_scores_by_test_photograph_give_no_verdict():
     assert report.judged is None
     assert report.to_json()["judged"] is None
     assert "not tested against chance" in report.verdict
+
+
+def test_every_candidate_that_was_trained_fully_is_shown_on_the_front_or_as_dominated():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.81, 200), (0.60, 500), over_budget={0})
+    trained(study, "full", 400, (0, 0.85), (1, 0.75), (2, 0.83), (3, 0.81), (4, 0.82))
+    report = report_front(study)
+    assert [c.number for c in report.front] == [1, 2]
+    assert [(c.number, c.scores.ssim) for c in report.trained_and_dominated] == [(3, 0.81), (4, 0.82)]
+    assert [c["number"] for c in report.to_json()["dominated"]] == [3, 4]
+    table = Console(width=80, record=True, file=io.StringIO())
+    table.print(front_table(report, (256, 256)))
+    shown = table.export_text()
+    assert all(f" {number} dominated" in shown for number in (3, 4))
+    assert "2 knee" in shown
+
+
+def test_before_full_training_nothing_is_called_dominated_in_the_table(report):
+    assert report.trained_and_dominated == []
