@@ -14,10 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import stdtrit
-from scipy.stats import f as f_distribution
-from scipy.stats import wilcoxon
 
 Matrix = NDArray[np.float64]  # SSIM of one network, (independent trainings, test photographs)
 
@@ -167,17 +163,23 @@ def _pool(spreads: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _is_erratic(spread: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
     if not others:
         return False
+    from scipy.special import fdtri
+
     rest, degrees = _pool(others)
-    return spread[0] > 0 and float(f_distribution.isf(_ERRATIC, spread[1], degrees)) * rest < spread[0]
+    return spread[0] > 0 and float(fdtri(spread[1], degrees, 1 - _ERRATIC)) * rest < spread[0]
 
 
 def _half_width(level: float, parts: Sequence[tuple[float, float]]) -> float:
     """Of the two-sided interval of a sum of independent means, each with its variance and degrees of freedom."""
+    from scipy.special import stdtrit  # scipy takes a second to import
+
     return math.sqrt(sum(variance * float(stdtrit(degrees, level / 2)) ** 2 for variance, degrees in parts))
 
 
 def _p_of(gain: float, parts: Sequence[tuple[float, float]]) -> float:
     """The level at which the interval of such a sum would end at 0, at least 1e-12."""
+    from scipy.optimize import brentq
+
     if gain == 0:
         return 1.0
     if gain >= _half_width(_LEAST_P, parts):
@@ -186,6 +188,8 @@ def _p_of(gain: float, parts: Sequence[tuple[float, float]]) -> float:
 
 
 def _wilcoxon(difference: Matrix) -> float:
+    from scipy.stats import wilcoxon
+
     return 1.0 if not difference.any() else float(wilcoxon(difference).pvalue)
 
 
