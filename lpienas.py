@@ -95,9 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_count_or_none,
         default=5,
         metavar="N",
-        help="of the best, how many to train fully beside the reference (5); 0: none",
+        help="how many to train fully beside the reference (5), from the cheapest to the dearest of the front; 0: none",
     )
-    search.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    search.add_argument("--full-steps", type=_count, default=6000, metavar="N", help="of a full training (6000)")
     search.add_argument(
         "--seeds", type=_count, default=2, metavar="N", help="full trainings of networks that are too close to call (2)"
     )
@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_search_settings(calibrate)
     calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
-    calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    calibrate.add_argument("--full-steps", type=_count, default=6000, metavar="N", help="of a full training (6000)")
     calibrate.add_argument("--seeds", type=_count, default=1, metavar="N", help="full trainings of each network (1)")
     calibrate.add_argument(
         "--start",
@@ -152,9 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument(
         "--steps",
         type=_count,
-        default=4000,
+        default=6000,
         metavar="N",
-        help="of the full training (4000); fine-tuning takes half, quantization-aware training as well",
+        help="of the full training (6000); fine-tuning takes half, quantization-aware training as well",
     )
     compress.add_argument(
         "--prune",

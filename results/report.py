@@ -15,6 +15,7 @@ import optuna
 
 from results.candidate import Candidate, Scores
 from results.front import Comparison, Point, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
+from results.matrix import judge_trained
 from results.study import (
     Training,
     candidates,
@@ -25,6 +26,7 @@ from results.study import (
     test_input_of,
     trainings,
 )
+from results.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class FrontReport:
     searched: Sequence[Candidate]  # all, with the search's own scores
     cost: str = "macs"  # one of units.COSTS
     test: Tested | None = None  # None where the scores are the search's own
+    judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
 
     @property
     def split(self) -> str:
@@ -66,6 +69,13 @@ class FrontReport:
         return final_scores(candidate, self.split)
 
     @property
+    def trained_and_dominated(self) -> list[Candidate]:
+        """Candidates off the front after full training, cheapest first, without the reference."""
+        on = {candidate.number for candidate in (*self.front, self.reference)}
+        off = [c for c in self.candidates if c.number in self.seeds and c.number not in on]
+        return sorted(off, key=lambda candidate: candidate.scores.cost)
+
+    @property
     def verdict(self) -> str:
         """Whether and by how much the front beats the reference, in one sentence."""
         if self.comparison is None:
@@ -74,7 +84,9 @@ class FrontReport:
                 "`lpienas search --confirm 5` trains the best and the reference fully."
             )
         unit = {"macs": "MACs", "latency": "latency", "memory": "memory"}[self.cost]
-        return f"{verdict(self.comparison, self.seed_noise, unit)} Scores: {self.basis}, {self.measured_on}."
+        return (
+            f"{verdict(self.comparison, self.judged, self.seed_noise, unit)} Scores: {self.basis}, {self.measured_on}."
+        )
 
     @property
     def measured_on(self) -> str:
@@ -90,6 +102,7 @@ class FrontReport:
             "basis": self.basis,
             "reference": self.reference.to_json(),
             "front": [candidate.to_json() for candidate in self.front],
+            "dominated": [candidate.to_json() for candidate in self.trained_and_dominated],
             "fell_off": [candidate.to_json() for candidate in self.fell_off],
             "knee": self.knee.number,
             "hypervolume": self.hypervolume,
@@ -102,6 +115,7 @@ class FrontReport:
             "ssim_gain_at_equal_cost": None if comparison is None else comparison.ssim_gain,
             "cost_ratio_at_equal_ssim": None if comparison is None else comparison.cost_ratio,
             "verdict": self.verdict,
+            "judged": None if self.judged is None else self.judged.to_json(),
             "chosen_by": "validation",
             "split": self.split,
             "test": None if self.test is None else asdict(self.test),
@@ -148,6 +162,7 @@ def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") 
         searched=searched,
         cost=cost,
         test=tested,
+        judged=None if tested is None else _judged(comparison, judged, yardstick, full),
     )
 
 
@@ -223,6 +238,16 @@ def by_number(trained: Sequence[Training]) -> dict[int, list[Training]]:
     for training in trained:
         groups[training.number].append(training)
     return dict(groups)
+
+
+def _judged(
+    comparison: Comparison | None, found: Sequence[Candidate], reference: Candidate, full: Sequence[Training]
+) -> Verdict | None:
+    """The verdict on the best candidate that costs no more than the reference, chosen of all that do not."""
+    if comparison is None or comparison.best is None:
+        return None
+    choice = [c for c in found if c.number != reference.number and c.scores.cost <= reference.scores.cost]
+    return judge_trained(by_number(full), comparison.best.number, reference.number, len(choice))
 
 
 def _tested(

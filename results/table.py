@@ -7,6 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from results.agreement import BAND, Agreement, Interval
 from results.candidate import Candidate
 from results.report import FrontReport
 from search_spaces.genotype import Genotype
@@ -15,7 +16,7 @@ from search_spaces.units import format_cost
 
 
 def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
-    """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
+    """The front, cheapest first, what was trained fully and is dominated, the reference; fits 80 columns."""
     table = Table(
         title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)",
         caption=f"SSIM and PSNR {report.measured_on}",
@@ -29,6 +30,11 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
         mark = " knee" if candidate.number == report.knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
         table.add_row(*_row(report, candidate, mark), style="bold" if mark else "")
+    beaten = report.trained_and_dominated
+    if beaten:
+        table.add_section()
+    for candidate in beaten:
+        table.add_row(*_row(report, candidate, " dominated"), style="dim")
     if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
         table.add_row(*_row(report, reference, " reference"), style="cyan")
@@ -36,16 +42,20 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
 
 
 def agreement_table(result: Mapping[str, Any]) -> Table:
-    """Kendall's tau of each score with full training, of a calibration's result."""
+    """Kendall's tau of each score with full training, of a calibration's result, beside that of counting."""
     networks, steps, seeds = len(result["networks"]), result["full_steps"], result.get("seeds", 1)
-    trained = f"{networks} networks, {steps} steps, {seeds} seed{'s' if seeds > 1 else ''}"
-    table = Table(title="Agreement with full training", caption=trained)
-    table.add_column("score")
-    for column in ("Kendall tau", "95 % interval", "CPU s each"):
+    found = [Agreement.from_json(one) for one in result["agreements"]]
+    trained = f"{networks} networks, {steps} steps, {seeds} seed{'s' if seeds > 1 else ''}; 95 % intervals; CPU s: each"
+    table = Table(title="Agreement with full training", caption=trained, box=box.SIMPLE, padding=0)
+    table.add_column("score", overflow="fold")
+    compared = any(one.above_macs is not None for one in found)  # versions before did not
+    for column in ("Kendall tau", *(("above MACs", "equal MACs") if compared else ()), "CPU s"):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in result["agreements"]:
-        interval = f"{one['low']:.2f} to {one['high']:.2f}"
-        table.add_row(one["score"], f"{one['tau']:.2f}", interval, f"{one['seconds']:.2f}")
+    for one in found:
+        more = [_between(one.above_macs, "+"), _between(one.within_bands)] if compared else []
+        table.add_row(one.name, _between(Interval(one.tau, one.low, one.high)), *more, f"{one.seconds:.1f}")
+    if compared:
+        table.caption = f"{trained}; equal MACs: pairs that differ at most {BAND} times"
     return table
 
 
@@ -64,6 +74,10 @@ def noise_table(photographs: Sequence[Mapping[str, Any]]) -> Table:
         others = (f"{one[name]:.2f}" for name in ("luma_correlation", "chroma_correlation", "chroma"))
         table.add_row(escape(one["name"]), f"{one['psnr']:.1f}", shot, read, *others)
     return table
+
+
+def _between(figure: Interval | None, sign: str = "") -> str:
+    return "-" if figure is None else f"{figure.value:{sign}.2f} ({figure.low:.2f}, {figure.high:.2f})"
 
 
 def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str) -> Table:

@@ -23,7 +23,7 @@ FRONT = [candidate(1, 0.70, 50_000_000), candidate(2, 0.80, 100_000_000), candid
 WHOLE = candidate(0, 0.75, 1_200_000_000)
 
 
-def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
+def report_of(candidates, front, fell_off=(), cost="macs", searched=()) -> FrontReport:
     return FrontReport(
         basis="one short training each",
         reference=WHOLE,
@@ -37,13 +37,13 @@ def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
         comparison=compare(candidates, WHOLE),
         seed_noise=None,
         seeds={},
-        searched=candidates,
+        searched=searched or candidates,
         cost=cost,
     )
 
 
-def drawn(path, candidates, front, fell_off=(), cost="macs", control=None, others=None) -> np.ndarray:
-    plot_front(path, report_of(candidates, front, fell_off, cost), (256, 256), control, others)
+def drawn(path, candidates, front, fell_off=(), cost="macs", control=None, others=None, searched=()) -> np.ndarray:
+    plot_front(path, report_of(candidates, front, fell_off, cost, searched), (256, 256), control, others)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB")).astype(int)
@@ -115,3 +115,23 @@ def test_what_fell_off_and_the_control_are_drawn_only_where_there_are_any(pictur
 @pytest.mark.parametrize("cost", ["latency", "memory"])
 def test_other_costs_are_drawn_too(cost, tmp_path):
     assert pixels_near(drawn(tmp_path / "front.png", [*FRONT, WHOLE], FRONT, cost=cost), COLOURS["front"]) > 50
+
+
+def test_what_was_not_trained_fully_is_grey_at_the_search_s_own_score_and_what_was_keeps_its_final_one(
+    tmp_path, monkeypatch
+):
+    points = {}
+    scatter = Axes.scatter
+
+    def noted(self, x, y, **how):
+        points[how["label"]] = sorted(zip(x, y, strict=True))
+        return scatter(self, x, y, **how)
+
+    monkeypatch.setattr(Axes, "scatter", noted)
+    dominated = candidate(4, 0.78, 9 * 10**8)
+    searched = [candidate(5, 0.65, 60_000_000), candidate(6, 0.62, 70_000_000), candidate(7, 0.1, 80_000_000)]
+    before = [candidate(c.number, c.scores.ssim - 0.1, c.scores.macs) for c in (*FRONT, WHOLE, dominated)]
+    drawn(tmp_path / "front.png", [*FRONT, WHOLE, dominated], FRONT, searched=[*before, *searched])
+    assert points["the search's score only, 1 too low to show"] == [(60, 0.65), (70, 0.62)]
+    assert points["dominated"] == [(900, 0.78)]
+    assert points["Pareto front"] == [(50, 0.70), (100, 0.80), (900, 0.82)]
