@@ -31,79 +31,98 @@ class Convolution:
 
 
 Layers = Iterator[tuple[Convolution, int]]  # each with how many times smaller the image's sides are where it runs
+InStage = Iterator[tuple[str, Convolution]]  # each with the branch of the stage that it is in: SPATIAL, CHANNEL, or ""
+
+SPATIAL, CHANNEL = "attention.spatial", "attention.channel"  # a branch's own map; what joins branches is the stage's
 
 
 @lru_cache(maxsize=4096)
 def macs_of(blueprint: Blueprint, size: tuple[int, int]) -> int:
     """Multiply-adds of the convolutions at `size` (height, width), equal to `cost_of(blueprint, size).macs`."""
     height, width = (padded_side(side) for side in size)
-    return sum(layer.weights * (height // shrink) * (width // shrink) for layer, shrink in convolutions(blueprint))
+    return sum(layer.weights * (height // shrink) * (width // shrink) for _, layer, shrink in convolutions(blueprint))
+
+
+def macs_by_part(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, int]:
+    """Multiply-adds at `size` by stage: `encoder1` ... `head`, whose sum is `macs_of`; and by branch of attention.
+
+    Those of a branch (`encoder1.attention.spatial`) are in its stage's as well.
+    """
+    height, width = (padded_side(side) for side in size)
+    found: dict[str, int] = {}
+    for part, layer, shrink in convolutions(blueprint):
+        macs = layer.weights * (height // shrink) * (width // shrink)
+        for name in dict.fromkeys((part.split(".")[0], part)):
+            found[name] = found.get(name, 0) + macs
+    return found
 
 
 @lru_cache(maxsize=4096)
 def parameters_of(blueprint: Blueprint) -> int:
     """Weights and biases, equal to `cost_of(blueprint).parameters`."""
-    return sum(layer.weights + layer.outputs for layer, _ in convolutions(blueprint))
+    return sum(layer.weights + layer.outputs for _, layer, _ in convolutions(blueprint))
 
 
-def convolutions(blueprint: Blueprint) -> Layers:
-    """Every convolution of the network, wired as in lpienet.LPIENet.
+def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]:
+    """Every convolution of the network, wired as in lpienet.LPIENet, with the part that it is in (see `macs_by_part`)
+    and how many times smaller the image's sides are where it runs.
 
     Raises ValueError for a head or an attention that is unknown here.
     """
     e1, e2, e3, d1, d2 = blueprint.stages
     cell = blueprint.cell
-    for channels, plan, shrink in (
-        (blueprint.stem_channels, e1, 1),
-        (e1.width, e2, 2),
-        (e2.width, e3, 4),
-        (e3.width, d1, 4),
-        (d1.width + e2.width, d2, 2),
+    for name, channels, plan, shrink in (
+        ("encoder1", blueprint.stem_channels, e1, 1),
+        ("encoder2", e1.width, e2, 2),
+        ("encoder3", e2.width, e3, 4),
+        ("decoder1", e3.width, d1, 4),
+        ("decoder2", d1.width + e2.width, d2, 2),
     ):
-        for layer in _stage(channels, plan):
-            yield layer, cell * shrink
-    yield from _known(HEADS, "head", blueprint.head)(d2.width + e1.width, cell)
+        for branch, layer in _stage(channels, plan):
+            yield f"{name}.{branch}" if branch else name, layer, cell * shrink
+    for layer, shrink in _known(HEADS, "head", blueprint.head)(d2.width + e1.width, cell):
+        yield "head", layer, shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(channels: int, plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(channels, plan.width, 3)
+def _stage(channels: int, plan: StageBlueprint) -> InStage:
+    yield "", Convolution(channels, plan.width, 3)
     for inner in plan.blocks:
         yield from _inverted_residual(plan.width, inner)
     yield from _known(ATTENTIONS, "attention", plan.attention)(plan)
 
 
-def _inverted_residual(width: int, plan: BlockBlueprint) -> Iterator[Convolution]:
-    yield Convolution(width, plan.depthwise)
-    yield Convolution(plan.depthwise, plan.depthwise, 3, groups=plan.depthwise)
-    yield Convolution(plan.depthwise, width)
+def _inverted_residual(width: int, plan: BlockBlueprint) -> InStage:
+    yield "", Convolution(width, plan.depthwise)
+    yield "", Convolution(plan.depthwise, plan.depthwise, 3, groups=plan.depthwise)
+    yield "", Convolution(plan.depthwise, width)
     if plan.pointwise:
-        yield Convolution(width, plan.pointwise)
-        yield Convolution(plan.pointwise, width)
+        yield "", Convolution(width, plan.pointwise)
+        yield "", Convolution(plan.pointwise, width)
 
 
-def _no_attention(plan: StageBlueprint) -> Iterator[Convolution]:
+def _no_attention(plan: StageBlueprint) -> InStage:
     yield from ()
 
 
-def _spatial(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(2, plan.width, 3)
-    yield Convolution(plan.width, plan.width)
+def _spatial(plan: StageBlueprint) -> InStage:
+    yield SPATIAL, Convolution(2, plan.width, 3)
+    yield "", Convolution(plan.width, plan.width)
 
 
-def _channel(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(1, plan.attention_hidden)
-    yield Convolution(plan.attention_hidden, plan.width)
-    yield Convolution(plan.width, plan.width)
+def _channel(plan: StageBlueprint) -> InStage:
+    yield CHANNEL, Convolution(1, plan.attention_hidden)
+    yield CHANNEL, Convolution(plan.attention_hidden, plan.width)
+    yield "", Convolution(plan.width, plan.width)
 
 
-def _both(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(2, plan.width, 3)
-    yield Convolution(1, plan.attention_hidden)
-    yield Convolution(plan.attention_hidden, plan.width)
-    yield Convolution(2 * plan.width, plan.width)
+def _both(plan: StageBlueprint) -> InStage:
+    yield SPATIAL, Convolution(2, plan.width, 3)
+    yield CHANNEL, Convolution(1, plan.attention_hidden)
+    yield CHANNEL, Convolution(plan.attention_hidden, plan.width)
+    yield "", Convolution(2 * plan.width, plan.width)
 
 
 def _gated_head(width: int, cell: int) -> Layers:
@@ -123,7 +142,7 @@ def _conv_head(width: int, cell: int) -> Layers:
         yield Convolution(cells, cells, 3), cell  # of the image itself
 
 
-ATTENTIONS: dict[str, Callable[[StageBlueprint], Iterator[Convolution]]] = {
+ATTENTIONS: dict[str, Callable[[StageBlueprint], InStage]] = {
     "none": _no_attention,
     "channel": _channel,
     "spatial": _spatial,

@@ -1,13 +1,18 @@
 """LPIENet: the network that a blueprint describes."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.blocks import ConvHead, GatedHead, IRABlock, ToCells
 from search_spaces.blueprint import Blueprint, StageBlueprint
+from search_spaces.genotype import STAGES
 from search_spaces.initialise import initialise
 from search_spaces.sides import STRIDE
+
+SKIPPING = ("encoder1", "encoder2")  # the encoders whose output a decoder, or the head, gets too
 
 
 class LPIENet(nn.Module):
@@ -40,6 +45,7 @@ class LPIENet(nn.Module):
             if blueprint.head == "gated"
             else ConvHead(d2.width, e1.width, cell)
         )
+        self.skips = nn.ModuleDict({name: nn.Identity() for name in SKIPPING})  # places to hook, see nas.anatomy
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -53,8 +59,9 @@ class LPIENet(nn.Module):
         half = self.encoder2(F.max_pool2d(full, 2))  # (B, e2, H/2, W/2)
         quarter = self.encoder3(F.max_pool2d(half, 2))  # (B, e3, H/4, W/4)
         x = _double(self.decoder1(quarter))  # (B, d1, H/2, W/2)
-        x = _double(self.decoder2(torch.cat([x, half], dim=1)))  # (B, d2, H, W)
-        update: Tensor = self.head(torch.cat([x, full], dim=1), cells)  # (B, 3, H, W) of the image
+        x = _double(self.decoder2(torch.cat([x, self.skips["encoder2"](half)], dim=1)))  # (B, d2, H, W)
+        x = torch.cat([x, self.skips["encoder1"](full)], dim=1)
+        update: Tensor = self.head(x, cells)  # (B, 3, H, W) of the image
         return image + update
 
 
@@ -63,6 +70,20 @@ def build(blueprint: Blueprint, seed: int) -> LPIENet:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU too
         return LPIENet(blueprint)
+
+
+def stages_of(network: LPIENet) -> dict[str, nn.Sequential]:
+    """The stages by name, in the order of computation: each a convolution, an activation, and an IRA block."""
+    return {name: getattr(network, name) for name, _ in zip(STAGES, network.blueprint.stages, strict=True)}
+
+
+def feeds(stages: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What each of `stages`, and the head, takes as its input: the stage before it, and the skip if it has one."""
+    names = tuple(stages)
+    encoders = [name for name in names if name.startswith("encoder")]
+    before = {name: names[max(0, place - 1) : place] for place, name in enumerate((*names, "head"))}
+    skips = dict(zip(reversed((*names, "head")[len(encoders) + 1 :]), encoders, strict=False))  # outermost first
+    return {name: (*inner, *((skips[name],) if name in skips else ())) for name, inner in before.items()}
 
 
 def parameters(network: nn.Module) -> int:
