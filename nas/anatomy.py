@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -69,24 +71,34 @@ def anatomy(
     watcher = watcher or Silent()
     device = torch.device(device)
     network = network.to(device).eval()
-    places = places_of(network)
-    seen = {name: Seen() for name in places}
-    fired = {name: Seen() for name in stages_of(network)}
-    watcher.begin("anatomy", len(places) + 1)
-    activations = {stage[1]: fired[name].look for name, stage in stages_of(network).items()}
-    with hooked({places[name]: seen[name].look for name in places}), hooked(activations):
+    places, stages = places_of(network), stages_of(network)
+    seen = {part: Seen() for part in places}
+    fired = {part: Seen() for part in stages}
+    watcher.begin("anatomy", len(pairs) + 1)
+    activations = {stage[1]: fired[part].look for part, stage in stages.items()}
+    with hooked({places[part]: seen[part].look for part in places}), hooked(activations):
         whole = evaluate(network, pairs, device)
     watcher.at(1, f"SSIM {whole.ssim:.4f}")
+    without: dict[str, list[Quality]] = {part: [] for part in places}
+    for number, pair in enumerate(pairs, 2):
+        given: dict[str, Tensor] = {}  # by stage, in the order of computation
+        with hooked({stage: partial(given.__setitem__, part) for part, stage in stages.items()}):
+            evaluate(network, [pair], device)
+        for part, place in places.items():
+            owner = part.split(".")[0]
+            # Stages before the replaced one give again what they gave, and are not computed.
+            same = list(stages)[: list(stages).index(owner)] if owner in stages else list(stages)
+            same += [owner] if part.endswith(".skip") else []
+            with _given({stages[one]: given[one] for one in same}), hooked({place: _instead(seen[part].mean)}):
+                without[part].append(evaluate(network, [pair], device))
+        watcher.at(number, pair[0])
     macs = macs_of(network.blueprint, DEFAULT_SIZE)
     shares = {part: count / macs for part, count in macs_by_part(network.blueprint, DEFAULT_SIZE).items()}
     parts = []
-    for number, (part, place) in enumerate(places.items(), 2):
-        with hooked({place: _instead(seen[part].mean)}):
-            without = evaluate(network, pairs, device)
-        relu = part in fired and isinstance(stages_of(network)[part][1], nn.ReLU)
+    for part in places:
+        relu = part in fired and isinstance(stages[part][1], nn.ReLU)
         firing = fired[part].above_zero() if relu else fired.get(part, seen[part]).varying()
-        parts.append(_part(part, shares.get(part, 0.0), firing, whole, without))
-        watcher.at(number, part)
+        parts.append(_part(part, shares.get(part, 0.0), firing, whole, without[part]))
     return Anatomy(name, macs, whole.ssim, whole.psnr, photographs, tuple(parts))
 
 
@@ -125,6 +137,13 @@ def verdict(found: Mapping[str, Any]) -> str:
     )
 
 
+def anatomy_line(found: Mapping[str, Any]) -> str:
+    """`verdict`, and what is left without dead channels, of what nas.scoring.full keeps of a network."""
+    macs, left = found["macs"], found["stripped"]["macs"]
+    taken = f"; without what computes nothing {left / 1e6:.1f} of {macs / 1e6:.1f} MMACs" if left < macs else ""
+    return verdict(found) + taken
+
+
 Hook = Callable[[Tensor], Tensor | None]  # sees an output, and may give another one in its place
 
 
@@ -161,6 +180,18 @@ def _instead(mean: Tensor) -> Hook:
 
 
 @contextmanager
+def _given(outputs: Mapping[nn.Module, Tensor]) -> Iterator[None]:
+    """Modules give these without computing anything."""
+    for module, output in outputs.items():
+        module.__dict__["forward"] = lambda *inputs, output=output: output  # before the method of its class
+    try:
+        yield
+    finally:
+        for module in outputs:
+            del module.__dict__["forward"]
+
+
+@contextmanager
 def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
     handles = [
         module.register_forward_hook(lambda module, inputs, output, hook=hook: hook(output))
@@ -173,6 +204,7 @@ def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
             handle.remove()
 
 
-def _part(name: str, share: float, firing: float, whole: Quality, without: Quality) -> Part:
+def _part(name: str, share: float, firing: float, whole: Quality, without: Sequence[Quality]) -> Part:
     kind = SKIP if name.endswith(".skip") else BRANCH if "." in name else STAGE
-    return Part(name, kind, share, firing, whole.ssim - without.ssim, whole.psnr - without.psnr)
+    ssim, psnr = fmean(one.ssim for one in without), fmean(one.psnr for one in without)
+    return Part(name, kind, share, firing, whole.ssim - ssim, whole.psnr - psnr)

@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import optuna
 
-from nas.scoring.short import score_by_training
+from nas.scoring.full import ANATOMY, train_fully
 from nas.suggest import derive_seed
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
-from results.files import save_network
+from results.files import read_json, save_network
 from results.front import by_merit
 from results.progress import Watcher
 from results.report import by_number, seed_noise
@@ -103,6 +104,19 @@ def folder_of(run: Run, number: int, steps: int, start: str, seed: int) -> Path:
     return run.candidate(number) / f"{'full' if start == SCRATCH else 'inherited'}-{steps}-{seed}"
 
 
+def anatomies(run: Run, study: optuna.Study) -> dict[int, list[dict[str, Any]]]:
+    """What stands beside the full trainings that judge the front, by candidate, as nas.scoring.full keeps it.
+
+    Trainings of earlier versions have none.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    for training in full_trainings(study):
+        path = folder_of(run, training.number, training.steps, training.start, training.seed) / ANATOMY
+        if path.exists():
+            found.setdefault(training.number, []).append(read_json(path))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What all full trainings of one call share."""
@@ -121,7 +135,7 @@ class _Plan:
         return SCRATCH if number == self.reference else self.start
 
     def arguments(self, candidate: Candidate, seed: int) -> tuple[object, ...]:
-        """What score_by_training needs; the inherited network is written for the worker to read."""
+        """What train_fully needs; the inherited network is written for the worker to read."""
         number, settings, first = candidate.number, self.settings, None
         folder = folder_of(self.run, number, settings.recipe.steps, self.start_of(number), seed)
         if self.inherited is not None and self.start_of(number) == INHERITED:
@@ -139,7 +153,7 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
         return
     watcher.begin("full training", len(left) * steps)
     pieces = (((candidate.number, seed), plan.arguments(candidate, seed)) for candidate, seed in left)
-    for (number, seed), future in as_finished(workers, score_by_training, pieces, watcher.at):
+    for (number, seed), future in as_finished(workers, train_fully, pieces, watcher.at):
         try:
             quality = future.result()
         except Diverged as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.anatomy import Seen, few, hooked
 from nas.suggest import derive_seed
-from nas.task.task import Task, calibration_images
+from nas.task.task import Task
 from search_spaces.blocks import InvertedResidual, IRABlock
 from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.lpienet import LPIENet, build, feeds, stages_of
@@ -43,7 +44,8 @@ class Lightened:
 
 def lightened(network: LPIENet, task: Task) -> Lightened:
     """`network` without what is dead on the task's training patches, checked on its validation photographs."""
-    patches = calibration_images(task, _PATCHES, derive_seed(task.settings.seed, 0, "dead channels"))
+    batch = task.batches(derive_seed(task.settings.seed, 0, "dead channels"))
+    patches = [batch(step)[0].cpu() for step in range(ceil(_PATCHES / task.settings.batch))]
     return without_dead(network, patches, [degraded for _, degraded, _ in few(task.validation)])
 
 
