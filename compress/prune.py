@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -15,7 +15,6 @@ from search_spaces.blocks import Attention, InvertedResidual, IRABlock
 from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
-from search_spaces.genotype import STAGES
 from search_spaces.lpienet import LPIENet, build
 
 _ROUNDS = 40  # small steps, each ranked anew; it ends at the target of the cost
@@ -157,9 +156,8 @@ def _differentiate(network: nn.Module, losses: Losses, squared: bool) -> None:
 
 def blueprint_of(network: LPIENet) -> Blueprint:
     """The channel counts that the modules of `network` have now, whatever its blueprint says."""
-    stages = [_stage_blueprint(getattr(network, name)) for name in STAGES]
     origin = network.blueprint
-    return Blueprint(tuple(stages), origin.block, origin.activation, origin.head, origin.stem)
+    return replace(origin, stages=tuple(_stage_blueprint(getattr(network, name)) for name in origin.names))
 
 
 def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
@@ -179,8 +177,13 @@ def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
 
 def _block_blueprint(residual: nn.Module) -> BlockBlueprint:
     assert isinstance(residual, InvertedResidual)
-    pointwise = 0 if residual.mixing is None else _outputs(residual.mixing[0])
-    return BlockBlueprint(_outputs(residual.spatial[0]), pointwise)
+    pointwise = 0 if residual.mixing is None else _inputs(residual.mixing[-1])
+    return BlockBlueprint(_inputs(residual.spatial[-1]), pointwise)
+
+
+def _inputs(convolution: nn.Module) -> int:
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution.in_channels
 
 
 def _outputs(convolution: nn.Module) -> int:

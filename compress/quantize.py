@@ -23,7 +23,6 @@ from torch.fx import GraphModule, Node
 
 from compress.quiet import quiet
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import STAGES
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE, on_any_size
 
@@ -35,6 +34,8 @@ _SHARING = (
     _ATEN.max_pool2d.default,
     _ATEN.amax.default,
     _ATEN.upsample_bilinear2d.vec,
+    _ATEN.upsample_nearest2d.vec,
+    _ATEN.slice.Tensor,
     _ATEN.pixel_unshuffle.default,
     _ATEN.pixel_shuffle.default,
     _ATEN.permute.default,
@@ -44,7 +45,7 @@ _SHARING = (
 def layers_of(blueprint: Blueprint) -> list[str]:
     """Names of the parts that may be int8 or float each on its own, from the image to the head."""
     layers = []
-    for name, stage in zip(STAGES, blueprint.stages, strict=True):
+    for name, stage in blueprint.named():
         layers += [f"{name}.0", *(f"{name}.2.residuals.{number}" for number in range(len(stage.blocks)))]
         layers += [] if stage.attention == "none" else [f"{name}.2.attention"]
     return [*layers, "head"]
@@ -182,7 +183,7 @@ class _Int8:
                 inputs = {} if _feeds_only_relu(node.args[0]) else {node.args[0]: activation}
             elif node.target in (_ATEN.add.Tensor, _ATEN.mul.Tensor):
                 inputs = {term: sigmoid if _is_sigmoid(term) else activation for term in node.args}
-            elif node.target in (_ATEN.elu.default, _ATEN.mean.dim):
+            elif node.target in (_ATEN.elu.default, _ATEN.leaky_relu.default, _ATEN.mean.dim):
                 inputs = {node.args[0]: activation}
             elif node.target == _ATEN.sigmoid.default:
                 inputs, output = {node.args[0]: activation}, sigmoid

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compress.runtimes import Runtime
 from search_spaces.blueprint import Blueprint, StageBlueprint
-from search_spaces.genotype import STAGES, Genotype, Stage
+from search_spaces.genotype import STAGES, Genotype, Stage, decoder_of
 from search_spaces.sides import STRIDE, pad_to, padded_side
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
@@ -102,13 +102,15 @@ def receptive_radius(blueprint: Blueprint) -> int:
     pixel sees further to one side or the other, by where it lies in its block.
     """
     # The first row that the block at row 0 sees, stage by stage; by symmetry it is as far at the other end.
-    e1, e2, e3, d1, d2 = (_stage_radius(stage) for stage in blueprint.stages)
+    radius = {name: _stage_radius(plan, blueprint) for name, plan in blueprint.named()}
     gate = 6 if blueprint.head == "gated" else 0  # 7x7, 5x5, 3x3, always on pixels
-    head = -gate // blueprint.cell - 1  # and a 3x3 before them, on cells
-    half = _before_upsampling(head) - d2
-    quarter = _before_upsampling(half) - d1 - e3
-    full = 2 * (2 * quarter - e2) - e1
-    return -blueprint.cell * full
+    row = -gate // blueprint.cell - 1  # and a 3x3 before them, on cells
+    for level in range(2, blueprint.levels + 1):
+        row = _before_doubling(row, blueprint.upsampling) - radius[decoder_of(level)]
+    row -= radius[f"encoder{blueprint.levels}"]
+    for level in range(blueprint.levels - 1, 0, -1):
+        row = 2 * row - radius[f"encoder{level}"]
+    return -blueprint.cell * row
 
 
 def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
@@ -121,13 +123,14 @@ def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def _stage_radius(stage: StageBlueprint) -> int:
-    """3x3 convolutions in a row: the stage's own, one a block, and the spatial attention's."""
-    return 1 + len(stage.blocks) + (stage.attention in ("spatial", "both"))
+def _stage_radius(stage: StageBlueprint, whole: Blueprint) -> int:
+    """Convolutions in a row, each by half of its side: the stage's own, those of blocks, the spatial attention's."""
+    block = 2 if whole.block == "plain" else whole.kernel // 2  # two of 3x3, or the depthwise one
+    return 1 + block * len(stage.blocks) + (stage.attention in ("spatial", "both"))
 
 
-def _before_upsampling(row: int) -> int:
-    return (row - 1) // 2  # bilinear: an even row reads the one before its own
+def _before_doubling(row: int, mode: str) -> int:
+    return row // 2 if mode == "nearest" else (row - 1) // 2  # bilinear: an even row reads the one before its own
 
 
 def _equal_tiles(length: int, radius: int) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from nas.task.evaluation import Pair, Quality, evaluate
 from results.progress import Silent, Watcher
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_by_part, macs_of
-from search_spaces.lpienet import LPIENet, stages_of
+from search_spaces.lpienet import LPIENet, stages_in
 
 STAGE, BRANCH, SKIP = "stage", "attention", "skip"  # kinds of parts
 COSTLY = 0.05  # share of the MACs above which a stage must be worth something
@@ -71,7 +71,7 @@ def anatomy(
     watcher = watcher or Silent()
     device = torch.device(device)
     network = network.to(device).eval()
-    places, stages = places_of(network), stages_of(network)
+    places, stages = places_of(network), stages_in(network)
     seen = {part: Seen() for part in places}
     fired = {part: Seen() for part in stages}
     watcher.begin("anatomy", len(pairs) + 1)
@@ -105,7 +105,7 @@ def anatomy(
 def places_of(network: LPIENet) -> dict[str, nn.Module]:
     """The modules whose outputs are what the parts give, by the parts' names, in the order of computation."""
     places: dict[str, nn.Module] = {}
-    for name, stage in stages_of(network).items():
+    for name, stage in stages_in(network).items():
         places[name] = stage
         attention = getattr(stage[2], "attention", None)
         if attention is not None:

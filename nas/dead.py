@@ -13,8 +13,9 @@ from nas.suggest import derive_seed
 from nas.task.task import Task
 from search_spaces.blocks import InvertedResidual, IRABlock
 from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
-from search_spaces.lpienet import LPIENet, build, feeds, stages_of
+from search_spaces.lpienet import LPIENet, build, stages_in
 from search_spaces.sides import on_any_size
+from search_spaces.wiring import HEAD
 
 SAME = 1e-5  # largest difference of an output value in [0, 1] on photographs that were not looked at before
 _SILENT = 1e-7  # what a channel may move any output of the convolution that reads it
@@ -84,19 +85,17 @@ def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence
 
 def _without_unread(network: LPIENet, patches: Sequence[Tensor]) -> tuple[list[Removed], LPIENet]:
     """`network` with one channel in each stage that only stages read whose ReLU never opens, and which those are."""
-    stages = stages_of(network)
+    stages = stages_in(network)
     fired = {name: Seen() for name in stages}
     _look({stage[1]: fired[name] for name, stage in stages.items()}, network, patches)
     closed = {
         name for name in stages if isinstance(stages[name][1], nn.ReLU) and bool((fired[name].largest <= 0).all())
     }
-    reads, needed, left = feeds(stages), {"head"}, ["head"]
-    while left:
-        reader = left.pop()
-        new = set() if reader in closed else set(reads[reader]) - needed
-        needed |= new
-        left += new
-    plans = dict(zip(stages, network.blueprint.stages, strict=True))
+    needed = {HEAD}
+    for site in reversed(network.sites):  # what reads comes after what it reads
+        if site.name in needed and site.name not in closed:
+            needed |= {name for name in (site.source, site.skip) if name is not None}
+    plans = dict(network.blueprint.named())
     least = {name: _least(plan) for name, plan in plans.items() if name not in needed}
     least = {name: plan for name, plan in least.items() if plan != plans[name]}
     if not least:
@@ -107,7 +106,7 @@ def _without_unread(network: LPIENet, patches: Sequence[Tensor]) -> tuple[list[R
         stage = name.split(".")[0]
         if stage in closed and name.startswith(f"{stage}.0."):  # it stays closed, whatever it is given
             state[name] = torch.full_like(state[name], -1.0 if name.endswith("bias") else 0.0)
-        elif stage not in least:
+        elif stage not in least and state[name].shape == old[name].shape:  # a lateral between those that shrink differs
             state[name] = old[name]
     smaller.load_state_dict(state)
     return [Removed(name, plans[name].width - 1, plans[name].width) for name in least], smaller
@@ -137,8 +136,10 @@ def _dead(network: LPIENet, patches: Sequence[Tensor]) -> list[_Hidden]:
     found = []
     for layer, stage, block, count in places:
         least, largest = seen[layer].least, seen[layer].largest
-        weight = _sequence(network, layer)[-1].get_parameter("weight").detach()  # (out, C, 1, 1)
-        gone = (largest - least) * weight.abs().amax(dim=(0, 2, 3)) <= _SILENT
+        weight = _sequence(network, layer)[-1].get_parameter("weight").detach()  # (out, C, K, K)
+        # A larger kernel sees the border, where padding is 0: there only a constant of 0 leaves nothing behind.
+        moves = largest - least if weight.shape[-1] == 1 else torch.maximum(largest.abs(), least.abs())
+        gone = moves * weight.abs().amax(dim=(0, 2, 3)) <= _SILENT
         if gone.all():
             gone[0] = False  # a convolution needs a channel
         found.append(_Hidden(layer, stage, block, count, gone, (least + largest) / 2))
@@ -147,7 +148,7 @@ def _dead(network: LPIENet, patches: Sequence[Tensor]) -> list[_Hidden]:
 
 def _places(network: LPIENet) -> Iterator[tuple[str, int, int | None, str]]:
     """Layer, stage, block and field of the blueprint, of every group of hidden channels."""
-    for stage, (name, (*_, inner)) in enumerate(stages_of(network).items()):
+    for stage, (name, (*_, inner)) in enumerate(stages_in(network).items()):
         assert isinstance(inner, IRABlock)
         for block, residual in enumerate(inner.residuals):
             if isinstance(residual, InvertedResidual):
@@ -169,9 +170,9 @@ def _cut(network: LPIENet, found: Sequence[_Hidden]) -> LPIENet:
         for place in range(last - 1):
             for part in ("weight", "bias"):
                 name = f"{dead.layer}.{place}.{part}"
-                state[name] = state[name][stays]
+                state[name] = state[name][stays.repeat(len(state[name]) // len(stays))]  # a gate takes two for each
         weight, bias = (f"{dead.layer}.{last}.{part}" for part in ("weight", "bias"))
-        lost = state[weight][:, dead.gone, 0, 0].double() @ dead.constant[dead.gone].double()
+        lost = state[weight][:, dead.gone].sum(dim=(2, 3)).double() @ dead.constant[dead.gone].double()
         state[bias] = (state[bias].double() + lost).float()
         state[weight] = state[weight][:, stays]
         blueprint = _counted(blueprint, dead, int(stays.sum()))

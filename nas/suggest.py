@@ -17,7 +17,13 @@ _IMPUTED = frozenset({"gp"})
 
 def suggest(trial: optuna.Trial, space: Space) -> Genotype:
     """The genotype that the study's sampler proposes for `trial`. Evenly spaced numbers keep their order."""
-    genotype = Genotype.from_flat({gene: _suggest(trial, gene, values) for gene, values in space.choices.items()})
+    counting = frozenset(space.counting())  # a gene that decides nothing would only blur the sampler's view
+    genotype = Genotype.from_flat(
+        {
+            gene: _suggest(trial, gene, values) if gene in counting else values[0]
+            for gene, values in space.choices.items()
+        }
+    )
     _join_generation(trial)
     return genotype
 

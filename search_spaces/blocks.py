@@ -9,9 +9,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, StageBlueprint
+from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, StageBlueprint, before_activation
 
-ACTIVATION = {"elu": nn.ELU, "relu": nn.ReLU}
+
+class Gate(nn.Module):
+    """The product of both halves of the channels, (B, 2C, H, W) -> (B, C, H, W): the simple gate of NAFNet.
+
+    Source: Chen et al., "Simple Baselines for Image Restoration", ECCV 2022.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, other = x.chunk(2, dim=1)
+        return one * other
+
+
+class Leaky(nn.LeakyReLU):
+    """A ReLU that lets a tenth of what is negative through, so that it never stops learning."""
+
+    def __init__(self) -> None:
+        super().__init__(0.1)
+
+
+ACTIVATION: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "gate": Gate}
 
 
 class Pointwise(nn.Conv2d):
@@ -44,23 +63,30 @@ class Pointwise(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """The paper's IRB: two residual pairs of 1x1 convolutions, the first around a depthwise 3x3.
+    """The paper's IRB: two residual pairs of 1x1 convolutions, the first around a depthwise 3x3 (or 5x5).
 
-    Without the second pair it is the block of MobileNetV2 (Sandler et al., 2018).
+    mobilenet: without the second pair, the block of MobileNetV2 (Sandler et al., 2018). plain: one pair of 3x3
+    convolutions, the block of a ResNet (He et al., 2016). With the activation "gate", released is NAFNet's block.
     """
 
-    def __init__(self, width: int, plan: BlockBlueprint, activation: str) -> None:
+    def __init__(self, width: int, plan: BlockBlueprint, block: str, activation: str, kernel: int) -> None:
         super().__init__()
-        self.spatial = nn.Sequential(
-            Pointwise(width, plan.depthwise, 1),
-            nn.Conv2d(plan.depthwise, plan.depthwise, 3, padding=1, groups=plan.depthwise),
-            ACTIVATION[activation](),
-            Pointwise(plan.depthwise, width, 1),
+        hidden, mixed = (before_activation(n, activation) for n in (plan.depthwise, plan.pointwise))
+        inside = ACTIVATION[activation]
+        self.spatial = (
+            nn.Sequential(
+                nn.Conv2d(width, hidden, 3, padding=1), inside(), nn.Conv2d(plan.depthwise, width, 3, padding=1)
+            )
+            if block == "plain"
+            else nn.Sequential(
+                Pointwise(width, hidden, 1),
+                nn.Conv2d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden),
+                inside(),
+                Pointwise(plan.depthwise, width, 1),
+            )
         )
         self.mixing = (
-            nn.Sequential(
-                Pointwise(width, plan.pointwise, 1), ACTIVATION[activation](), Pointwise(plan.pointwise, width, 1)
-            )
+            nn.Sequential(Pointwise(width, mixed, 1), inside(), Pointwise(plan.pointwise, width, 1))
             if plan.pointwise
             else None
         )
@@ -124,13 +150,15 @@ class Attention(nn.Module):
 class IRABlock(nn.Module):
     """Inverted residual blocks, then attention.
 
-    released and mobilenet: y + attention(y), no skip around the block. paper: x + y * sigmoid(attention(y)), where x is
-    the block's input and y the output of its inverted residual blocks.
+    released, mobilenet and plain: y + attention(y), no skip around the block. paper: x + y * sigmoid(attention(y)),
+    where x is the block's input and y the output of its inverted residual blocks.
     """
 
-    def __init__(self, plan: StageBlueprint, block: str, activation: str) -> None:
+    def __init__(self, plan: StageBlueprint, block: str, activation: str, kernel: int) -> None:
         super().__init__()
-        self.residuals = nn.Sequential(*(InvertedResidual(plan.width, inner, activation) for inner in plan.blocks))
+        self.residuals = nn.Sequential(
+            *(InvertedResidual(plan.width, inner, block, activation, kernel) for inner in plan.blocks)
+        )
         self.attention = None if plan.attention == "none" else Attention(plan)
         self.skips = block == "paper"
 

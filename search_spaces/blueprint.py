@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype
+from search_spaces.genotype import ATTENTIONS, SHARED, SINCE, Genotype, stages_of
 
 IMAGE_CHANNELS = 3  # RGB in, RGB out
+SINGLE = ("mobilenet", "plain")  # blocks of one pair of convolutions
 
 
 @dataclass(frozen=True, slots=True)
 class BlockBlueprint:
-    """Hidden channels of one inverted residual block."""
+    """Hidden channels of one residual block: those that its last convolution of a pair takes, behind a gate if any."""
 
-    depthwise: int  # of the pair around the depthwise convolution
-    pointwise: int  # of the second pair; 0 where there is none, in a "mobilenet" block
+    depthwise: int  # of the pair around the depthwise convolution; between the two 3x3 ones in a plain block
+    pointwise: int  # of the second pair; 0 where there is none, in a "mobilenet" or a "plain" block
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,37 @@ class StageBlueprint:
 class Blueprint:
     """All that is needed to build one LPIENet; raises ValueError on a count below 1 or an unknown word."""
 
-    stages: tuple[StageBlueprint, ...]  # one per name in STAGES
+    stages: tuple[StageBlueprint, ...]  # one per name in stages_of(levels)
     block: str
     activation: str
     head: str
     stem: str = "full"
+    levels: int = 3
+    opening: str = "relu"
+    join: str = "concat"
+    upsampling: str = "bilinear"
+    kernel: int = 3  # pixels per side of the depthwise convolutions
 
     def __post_init__(self) -> None:
-        if len(self.stages) != len(STAGES):
-            raise ValueError(f"a blueprint needs {len(STAGES)} stages, got {len(self.stages)}")
-        for name, value, choices in (
-            ("block", self.block, BLOCKS),
-            ("activation", self.activation, ACTIVATIONS),
-            ("head", self.head, HEADS),
-            ("stem", self.stem, STEMS),
-        ):
+        for name, choices in SHARED.items():
+            value = getattr(self, name)
             if value not in choices:
-                raise ValueError(f"blueprint {name} = {value!r}: must be one of {', '.join(choices)}")
-        for name, stage in zip(STAGES, self.stages, strict=True):
+                raise ValueError(f"blueprint {name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+        if len(self.stages) != len(self.names):
+            raise ValueError(
+                f"a blueprint of {self.levels} levels needs {len(self.names)} stages, got {len(self.stages)}"
+            )
+        for name, stage in self.named():
             _validate_stage(name, stage, self.block)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the stages, in the order of computation."""
+        return stages_of(self.levels)
+
+    def named(self) -> tuple[tuple[str, StageBlueprint], ...]:
+        """Every stage with its name, in the order of computation."""
+        return tuple(zip(self.names, self.stages, strict=True))
 
     @property
     def cell(self) -> int:
@@ -64,21 +77,18 @@ class Blueprint:
     @classmethod
     def from_genotype(cls, genotype: Genotype) -> "Blueprint":
         """The channel counts that a genotype asks for."""
-        mobilenet = genotype.block == "mobilenet"
+        single = genotype.block in SINGLE
         return cls(
             stages=tuple(
                 StageBlueprint(
                     width=stage.width,
-                    blocks=(BlockBlueprint(stage.hidden, 0 if mobilenet else stage.hidden),) * stage.depth,
+                    blocks=(BlockBlueprint(stage.hidden, 0 if single else stage.hidden),) * stage.depth,
                     attention=stage.attention,
                     attention_hidden=stage.width if stage.attention in ("channel", "both") else 0,
                 )
                 for stage in genotype.stages
             ),
-            block=genotype.block,
-            activation=genotype.activation,
-            head=genotype.head,
-            stem=genotype.stem,
+            **{gene: getattr(genotype, gene) for gene in SHARED},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +99,7 @@ class Blueprint:
     def from_json(cls, value: Mapping[str, Any]) -> "Blueprint":
         """Inverse of `to_json`; raises ValueError when a field is missing, unknown or wrong.
 
-        A missing `stem` is "full": files written before there was a choice lack it.
+        A missing field of genotype.SINCE has the value there: files written before there was a choice lack it.
         """
         try:
             unknown = set(value) - {field.name for field in fields(cls)}
@@ -100,13 +110,20 @@ class Blueprint:
                     StageBlueprint(**{**stage, "blocks": tuple(BlockBlueprint(**block) for block in stage["blocks"])})
                     for stage in value["stages"]
                 ),
-                block=value["block"],
-                activation=value["activation"],
-                head=value["head"],
-                stem=value.get("stem", "full"),
+                **{name: value.get(name, SINCE[name]) if name in SINCE else value[name] for name in SHARED},
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a blueprint: {error}") from error
+
+
+def before_activation(channels: int, activation: str) -> int:
+    """Channels that an activation takes to give `channels`."""
+    return 2 * channels if activation == "gate" else channels
+
+
+def head_activation(activation: str) -> str:
+    """That of a gated head, whose three channels a gate cannot halve."""
+    return "relu" if activation == "gate" else activation
 
 
 def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
@@ -122,12 +139,12 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
         )
     counts = [stage.width]
     for inner in stage.blocks:
-        if (inner.pointwise == 0) != (block == "mobilenet"):
+        if (inner.pointwise == 0) != (block in SINGLE):
             raise ValueError(
                 f"blueprint {name}.blocks has pointwise = {inner.pointwise}: must be 0 exactly where the block has no "
-                f"second pair of convolutions, in a mobilenet block (block = {block!r})"
+                f"second pair of convolutions, in a {' or '.join(SINGLE)} block (block = {block!r})"
             )
-        counts += [inner.depthwise] if block == "mobilenet" else [inner.depthwise, inner.pointwise]
+        counts += [inner.depthwise] if block in SINGLE else [inner.depthwise, inner.pointwise]
     if has_channel_branch:
         counts.append(stage.attention_hidden)
     if any(not isinstance(count, int) or count < 1 for count in counts):

@@ -24,6 +24,9 @@ _UPSAMPLING = "upsample_bilinear2d"
 # Operators that the count of multiply-adds leaves out, each with its reason. Any other uncounted one is an error.
 FREE = {
     "aten::elu": "one lookup or exponential per element, no multiply-add",
+    "aten::leaky_relu": "one comparison and one multiplication per element, fused like a ReLU",
+    "aten::slice": "moves memory, computes nothing",
+    "aten::chunk": "moves memory, computes nothing",
     "aten::relu": "one comparison per element, fused into the convolution before it by every runtime",
     "aten::sigmoid": "one lookup or exponential per element, no multiply-add",
     "aten::add": "one addition per element without a multiplication",
@@ -55,8 +58,8 @@ class Cost:
 def cost_of(blueprint: Blueprint, size: tuple[int, int] = DEFAULT_SIZE) -> Cost:
     """Cost of the network of `blueprint` at `size` (height, width); raises UncountedOperator."""
     network = build(blueprint, seed=0)
-    counts = _count(network, size, {})
-    unexpected = {operator for operator in counts if operator not in (_CONVOLUTION, _UPSAMPLING)}
+    counts = _count(network, size, {"aten::upsample_nearest2d": lambda inputs, outputs: 0})  # fvcore counts outputs
+    unexpected = {operator for operator, n in counts.items() if n and operator not in (_CONVOLUTION, _UPSAMPLING)}
     if unexpected:
         raise UncountedOperator(f"fvcore counted operators that cost.py does not expect: {sorted(unexpected)}")
     return Cost(counts[_CONVOLUTION], counts[_UPSAMPLING], parameters(network), size)
@@ -76,6 +79,7 @@ def tensorflow_flops(blueprint: Blueprint, size: tuple[int, int]) -> int:
         {
             "aten::_convolution": _tensorflow_convolution,
             "aten::upsample_bilinear2d": lambda inputs, outputs: 0,
+            "aten::upsample_nearest2d": lambda inputs, outputs: 0,
             "aten::add": _outputs,
             "aten::mul": _outputs,
             "aten::mean": _inputs,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint
+from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint, before_activation
 from search_spaces.sides import padded_side
+from search_spaces.wiring import channels_into, lateral, sites
 
 _T = TypeVar("_T")
 
@@ -64,43 +65,47 @@ def parameters_of(blueprint: Blueprint) -> int:
 
 
 def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]:
-    """Every convolution of the network, wired as in lpienet.LPIENet, with the part that it is in (see `macs_by_part`)
-    and how many times smaller the image's sides are where it runs.
+    """Every convolution of the network, with the part that it is in (see `macs_by_part`) and how many times smaller the
+    image's sides are where it runs.
 
-    Raises ValueError for a head or an attention that is unknown here.
+    Raises ValueError for a block, a head or an attention that is unknown here.
     """
-    e1, e2, e3, d1, d2 = blueprint.stages
     cell = blueprint.cell
-    for name, channels, plan, shrink in (
-        ("encoder1", blueprint.stem_channels, e1, 1),
-        ("encoder2", e1.width, e2, 2),
-        ("encoder3", e2.width, e3, 4),
-        ("decoder1", e3.width, d1, 4),
-        ("decoder2", d1.width + e2.width, d2, 2),
-    ):
-        for branch, layer in _stage(channels, plan):
-            yield f"{name}.{branch}" if branch else name, layer, cell * shrink
-    for layer, shrink in _known(HEADS, "head", blueprint.head)(d2.width + e1.width, cell):
-        yield "head", layer, shrink
+    for site in sites(blueprint):
+        channels = sum(channels_into(blueprint, site))
+        if (through := lateral(blueprint, site)) is not None:
+            yield site.name, Convolution(*through), cell * site.shrink * 2  # before the doubling
+        if site.plan is None:
+            for layer, shrink in _known(HEADS, "head", blueprint.head)(channels, cell):
+                yield site.name, layer, shrink
+            continue
+        for branch, layer in _stage(channels, site.plan, blueprint):
+            yield f"{site.name}.{branch}" if branch else site.name, layer, cell * site.shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(channels: int, plan: StageBlueprint) -> InStage:
+def _stage(channels: int, plan: StageBlueprint, whole: Blueprint) -> InStage:
     yield "", Convolution(channels, plan.width, 3)
     for inner in plan.blocks:
-        yield from _inverted_residual(plan.width, inner)
+        yield from _known(BLOCKS, "block", whole.block)(plan.width, inner, whole)
     yield from _known(ATTENTIONS, "attention", plan.attention)(plan)
 
 
-def _inverted_residual(width: int, plan: BlockBlueprint) -> InStage:
-    yield "", Convolution(width, plan.depthwise)
-    yield "", Convolution(plan.depthwise, plan.depthwise, 3, groups=plan.depthwise)
+def _inverted_residual(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
+    hidden, mixed = (before_activation(n, whole.activation) for n in (plan.depthwise, plan.pointwise))
+    yield "", Convolution(width, hidden)
+    yield "", Convolution(hidden, hidden, whole.kernel, groups=hidden)
     yield "", Convolution(plan.depthwise, width)
     if plan.pointwise:
-        yield "", Convolution(width, plan.pointwise)
+        yield "", Convolution(width, mixed)
         yield "", Convolution(plan.pointwise, width)
+
+
+def _plain(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
+    yield "", Convolution(width, plan.depthwise, 3)
+    yield "", Convolution(plan.depthwise, width, 3)
 
 
 def _no_attention(plan: StageBlueprint) -> InStage:
@@ -147,6 +152,12 @@ ATTENTIONS: dict[str, Callable[[StageBlueprint], InStage]] = {
     "channel": _channel,
     "spatial": _spatial,
     "both": _both,
+}
+BLOCKS: dict[str, Callable[[int, BlockBlueprint, Blueprint], InStage]] = {
+    "released": _inverted_residual,
+    "paper": _inverted_residual,
+    "mobilenet": _inverted_residual,
+    "plain": _plain,
 }
 HEADS: dict[str, Callable[[int, int], Layers]] = {"gated": _gated_head, "conv3x3": _conv_head}
 

@@ -11,11 +11,20 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from search_spaces.blueprint import Blueprint, StageBlueprint
-from search_spaces.genotype import STAGES
+from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
+from search_spaces.wiring import lateral, sites
 
 Channels = tuple[tuple[int, int], ...]  # (first, end) of the large layer's channels that the small one has
 Cut = tuple[str, Channels | None, Channels | None]  # layer, output channels, input channels; None: all of them
+
+
+STRUCTURE = ("stem", "block", "head", "levels", "join", "kernel", "gate or not")
+
+
+def structure_of(blueprint: Blueprint) -> tuple[str, ...]:
+    """What decides which layers there are, by STRUCTURE: networks that differ in it are no slices of one another."""
+    genes = (getattr(blueprint, gene) for gene in STRUCTURE[:-1])
+    return (*map(str, genes), "gate" if blueprint.activation == "gate" else "no gate")
 
 
 def sliced(weights: Mapping[str, Tensor], small: Blueprint, large: Blueprint) -> dict[str, Tensor]:
@@ -28,40 +37,43 @@ def sliced(weights: Mapping[str, Tensor], small: Blueprint, large: Blueprint) ->
     for cut in cuts(small, large):
         layer, outputs, _ = cut
         state[f"{layer}.weight"] = taken(weights[f"{layer}.weight"], cut)
-        state[f"{layer}.bias"] = _take(weights[f"{layer}.bias"], outputs, 0)
+        state[f"{layer}.bias"] = cut_to(weights[f"{layer}.bias"], outputs, 0)
     return state
 
 
 def taken(weight: Tensor, cut: Cut) -> Tensor:
     """What a cut leaves of a convolution's weight (outputs, inputs, K, K)."""
     _, outputs, inputs = cut
-    return _take(_take(weight, outputs, 0), inputs, 1)
+    return cut_to(cut_to(weight, outputs, 0), inputs, 1)
 
 
 @lru_cache(maxsize=4096)
 def cuts(small: Blueprint, large: Blueprint) -> tuple[Cut, ...]:
     """What every convolution of `small` takes from the one of the same name in `large`; raises ValueError."""
-    words, others = ((plan.stem, plan.block, plan.head) for plan in (small, large))
+    words, others = structure_of(small), structure_of(large)
     if words != others:
         raise ValueError(
-            f"a network with {'/'.join(words)} is no slice of one with {'/'.join(others)} (stem/block/head)"
+            f"a network with {'/'.join(words)} is no slice of one with {'/'.join(others)} ({', '.join(STRUCTURE)})"
         )
-    e1, e2, e3, d1, d2 = (_first(s.width, b.width) for s, b in zip(small.stages, large.stages, strict=True))
-    below = {
-        "encoder1": None,
-        "encoder2": e1,
-        "encoder3": e2,
-        "decoder1": e3,
-        "decoder2": _side_by_side((d1, large.stages[3].width), (e2, large.stages[1].width)),
-    }
+    big = dict(large.named())
+    kept = {name: _first(plan.width, big[name].width) for name, plan in small.named()}
     found: list[Cut] = []
-    for name, little, big in zip(STAGES, small.stages, large.stages, strict=True):
-        found += _stage(name, below[name], little, big)
-    found += _head(small, _side_by_side((d2, large.stages[4].width), (e1, large.stages[0].width)))
+    for site in sites(small):
+        maps = [name for name in (site.source, site.skip) if name is not None]
+        if lateral(small, site) is not None:
+            found.append((f"laterals.{site.name}", kept[maps[1]], kept[maps[0]]))
+            maps = maps[1:]
+        inputs = _side_by_side(*((kept[name], big[name].width) for name in maps)) if maps else None
+        if site.plan is None:
+            found += _head(small, inputs)
+        else:
+            found += _stage(site.name, inputs, site.plan, big[site.name], small)
     return tuple(found)
 
 
-def _stage(name: str, inputs: Channels | None, small: StageBlueprint, large: StageBlueprint) -> Iterator[Cut]:
+def _stage(
+    name: str, inputs: Channels | None, small: StageBlueprint, large: StageBlueprint, whole: Blueprint
+) -> Iterator[Cut]:
     width = _first(small.width, large.width)
     yield f"{name}.0", width, inputs
     if len(small.blocks) > len(large.blocks):
@@ -69,11 +81,15 @@ def _stage(name: str, inputs: Channels | None, small: StageBlueprint, large: Sta
     for number, (little, big) in enumerate(zip(small.blocks, large.blocks, strict=False)):
         block = f"{name}.2.residuals.{number}"
         hidden, mixed = _first(little.depthwise, big.depthwise), _first(little.pointwise, big.pointwise)
-        yield f"{block}.spatial.0", hidden, width
-        yield f"{block}.spatial.1", hidden, None
+        before = [_both_halves(n, m) if whole.activation == "gate" else _first(n, m) for n, m in _hidden(little, big)]
+        yield f"{block}.spatial.0", before[0], width
+        if whole.block == "plain":
+            yield f"{block}.spatial.2", width, hidden
+            continue
+        yield f"{block}.spatial.1", before[0], None
         yield f"{block}.spatial.3", width, hidden
         if little.pointwise:
-            yield f"{block}.mixing.0", mixed, width
+            yield f"{block}.mixing.0", before[1], width
             yield f"{block}.mixing.2", width, mixed
     if small.attention == "none":
         return
@@ -94,7 +110,16 @@ def _stage(name: str, inputs: Channels | None, small: StageBlueprint, large: Sta
     yield f"{attention}.join", width, _side_by_side(*branches)
 
 
-def _head(small: Blueprint, inputs: Channels) -> Iterator[Cut]:
+def _hidden(little: BlockBlueprint, big: BlockBlueprint) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (little.depthwise, big.depthwise), (little.pointwise, big.pointwise)
+
+
+def _both_halves(small: int, large: int) -> Channels:
+    """Of the channels before a gate, those whose products are the first `small` of `large`."""
+    return _side_by_side((_first(small, large), large), (_first(small, large), large))
+
+
+def _head(small: Blueprint, inputs: Channels | None) -> Iterator[Cut]:
     if small.head == "conv3x3":
         yield "head.project", None, inputs
         if small.cell > 1:
@@ -121,7 +146,8 @@ def _side_by_side(*maps: tuple[Channels, int]) -> Channels:
     return tuple(kept)
 
 
-def _take(tensor: Tensor, channels: Channels | None, dimension: int) -> Tensor:
+def cut_to(tensor: Tensor, channels: Channels | None, dimension: int = 0) -> Tensor:
+    """The named channels of `tensor` along `dimension`; None: all of them."""
     if channels is None:
         return tensor
     parts = [tensor.narrow(dimension, first, end - first) for first, end in channels]

@@ -5,16 +5,57 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-STAGES = ("encoder1", "encoder2", "encoder3", "decoder1", "decoder2")  # in the order of computation
+Gene = int | float | str
+
+LEVELS = (1, 2, 3, 4)  # resolutions of the U-Net: each below the first has half the sides of the one above
 ATTENTIONS = ("none", "channel", "spatial", "both")
-BLOCKS = ("released", "paper", "mobilenet")  # see blocks.InvertedResidual and blocks.IRABlock
-ACTIVATIONS = ("elu", "relu")  # inside the inverted residual blocks
+BLOCKS = ("released", "paper", "mobilenet", "plain")  # see blocks.InvertedResidual and blocks.IRABlock
+ACTIVATIONS = ("elu", "relu", "gate")  # inside the inverted residual blocks
 HEADS = ("gated", "conv3x3")  # see blocks.GatedHead and blocks.ConvHead
 STEMS = ("full", "space-to-depth")  # the resolution of the outermost stages, see lpienet.LPIENet
-SHARED = ("block", "activation", "head", "stem")  # genes of the whole network
-WORDS = {"attention": ATTENTIONS, "block": BLOCKS, "activation": ACTIVATIONS, "head": HEADS, "stem": STEMS}
+OPENINGS = ("relu", "leaky", "none")  # between a stage's convolution and its block
+JOINS = ("concat", "add")  # how a decoder takes the skip from the encoder beside it
+UPSAMPLINGS = ("bilinear", "nearest")
+KERNELS = (3, 5)  # pixels per side of the depthwise convolutions
 
-Gene = int | float | str
+
+def stages_of(levels: int) -> tuple[str, ...]:
+    """Names of the stages of a U-Net with so many levels, in the order of computation.
+
+    Encoders are numbered from the top, decoders so that the last is decoder2 whatever the depth: with three levels they
+    are those of the paper, with a fourth one encoder4 and decoder0 stand between encoder3 and decoder1.
+    """
+    encoders = tuple(f"encoder{level}" for level in range(1, levels + 1))
+    return encoders + tuple(decoder_of(level) for level in range(levels, 1, -1))
+
+
+def decoder_of(level: int) -> str:
+    """Name of the decoder that works at `level`, from 2; the first level has none, its features go to the head."""
+    return f"decoder{max(LEVELS) - level}"
+
+
+STAGES = stages_of(3)  # of LPIENet
+ALL_STAGES = stages_of(max(LEVELS))
+# Genes of the whole network, each with all its values.
+SHARED: dict[str, tuple["Gene", ...]] = {
+    "block": BLOCKS,
+    "activation": ACTIVATIONS,
+    "head": HEADS,
+    "stem": STEMS,
+    "levels": LEVELS,
+    "opening": OPENINGS,
+    "join": JOINS,
+    "upsampling": UPSAMPLINGS,
+    "kernel": KERNELS,
+}
+SINCE: dict[str, "Gene"] = {
+    "stem": "full",
+    "levels": 3,
+    "opening": "relu",
+    "join": "concat",
+    "upsampling": "bilinear",
+    "kernel": 3,
+}  # genes that came later, and what a network from before them has
 
 
 class GeneError(ValueError):
@@ -41,76 +82,113 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Genotype:
-    """One point of the search space: five stages, and what all of them share.
+    """One point of the search space: the stages, and what all of them share.
 
     Raises GeneError when a value breaks its rule.
     """
 
-    stages: tuple[Stage, ...]  # one per name in STAGES
+    stages: tuple[Stage, ...]  # one per name in stages_of(levels)
     block: str = "released"
     activation: str = "elu"
     head: str = "gated"
     stem: str = "full"
+    levels: int = 3
+    opening: str = "relu"
+    join: str = "concat"
+    upsampling: str = "bilinear"
+    kernel: int = 3  # of the depthwise convolutions; 3 in a plain block, which has none
 
     def __post_init__(self) -> None:
-        if len(self.stages) != len(STAGES):
-            raise GeneError("stages", len(self.stages), f"{len(STAGES)} stages: {', '.join(STAGES)}")
-        for name, stage in zip(STAGES, self.stages, strict=True):
+        for gene, choices in SHARED.items():
+            _require_choice(gene, getattr(self, gene), choices)
+        names = self.names
+        if len(self.stages) != len(names):
+            raise GeneError("stages", len(self.stages), f"{len(names)} stages: {', '.join(names)}")
+        for name, stage in zip(names, self.stages, strict=True):
             _require_whole(f"{name}.depth", stage.depth, 1, 8)
             _require_whole(f"{name}.width", stage.width, 4, 512)
             _require_expansion(f"{name}.expansion", stage)
             _require_choice(f"{name}.attention", stage.attention, ATTENTIONS)
-        _require_choice("block", self.block, BLOCKS)
-        _require_choice("activation", self.activation, ACTIVATIONS)
-        _require_choice("head", self.head, HEADS)
-        _require_choice("stem", self.stem, STEMS)
+        if self.stem != "full" and self.levels > 3:
+            raise GeneError("levels", self.levels, "at most 3 with a space-to-depth stem, which is a level of its own")
+        if self.block == "plain" and self.kernel != 3:
+            raise GeneError("kernel", self.kernel, "3 in a plain block, which has no depthwise convolution")
+        if self.block == "plain" and self.activation == "gate":
+            raise GeneError("activation", self.activation, "elu or relu in a plain block")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the stages, in the order of computation."""
+        return stages_of(self.levels)
 
     def flat(self) -> dict[str, Gene]:
-        """The encoding of fixed length: `encoder1.depth` ... `decoder2.attention`, then the genes of SHARED."""
+        """The encoding of fixed length, in the order of GENES: a stage that is not there has the genes of `Stage()`."""
+        present = dict(zip(self.names, self.stages, strict=True))
         genes: dict[str, Gene] = {
-            f"{name}.{gene}": value
-            for name, stage in zip(STAGES, self.stages, strict=True)
-            for gene, value in asdict(stage).items()
+            f"{name}.{gene}": value for name in ALL_STAGES for gene, value in asdict(present.get(name, Stage())).items()
         }
         return genes | {gene: getattr(self, gene) for gene in SHARED}
 
     @classmethod
     def from_flat(cls, genes: Mapping[str, Any]) -> "Genotype":
-        """Inverse of `flat`; raises GeneError on a missing, unknown or wrong gene."""
+        """Inverse of `flat`; raises GeneError on a missing, unknown or wrong gene.
+
+        What a gene says of a part that is not there does not count (see `counting`): the genes of absent stages are
+        not looked at, a plain block has the kernel 3 and ReLU for a gate, a space-to-depth stem at most three levels.
+        """
         for gene in GENES:
             if gene not in genes:
                 raise GeneError(gene, None, "present")
         for gene, value in genes.items():
             if gene not in GENES:
                 raise GeneError(gene, value, f"one of the known genes: {', '.join(GENES)}")
+        _require_choice("levels", genes["levels"], LEVELS)
+        shared = {gene: genes[gene] for gene in SHARED}
+        if shared["block"] == "plain":
+            shared |= {"kernel": 3, "activation": "relu" if shared["activation"] == "gate" else shared["activation"]}
+        if shared["stem"] != "full":
+            shared["levels"] = min(3, shared["levels"])
         stages = tuple(
-            Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)}) for name in STAGES
+            Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)})
+            for name in stages_of(shared["levels"])
         )
-        return cls(stages, **{gene: genes[gene] for gene in SHARED})
+        return cls(stages, **shared)
+
+    def counting(self) -> tuple[str, ...]:
+        """The genes that decide something here: not those of absent stages, nor the kernel of a plain block."""
+        idle = {f"{name}.{field.name}" for name in ALL_STAGES if name not in self.names for field in fields(Stage)}
+        return tuple(gene for gene in GENES if gene not in idle and not (gene == "kernel" and self.block == "plain"))
 
     def to_json(self) -> dict[str, Any]:
-        """Nested, for people: {"encoder1": {"depth": 2, ...}, ..., "stem": "full"}."""
-        stages: dict[str, Any] = {name: asdict(stage) for name, stage in zip(STAGES, self.stages, strict=True)}
+        """Nested, for people: {"encoder1": {"depth": 2, ...}, ..., "stem": "full", ...}."""
+        stages: dict[str, Any] = {name: asdict(stage) for name, stage in zip(self.names, self.stages, strict=True)}
         return stages | {gene: getattr(self, gene) for gene in SHARED}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Genotype":
         """Inverse of `to_json`; raises GeneError on a missing, unknown or wrong gene.
 
-        A missing `stem` is "full": files written before there was a choice lack it.
+        A missing gene of SINCE has the value there: files written before there was a choice lack it.
         """
         if not isinstance(value, Mapping):
             raise GeneError("stages", value, "an object with one entry per stage")
-        genes: dict[str, Any] = {"stem": "full"}
+        genes: dict[str, Any] = dict(SINCE)
         for key, part in value.items():
-            if key in STAGES and isinstance(part, Mapping):
+            if key in ALL_STAGES and isinstance(part, Mapping):
                 genes |= {f"{key}.{gene}": choice for gene, choice in part.items()}
             else:
                 genes[key] = part
-        return cls.from_flat(genes)
+        levels = genes["levels"]
+        _require_choice("levels", levels, LEVELS)
+        absent = [name for name in ALL_STAGES if name not in stages_of(levels)]
+        for gene in [gene for gene in genes if gene.partition(".")[0] in absent]:
+            raise GeneError(gene, genes[gene], f"absent: a network of {levels} levels has no {gene.partition('.')[0]}")
+        idle = {f"{name}.{gene}": choice for name in absent for gene, choice in asdict(Stage()).items()}
+        return cls.from_flat(idle | genes)
 
 
-GENES = (*(f"{name}.{field.name}" for name in STAGES for field in fields(Stage)), *SHARED)
+GENES = (*(f"{name}.{field.name}" for name in ALL_STAGES for field in fields(Stage)), *SHARED)
+WORDS: dict[str, tuple[Gene, ...]] = {"attention": ATTENTIONS, **SHARED}  # genes whose every value may be asked for
 
 
 def _require_whole(gene: str, value: object, low: int, high: int) -> None:
@@ -127,6 +205,6 @@ def _require_expansion(gene: str, stage: Stage) -> None:
         raise GeneError(gene, value, f"such that width * expansion is whole (here {stage.width} * {value} = {hidden})")
 
 
-def _require_choice(gene: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise GeneError(gene, value, f"one of {', '.join(choices)}")
+def _require_choice(gene: str, value: object, choices: tuple[Gene, ...]) -> None:
+    if isinstance(value, bool) or value not in choices:
+        raise GeneError(gene, value, f"one of {', '.join(map(str, choices))}")

@@ -25,7 +25,8 @@ def initialise(network: nn.Module) -> None:
 
     The ReLU of a stage starts open: a training first learns that the picture is better off without what the decoder
     makes of it, and a ReLU that closes then never opens again. The weights before it sum to zero for each output, so
-    that what is common to its inputs, which are not centred, does not shift it. A 3x3 head begins without the decoder.
+    that what is common to its inputs, which are not centred, does not shift it. A head looks at the decoder from the
+    start: begun without it, the stages below learn later (benchmarks/recipe.py).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -36,9 +37,9 @@ def initialise(network: nn.Module) -> None:
         if isinstance(module, nn.Sequential):
             children = list(module)
             if isinstance(children[-1], IRABlock):
-                _open(children[0])
+                _open(children[0], _OPEN if type(children[1]) is nn.ReLU else 0.0)
             for convolution, activation in pairwise(children):
-                if isinstance(convolution, nn.Conv2d) and isinstance(activation, nn.ReLU | nn.ELU):
+                if isinstance(convolution, nn.Conv2d) and isinstance(activation, nn.ReLU | nn.ELU | nn.LeakyReLU):
                     _scale(convolution, math.sqrt(2))  # the activation halves the variance
         elif isinstance(module, InvertedResidual):
             _scale(module.spatial[-1], _BRANCH)
@@ -51,18 +52,16 @@ def initialise(network: nn.Module) -> None:
                 _scale(last, _HEAD)
         elif isinstance(module, ConvHead):
             _scale(module.project, _HEAD)
-            with torch.no_grad():
-                module.project.weight[:, : module.decoder].zero_()
             if module.image is not None:
                 _scale(module.image, _HEAD)
 
 
-def _open(convolution: nn.Module) -> None:
+def _open(convolution: nn.Module, bias: float) -> None:
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.bias is not None
     with torch.no_grad():
         convolution.weight.sub_(convolution.weight.mean(dim=(1, 2, 3), keepdim=True))
-        convolution.bias.fill_(_OPEN)
+        convolution.bias.fill_(bias)
 
 
 def _scale(convolution: nn.Module, factor: float) -> None:

@@ -1,51 +1,52 @@
 """LPIENet: the network that a blueprint describes."""
 
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.blocks import ConvHead, GatedHead, IRABlock, ToCells
-from search_spaces.blueprint import Blueprint, StageBlueprint
-from search_spaces.genotype import STAGES
+from search_spaces.blocks import ConvHead, GatedHead, IRABlock, Leaky, Pointwise, ToCells
+from search_spaces.blueprint import Blueprint, StageBlueprint, head_activation
 from search_spaces.initialise import initialise
 from search_spaces.sides import STRIDE
+from search_spaces.wiring import HEAD, channels_into, lateral, sites
 
-SKIPPING = ("encoder1", "encoder2")  # the encoders whose output a decoder, or the head, gets too
+OPENING: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "leaky": Leaky, "none": nn.Identity}
 
 
 class LPIENet(nn.Module):
-    """A U-Net of IRA blocks, three encoders and two decoders, that predicts a residual on its input.
+    """A U-Net of IRA blocks that predicts a residual on its input; the released one has three encoders, two decoders.
 
     Input and output are RGB in [0, 1], (B, 3, H, W) with H and W divisible by 8 (see sides.on_any_size).
     Raises ValueError for other sides.
 
-    With the stem "space-to-depth" the U-Net runs on cells of 2x2 pixels, 12 channels at half the resolution.
+    With the stem "space-to-depth" the U-Net runs on cells of 2x2 pixels, 12 channels at half the resolution. Each stage
+    is an attribute by its name (wiring.sites): a 3x3 convolution, what stands behind it, and an IRA block.
     """
+
+    encoder1: nn.Sequential
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
         self.blueprint = blueprint
-        e1, e2, e3, d1, d2 = blueprint.stages
-
-        def stage(channels: int, plan: StageBlueprint) -> nn.Sequential:
-            block = IRABlock(plan, blueprint.block, blueprint.activation)
-            return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), nn.ReLU(), block)
-
+        self.sites = tuple(sites(blueprint))
         cell = blueprint.cell
         self.cells = ToCells(cell) if cell > 1 else nn.Identity()  # a module, for compress.rewrite
-        self.encoder1 = stage(blueprint.stem_channels, e1)
-        self.encoder2 = stage(e1.width, e2)
-        self.encoder3 = stage(e2.width, e3)
-        self.decoder1 = stage(e3.width, d1)
-        self.decoder2 = stage(d1.width + e2.width, d2)
+        laterals: dict[str, nn.Module] = {}
+        for site in self.sites:
+            channels = channels_into(blueprint, site)
+            if (through := lateral(blueprint, site)) is not None:
+                laterals[site.name] = Pointwise(*through, 1)
+            if site.plan is not None:
+                setattr(self, site.name, _stage(blueprint, sum(channels), site.plan))
+        self.laterals = nn.ModuleDict(laterals)
+        decoder, encoder = channels if len(channels) == 2 else (0, *channels)
         self.head: nn.Module = (
-            GatedHead(d2.width + e1.width, blueprint.activation, cell)
+            GatedHead(decoder + encoder, head_activation(blueprint.activation), cell)
             if blueprint.head == "gated"
-            else ConvHead(d2.width, e1.width, cell)
+            else ConvHead(decoder, encoder, cell)
         )
-        self.skips = nn.ModuleDict({name: nn.Identity() for name in SKIPPING})  # places to hook, see nas.anatomy
+        # Places to hook, see nas.anatomy: the second ways of the encoders' outputs.
+        self.skips = nn.ModuleDict({site.skip: nn.Identity() for site in self.sites if site.joins and site.skip})
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -55,14 +56,24 @@ class LPIENet(nn.Module):
                 "sides.on_any_size pads and crops"
             )
         cells = self.cells(image)  # (B, 3, H, W), or (B, 12, H/2, W/2): then halve H and W below
-        full = self.encoder1(cells)  # (B, e1, H, W)
-        half = self.encoder2(F.max_pool2d(full, 2))  # (B, e2, H/2, W/2)
-        quarter = self.encoder3(F.max_pool2d(half, 2))  # (B, e3, H/4, W/4)
-        x = _double(self.decoder1(quarter))  # (B, d1, H/2, W/2)
-        x = _double(self.decoder2(torch.cat([x, self.skips["encoder2"](half)], dim=1)))  # (B, d2, H, W)
-        x = torch.cat([x, self.skips["encoder1"](full)], dim=1)
-        update: Tensor = self.head(x, cells)  # (B, 3, H, W) of the image
-        return image + update
+        maps: dict[str, Tensor] = {}  # (B, width, H / shrink, W / shrink) of each stage
+        for site in self.sites:
+            if site.source is None:
+                x = cells if site.skip is None else maps[site.skip]
+            else:
+                x = maps[site.source]
+                if site.name.startswith("encoder"):
+                    x = F.max_pool2d(x, 2)
+                elif site.skip is not None:
+                    x = self._joined(site.name, x, self.skips[site.skip](maps[site.skip]))
+            maps[site.name] = self.head(x, cells) if site.plan is None else getattr(self, site.name)(x)
+        return image + maps[HEAD]
+
+    def _joined(self, name: str, below: Tensor, skip: Tensor) -> Tensor:
+        """What comes from below, (B, C, H, W), doubled, with the encoder's map, (B, S, 2H, 2W)."""
+        adds = name in self.laterals
+        doubled = _double(self.laterals[name](below) if adds else below, self.blueprint.upsampling)
+        return doubled + skip if adds else torch.cat([doubled, skip], dim=1)
 
 
 def build(blueprint: Blueprint, seed: int) -> LPIENet:
@@ -72,18 +83,9 @@ def build(blueprint: Blueprint, seed: int) -> LPIENet:
         return LPIENet(blueprint)
 
 
-def stages_of(network: LPIENet) -> dict[str, nn.Sequential]:
-    """The stages by name, in the order of computation: each a convolution, an activation, and an IRA block."""
-    return {name: getattr(network, name) for name, _ in zip(STAGES, network.blueprint.stages, strict=True)}
-
-
-def feeds(stages: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What each of `stages`, and the head, takes as its input: the stage before it, and the skip if it has one."""
-    names = tuple(stages)
-    encoders = [name for name in names if name.startswith("encoder")]
-    before = {name: names[max(0, place - 1) : place] for place, name in enumerate((*names, "head"))}
-    skips = dict(zip(reversed((*names, "head")[len(encoders) + 1 :]), encoders, strict=False))  # outermost first
-    return {name: (*inner, *((skips[name],) if name in skips else ())) for name, inner in before.items()}
+def stages_in(network: LPIENet) -> dict[str, nn.Sequential]:
+    """The stages by name, in the order of computation: each a convolution, what stands behind it, and an IRA block."""
+    return {name: getattr(network, name) for name in network.blueprint.names}
 
 
 def parameters(network: nn.Module) -> int:
@@ -91,5 +93,12 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _double(x: Tensor) -> Tensor:
+def _stage(blueprint: Blueprint, channels: int, plan: StageBlueprint) -> nn.Sequential:
+    block = IRABlock(plan, blueprint.block, blueprint.activation, blueprint.kernel)
+    return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), OPENING[blueprint.opening](), block)
+
+
+def _double(x: Tensor, mode: str) -> Tensor:
+    if mode == "nearest":
+        return F.interpolate(x, scale_factor=2, mode="nearest")
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

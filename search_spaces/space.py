@@ -3,12 +3,15 @@
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import product
 
-from search_spaces.genotype import GENES, STAGES, WORDS, Gene, GeneError, Genotype, Stage
+from search_spaces.genotype import ALL_STAGES, GENES, SHARED, SINCE, WORDS, Gene, GeneError, Genotype, Stage, stages_of
 
 REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16)))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
+_ANY = REFERENCE.flat()  # genes that are valid with any structure
 PRESETS = {"reference": REFERENCE, "paper": PAPER}
 
 # Evenly spaced, so that a sampler may treat them as numbers with an order. None is above the reference's: a network for
@@ -17,6 +20,8 @@ _WIDTHS = {
     "encoder1": (4, 8, 12, 16),
     "encoder2": (8, 16, 24, 32),
     "encoder3": (16, 32, 48, 64),
+    "encoder4": (16, 32, 48, 64),
+    "decoder0": (16, 32, 48, 64),
     "decoder1": (8, 16, 24, 32),
     "decoder2": (4, 8, 12, 16),
 }
@@ -34,6 +39,11 @@ class Space:
         for gene, values in self.choices.items():
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"choices of gene {gene} must be distinct and at least one, got {values}")
+        for shared in self.structures():
+            for gene, value in shared.items():
+                if value not in self.choices[gene] and not (gene == "kernel" and shared["block"] == "plain"):
+                    words = ", ".join(f"{name}={other}" for name, other in shared.items())
+                    raise ValueError(f"choices of gene {gene} must hold {value}, which these need: {words}")
 
     def __hash__(self) -> int:
         return hash(tuple(self.choices.items()))
@@ -44,24 +54,52 @@ class Space:
 
     @classmethod
     def from_json(cls, choices: Mapping[str, list[Gene]]) -> "Space":
-        """The inverse of `to_json`; raises ValueError where genes are missing or unknown."""
-        return cls({gene: tuple(values) for gene, values in choices.items()})
+        """The inverse of `to_json`; raises ValueError where genes are missing or unknown.
+
+        A space from before a gene was there has the one choice for it that all networks of that time have.
+        """
+        later: dict[str, tuple[Gene, ...]] = {gene: (value,) for gene, value in SINCE.items()}
+        levels = max(int(level) for level in choices.get("levels", [3]))
+        for name in ALL_STAGES:
+            if name not in stages_of(levels):
+                later |= {f"{name}.{gene}": (value,) for gene, value in asdict(Stage()).items()}
+        known = later | {gene: tuple(values) for gene, values in choices.items()}
+        return cls({gene: known.pop(gene) for gene in GENES if gene in known} | known)
 
     @property
     def size(self) -> int:
-        """Number of genotypes."""
-        return math.prod(len(values) for values in self.choices.values())
+        """Number of genotypes: the choices of genes that decide nothing are not counted as several."""
+        total = 0
+        for shared in self.structures():
+            counting = Genotype.from_flat(_ANY | shared).counting()
+            total += math.prod(len(self.choices[gene]) for gene in counting if gene not in SHARED)
+        return total
+
+    def structures(self) -> list[dict[str, Gene]]:
+        """Every valid combination of the genes that all stages share, once."""
+        found: dict[tuple[Gene, ...], dict[str, Gene]] = {}
+        for values in product(*(self.choices[gene] for gene in SHARED)):
+            genotype = Genotype.from_flat(_ANY | dict(zip(SHARED, values, strict=True)))
+            shared = {gene: getattr(genotype, gene) for gene in SHARED}
+            found.setdefault(tuple(shared.values()), shared)
+        return list(found.values())
+
+    def counting(self) -> tuple[str, ...]:
+        """The genes that decide something in at least one genotype, in the order of GENES."""
+        return _counting(self)
 
     def require(self, genotype: Genotype) -> Genotype:
         """`genotype` itself; raises GeneError for the first gene that is not among the choices."""
-        for gene, value in genotype.flat().items():
-            if value not in self.choices[gene]:
-                raise GeneError(gene, value, f"one of {', '.join(map(str, self.choices[gene]))} in this space")
+        genes = genotype.flat()
+        for gene in genotype.counting():
+            if genes[gene] not in self.choices[gene]:
+                raise GeneError(gene, genes[gene], f"one of {', '.join(map(str, self.choices[gene]))} in this space")
         return genotype
 
     def holds(self, genotype: Genotype) -> bool:
-        """Whether every gene is among the choices."""
-        return all(value in self.choices[gene] for gene, value in genotype.flat().items())
+        """Whether every gene that counts is among the choices."""
+        genes = genotype.flat()
+        return all(genes[gene] in self.choices[gene] for gene in genotype.counting())
 
     def nearest(self, genotype: Genotype) -> Genotype:
         """`genotype` with every number moved to the closest choice, and a word that is no choice to the first one."""
@@ -115,18 +153,31 @@ class Space:
 
     def sample(self, generator: random.Random) -> Genotype:
         """A genotype drawn with every gene uniform and independent; hardly any of them is small."""
-        return Genotype.from_flat({gene: generator.choice(values) for gene, values in self.choices.items()})
+        counting = frozenset(self.counting())
+        return Genotype.from_flat(
+            {g: generator.choice(values) if g in counting else values[0] for g, values in self.choices.items()}
+        )
 
     def sample_of_any_size(self, generator: random.Random) -> Genotype:
         """A genotype whose numbers are all drawn around one level, uniform from smallest to largest; words uniform."""
-        level = generator.random()
+        level, counting = generator.random(), frozenset(self.counting())
         genes: dict[str, Gene] = {}
         for gene, values in self.choices.items():
-            if isinstance(values[0], str):
+            if gene not in counting:
+                genes[gene] = values[0]
+            elif isinstance(values[0], str):
                 genes[gene] = generator.choice(values)
             else:
                 genes[gene] = values[sum(generator.random() < level for _ in values[1:])]
         return Genotype.from_flat(genes)
+
+
+@lru_cache(maxsize=64)
+def _counting(space: Space) -> tuple[str, ...]:
+    found: set[str] = set()
+    for shared in space.structures():
+        found |= set(Genotype.from_flat(_ANY | shared).counting())
+    return tuple(gene for gene in GENES if gene in found)
 
 
 def default_space() -> Space:
@@ -137,13 +188,14 @@ def default_space() -> Space:
     equal to the released one. benchmarks/ablation.py compares them.
     """
     choices: dict[str, tuple[Gene, ...]] = {}
-    for stage in STAGES:
+    for stage in ALL_STAGES:
         choices[f"{stage}.depth"] = (1, 2, 3)
         choices[f"{stage}.width"] = _WIDTHS[stage]
         choices[f"{stage}.expansion"] = (0.5, 1.0, 1.5, 2.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
     choices |= {"block": ("released", "mobilenet"), "activation": ("elu", "relu")}
-    return Space(choices | {"head": ("conv3x3",), "stem": ("full",)})
+    choices |= {"head": ("conv3x3",), "stem": ("full",), "levels": (3,), "opening": ("relu",)}
+    return Space(choices | {"join": ("concat",), "upsampling": ("bilinear",), "kernel": (3,)})
 
 
 def scaled(genotype: Genotype, factor: float) -> Genotype:

@@ -9,12 +9,12 @@ from search_spaces import count
 from search_spaces.blueprint import BlockBlueprint, Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_of, parameters_of
-from search_spaces.genotype import ACTIVATIONS, BLOCKS, HEADS, STEMS
+from search_spaces.genotype import SHARED
 from search_spaces.space import PAPER, REFERENCE, Space, default_space
 
 # Every word that there is, beside the choices of the default space.
-WIDE = Space(dict(default_space().choices) | {"block": BLOCKS, "activation": ACTIVATIONS, "head": HEADS, "stem": STEMS})
-SAMPLES = [WIDE.sample(random.Random(seed)) for seed in range(30)]
+WIDE = Space(dict(default_space().choices) | SHARED)
+SAMPLES = [WIDE.sample(random.Random(seed)) for seed in range(60)]
 
 
 @pytest.mark.parametrize("genotype", [REFERENCE, PAPER, *SAMPLES])
@@ -47,5 +47,5 @@ def test_a_head_that_cannot_be_counted_is_named(monkeypatch):
 
 def test_the_samples_hold_every_word():
     drawn = [genotype.flat() for genotype in SAMPLES]
-    for gene in ("block", "activation", "head", "stem", "encoder1.attention"):
+    for gene in (*SHARED, "encoder1.attention"):
         assert {genes[gene] for genes in drawn} == set(WIDE.choices[gene])

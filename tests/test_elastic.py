@@ -5,8 +5,9 @@ import torch
 
 from search_spaces.blueprint import Blueprint
 from search_spaces.elastic import sliced
-from search_spaces.genotype import ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype, Stage
+from search_spaces.genotype import ALL_STAGES, ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype, Stage
 from search_spaces.lpienet import build
+from search_spaces.space import REFERENCE
 
 
 def drawn(seed: int, stem: str, block: str, head: str) -> Genotype:
@@ -66,6 +67,38 @@ def test_a_large_network_whose_other_channels_are_silent_computes_what_its_slice
     narrow = build(small, seed=0)
     narrow.load_state_dict(sliced(wide.state_dict(), small, large))
     image = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(wide(image), narrow(image), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4])
+@pytest.mark.parametrize("join", ["concat", "add"])
+@pytest.mark.parametrize(
+    ("block", "activation", "kernel"), [("released", "gate", 5), ("mobilenet", "gate", 3), ("plain", "relu", 3)]
+)
+def test_a_slice_of_any_wiring_computes_what_the_large_network_does_with_its_other_channels_silent(
+    levels, join, block, activation, kernel
+):
+    words = {"levels": levels, "join": join, "block": block, "activation": activation, "kernel": kernel}
+    sizes = {"attention": "none", "depth": 1}
+
+    def plan(width: int, expansion: float) -> Blueprint:
+        genes = {f"{name}.{gene}": value for name in ALL_STAGES for gene, value in sizes.items()}
+        genes |= {
+            f"{name}.{gene}": v for name in ALL_STAGES for gene, v in (("width", width), ("expansion", expansion))
+        }
+        return Blueprint.from_genotype(Genotype.from_flat(REFERENCE.flat() | genes | words | {"head": "conv3x3"}))
+
+    small, large = plan(4, 1.0), plan(12, 2.0)
+    wide = build(large, seed=3)
+    kept = {name: torch.zeros_like(weight, requires_grad=True) for name, weight in wide.named_parameters()}
+    sum(tensor.sum() for tensor in sliced(kept, small, large).values()).backward()
+    with torch.no_grad():
+        for name, weight in wide.named_parameters():
+            weight.mul_(kept[name].grad)  # 1 inside the slice, 0 outside
+    narrow = build(small, seed=0)
+    narrow.load_state_dict(sliced(wide.state_dict(), small, large))
+    image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(wide(image), narrow(image), atol=1e-6, rtol=0)
 

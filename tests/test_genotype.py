@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from search_spaces.genotype import GENES, STAGES, GeneError, Genotype, Stage
+from search_spaces.genotype import GENES, GeneError, Genotype, Stage
 from search_spaces.space import PAPER, REFERENCE, default_space
 
 SAMPLES = [default_space().sample(random.Random(seed)) for seed in range(50)]
@@ -32,8 +32,9 @@ def test_the_flat_encoding_gives_the_same_genotype_back():
 
 
 def test_the_flat_encoding_has_the_same_genes_in_the_same_order_for_every_genotype():
-    expected = [f"{stage}.{gene}" for stage in STAGES for gene in ("depth", "width", "expansion", "attention")]
-    expected += ["block", "activation", "head", "stem"]
+    stages = ("encoder1", "encoder2", "encoder3", "encoder4", "decoder0", "decoder1", "decoder2")
+    expected = [f"{stage}.{gene}" for stage in stages for gene in ("depth", "width", "expansion", "attention")]
+    expected += ["block", "activation", "head", "stem", "levels", "opening", "join", "upsampling", "kernel"]
     assert list(GENES) == expected
     for genotype in SAMPLES:
         assert list(genotype.flat()) == expected
@@ -62,11 +63,17 @@ def test_json_is_nested_by_stage():
         ("encoder3.expansion", "1", "from 0.25 to 8"),
         ("encoder1.expansion", 1.3, "width * expansion is whole"),
         ("decoder2.attention", "all", "none, channel, spatial, both"),
-        ("block", "new", "released, paper, mobilenet"),
-        ("activation", "gelu", "elu, relu"),
+        ("block", "new", "released, paper, mobilenet, plain"),
+        ("activation", "gelu", "elu, relu, gate"),
         ("head", None, "gated, conv3x3"),
         ("stem", "half", "full, space-to-depth"),
-        ("encoder4.width", 16, "one of the known genes"),
+        ("encoder5.width", 16, "one of the known genes"),
+        ("levels", 5, "1, 2, 3, 4"),
+        ("levels", True, "1, 2, 3, 4"),
+        ("opening", "elu", "relu, leaky, none"),
+        ("join", "multiply", "concat, add"),
+        ("upsampling", "cubic", "bilinear, nearest"),
+        ("kernel", 7, "3, 5"),
     ],
 )
 def test_an_error_names_gene_value_and_rule(gene, value, rule):
@@ -127,3 +134,51 @@ def test_hidden_channels_are_width_times_expansion():
 def test_equal_genes_make_equal_genotypes_that_hash_alike():
     again = Genotype.from_flat(REFERENCE.flat())
     assert {again: "found"}[REFERENCE] == "found"
+
+
+@pytest.mark.parametrize(
+    ("levels", "names"),
+    [
+        (1, ["encoder1"]),
+        (2, ["encoder1", "encoder2", "decoder2"]),
+        (3, ["encoder1", "encoder2", "encoder3", "decoder1", "decoder2"]),
+        (4, ["encoder1", "encoder2", "encoder3", "encoder4", "decoder0", "decoder1", "decoder2"]),
+    ],
+)
+def test_each_level_below_the_first_brings_an_encoder_and_a_decoder(levels, names):
+    genotype = Genotype.from_flat(REFERENCE.flat() | {"levels": levels})
+    assert list(genotype.names) == names
+    assert len(genotype.stages) == len(names)
+    assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))) == genotype
+
+
+def test_genes_of_stages_that_are_not_there_make_no_other_genotype():
+    flat = REFERENCE.flat()
+    assert Genotype.from_flat(flat | {"encoder4.width": 32, "decoder0.depth": 1}) == REFERENCE
+    assert "encoder4.width" not in REFERENCE.counting()
+    assert "encoder4.width" in Genotype.from_flat(flat | {"levels": 4}).counting()
+
+
+def test_a_stage_that_the_levels_leave_out_is_refused_in_json():
+    with pytest.raises(GeneError, match=r"encoder4\.depth = 1: must be absent: a network of 3 levels has no encoder4"):
+        Genotype.from_json(REFERENCE.to_json() | {"encoder4": {"depth": 1}})
+
+
+def test_a_plain_block_has_neither_a_depthwise_kernel_nor_a_gate():
+    plain = Genotype.from_flat(REFERENCE.flat() | {"block": "plain", "kernel": 5, "activation": "gate"})
+    assert (plain.kernel, plain.activation) == (3, "relu")
+    with pytest.raises(GeneError, match="kernel = 5"):
+        replace(plain, kernel=5)
+    with pytest.raises(GeneError, match="activation = 'gate'"):
+        replace(plain, activation="gate")
+
+
+def test_a_space_to_depth_stem_leaves_three_levels():
+    assert Genotype.from_flat(REFERENCE.flat() | {"stem": "space-to-depth", "levels": 4}).levels == 3
+
+
+def test_json_from_before_there_were_levels_is_of_three():
+    value = REFERENCE.to_json()
+    for gene in ("levels", "opening", "join", "upsampling", "kernel"):
+        del value[gene]
+    assert Genotype.from_json(value) == REFERENCE

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.blocks import Pointwise
+from search_spaces.blocks import Gate, Pointwise
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import ACTIVATIONS, ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype, Stage
+from search_spaces.genotype import ACTIVATIONS, ALL_STAGES, ATTENTIONS, BLOCKS, HEADS, STAGES, STEMS, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build, parameters
 from search_spaces.space import PAPER, REFERENCE, default_space
 
@@ -206,14 +206,16 @@ def test_the_output_has_the_shape_of_the_input(genotype, height, width):
 
 @pytest.mark.parametrize(
     ("block", "activation", "head", "stem", "attention"),
-    itertools.product(BLOCKS, ACTIVATIONS, HEADS, STEMS, ATTENTIONS),
+    (
+        words
+        for words in itertools.product(BLOCKS, ACTIVATIONS, HEADS, STEMS, ATTENTIONS)
+        if words[:2] != ("plain", "gate")
+    ),
 )
 def test_every_variant_gives_every_parameter_a_finite_gradient(block, activation, head, stem, attention):
     # Twice as wide: of four ReLUs without a bias, all may be closed at the start.
     stages = tuple(replace(stage, width=2 * stage.width, attention=attention) for stage in SMALL.stages)
     network = network_of(Genotype(stages, block, activation, head, stem))
-    if head == "conv3x3":  # which begins without the decoder
-        network.head.project.weight.data += 0.1 * noise(*network.head.project.weight.shape)
     image = noise(2, 3, 32, 32)
     (network(image) - image.flip(1)).square().mean().backward()
     for name, parameter in network.named_parameters():
@@ -293,14 +295,58 @@ def test_every_relu_before_a_block_begins_open_and_a_brighter_image_does_not_shu
         assert min(shares_open) > 0.6
 
 
-def test_a_3x3_head_begins_without_the_decoder_and_learns_it_at_once():
+def test_a_3x3_head_looks_at_the_decoder_from_the_start():
     network = network_of(replace(SMALL, head="conv3x3"))
-    image = noise(1, 3, 16, 16)
     decoder = SMALL.stages[-1].width
-    assert not network.head.project.weight[:, :decoder].any()
-    assert network.head.project.weight[:, decoder:].all()
+    of_decoder, of_encoder = network.head.project.weight.split([decoder, SMALL.stages[0].width], dim=1)
+    assert 0.5 < of_decoder.std() / of_encoder.std() < 2
+
+
+@pytest.mark.parametrize("opening", ["leaky", "none"])
+@pytest.mark.parametrize("levels", [1, 2, 4])
+@pytest.mark.parametrize(("join", "upsampling"), [("add", "nearest"), ("concat", "nearest"), ("add", "bilinear")])
+def test_every_wiring_gives_every_parameter_a_gradient(opening, levels, join, upsampling):
+    flat = REFERENCE.flat() | {"levels": levels, "opening": opening, "join": join, "upsampling": upsampling}
+    network = network_of(Genotype.from_flat(flat | {"kernel": 5, "activation": "gate"}))
+    image = noise(2, 3, 32, 40)
     (network(image) - image.flip(1)).square().mean().backward()
-    assert network.head.project.weight.grad[:, :decoder].all()
+    assert [name for name, parameter in network.named_parameters() if not parameter.grad.any()] == []
+
+
+def test_a_network_of_four_levels_that_adds_computes_what_its_description_says():
+    flat = REFERENCE.flat() | {f"{name}.attention": "none" for name in ALL_STAGES}
+    words = {"levels": 4, "join": "add", "upsampling": "nearest", "opening": "leaky", "block": "plain"}
+    network = network_of(Genotype.from_flat(flat | words | {"activation": "relu", "head": "conv3x3"})).double()
+    weights = network.state_dict()
+
+    def convolution(x: Tensor, name: str) -> Tensor:
+        weight = weights[f"{name}.weight"]
+        return F.conv2d(x, weight, weights[f"{name}.bias"], padding=weight.shape[-1] // 2)
+
+    def stage(x: Tensor, name: str) -> Tensor:
+        x = F.leaky_relu(convolution(x, f"{name}.0"), 0.1)
+        for block in (f"{name}.2.residuals.0.spatial", f"{name}.2.residuals.1.spatial"):
+            x = x + convolution(convolution(x, f"{block}.0").relu(), f"{block}.2")
+        return x
+
+    def joined(below: Tensor, skip: Tensor, name: str) -> Tensor:
+        return skip + convolution(below, f"laterals.{name}").repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    image = noise(1, 3, 16, 24).double()
+    with torch.no_grad():
+        maps = [stage(image, "encoder1")]
+        for level in (2, 3, 4):
+            maps.append(stage(F.max_pool2d(maps[-1], 2), f"encoder{level}"))
+        x = stage(maps[3], "decoder0")
+        x = stage(joined(x, maps[2], "decoder1"), "decoder1")
+        x = stage(joined(x, maps[1], "decoder2"), "decoder2")
+        expected = image + convolution(joined(x, maps[0], "head"), "head.project")
+        torch.testing.assert_close(network(image), expected, atol=1e-12, rtol=0)
+
+
+def test_a_gate_multiplies_both_halves_of_its_channels():
+    x = noise(1, 6, 2, 2)
+    assert torch.equal(Gate()(x), x[:, :3] * x[:, 3:])
 
 
 def test_the_gate_of_a_new_network_is_open():

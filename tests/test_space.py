@@ -63,8 +63,38 @@ def test_a_sample_depends_on_the_generator_alone():
 def test_samples_reach_every_choice_of_every_gene():
     space, generator = default_space(), random.Random(0)
     drawn = [space.sample(generator).flat() for _ in range(300)]
-    for gene, values in space.choices.items():
-        assert {genes[gene] for genes in drawn} == set(values)
+    for gene in space.counting():
+        assert {genes[gene] for genes in drawn} == set(space.choices[gene])
+
+
+def test_size_counts_choices_that_decide_nothing_once():
+    space = narrow(levels=(3, 4), encoder4__width=(16, 32), block=("released", "plain"), kernel=(3, 5))
+    every = {
+        Genotype.from_flat(dict(zip(GENES, genes, strict=True))) for genes in itertools.product(*space.choices.values())
+    }
+    assert space.size == len(every) == (1 + 2) * (2 + 1)
+
+
+def test_genes_that_count_are_those_of_the_stages_that_may_be_there():
+    counting = default_space().counting()
+    assert "encoder3.width" in counting
+    assert "encoder4.width" not in counting
+    assert "encoder4.width" in default_space().fixed(["levels=3,4"]).counting()
+
+
+def test_a_space_of_before_there_were_levels_is_read_as_one_of_three():
+    old = {gene: list(values) for gene, values in default_space().choices.items()}
+    for gene in list(old):
+        if gene.startswith(("encoder4", "decoder0")) or gene in ("levels", "opening", "join", "upsampling", "kernel"):
+            del old[gene]
+    space = Space.from_json(old)
+    assert (space.choices["levels"], space.choices["kernel"], space.choices["join"]) == ((3,), (3,), ("concat",))
+    assert space.size == default_space().size
+
+
+def test_choices_that_leave_a_combination_without_a_network_are_refused():
+    with pytest.raises(ValueError, match="choices of gene activation must hold relu, which these need: block=plain"):
+        default_space().fixed(["block=plain", "activation=gate"])
 
 
 def test_a_genotype_outside_is_refused_by_gene_value_and_choices():

@@ -25,7 +25,7 @@ from results.progress import Watcher
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
-from search_spaces.elastic import cuts, taken
+from search_spaces.elastic import STRUCTURE, cut_to, cuts, structure_of, taken
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.space import Space
 
@@ -59,43 +59,44 @@ class SupernetSettings:
 class Supernet(nn.Module):
     """Weights that every genotype of a space has a slice of.
 
-    Stem and block decide what a layer means, so each of their combinations has a trunk of its own; depth, width,
-    expansion, attention, activation and head share one. Each number of inputs, with each activation, has a gain and
-    bias of its own for every channel, as slimmable networks have a batch normalisation for each width; a slice's
-    weights contain them.
+    What decides which layers there are (elastic.STRUCTURE) decides what a layer means, so each of its combinations has
+    a trunk of its own, but for the head, and for the number of levels in the encoders; depth, width, expansion,
+    attention, activation, opening and upsampling share one. Each number of inputs, with each activation and opening,
+    has a gain and bias of its own for every channel, as slimmable networks have a batch normalisation for each width;
+    a slice's weights contain them.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__()
-        self.largest: dict[tuple[str, str, str], Blueprint] = {}
-        self.activations = space.choices["activation"]
+        self.largest: dict[tuple[str, ...], Blueprint] = {}
+        self.kinds = list(product(space.choices["activation"], space.choices["opening"]))
         weights: dict[str, nn.Parameter] = {}
-        for words in product(*(space.choices[gene] for gene in ("stem", "block", "head"))):
-            shared = {gene: values[0] for gene, values in space.choices.items() if "." not in gene}
-            genotype = space.extreme(True, shared | dict(zip(("stem", "block", "head"), words, strict=True)))
-            blueprint = Blueprint.from_genotype(genotype)
-            self.largest[blueprint.stem, blueprint.block, blueprint.head] = blueprint
+        for shared in space.structures():
+            blueprint = Blueprint.from_genotype(space.extreme(True, shared))
+            if structure_of(blueprint) in self.largest:
+                continue
+            self.largest[structure_of(blueprint)] = blueprint
             state = build(blueprint, seed).state_dict()
             for name, tensor in state.items():
                 if name.endswith(".weight") and (key := self._key(blueprint, name)) not in weights:
                     weights[key] = nn.Parameter(tensor.detach().clone(memory_format=torch.channels_last))
                     first = state[f"{name.removesuffix('.weight')}.bias"]
-                    gain, bias = _affine(tensor, first, len(self.activations))
+                    gain, bias = _affine(tensor, first, len(self.kinds))
                     weights[f"{key}/gain"], weights[f"{key}/bias"] = nn.Parameter(gain), nn.Parameter(bias)
         self.weights = nn.ParameterDict(weights)
 
     def slice(self, blueprint: Blueprint) -> dict[str, Tensor]:
         """The state of a network of `blueprint`, differentiable in this supernet's weights."""
-        largest = self.largest[blueprint.stem, blueprint.block, blueprint.head]
-        activation = self.activations.index(blueprint.activation)
+        largest = self.largest[structure_of(blueprint)]
+        kind = self.kinds.index((blueprint.activation, blueprint.opening))
         state: dict[str, Tensor] = {}
         for cut in cuts(blueprint, largest):
             key = self._key(largest, f"{cut[0]}.weight")
             weight = taken(self.weights[key], cut)
-            outputs, inputs = weight.shape[:2]
-            gain = self.weights[f"{key}/gain"][activation, inputs, :outputs]
+            inputs, kept = weight.shape[1], cut[1]
+            gain = cut_to(self.weights[f"{key}/gain"][kind, inputs], kept)
             state[f"{cut[0]}.weight"] = weight * gain[:, None, None, None]
-            state[f"{cut[0]}.bias"] = self.weights[f"{key}/bias"][activation, inputs, :outputs]
+            state[f"{cut[0]}.bias"] = cut_to(self.weights[f"{key}/bias"][kind, inputs], kept)
         return state
 
     def network(self, blueprint: Blueprint) -> LPIENet:
@@ -110,7 +111,11 @@ class Supernet(nn.Module):
 
     @staticmethod
     def _key(blueprint: Blueprint, name: str) -> str:
-        return f"{blueprint.stem}|{blueprint.block}|{name}".replace(".", "/")  # a ParameterDict takes no dots
+        words = dict(zip(STRUCTURE, structure_of(blueprint), strict=True))
+        del words["head"]
+        if name.startswith("encoder"):
+            del words["levels"]
+        return f"{'|'.join(words.values())}|{name}".replace(".", "/")  # a ParameterDict takes no dots
 
 
 def train_supernet(
