@@ -13,6 +13,7 @@ from nas.suggest import derive_seed
 from nas.task.task import Task
 from search_spaces.blocks import InvertedResidual, IRABlock
 from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
+from search_spaces.genotype import decoder_of, stages_of
 from search_spaces.lpienet import LPIENet, build, stages_in
 from search_spaces.sides import on_any_size
 from search_spaces.wiring import HEAD
@@ -24,7 +25,7 @@ _PATCHES = 256  # training patches, of all noise levels, that a channel must be 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Channels that are gone from between the convolutions of one module, or all but one of a stage."""
+    """Channels that are gone from between the convolutions of one module, or of a stage, all or all but one."""
 
     layer: str  # as in the network's state dict: `encoder1.2.residuals.0.spatial`, `encoder2`
     channels: int
@@ -53,12 +54,12 @@ def lightened(network: LPIENet, task: Task) -> Lightened:
 def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence[Tensor]) -> Lightened:
     """`network` without what never moves on `patches`; it stays as it was, itself.
 
-    A stage whose ReLU never opens does not see what it is given: the stages that nothing else reads shrink to one
-    channel each. Then hidden channels go that are constant, those between the convolutions of a residual pair and of
-    the channel branch of attention: a 1x1 convolution reads them, so that the constant goes into its bias exactly. A
-    channel that zero padding makes another one at the border is not constant. Patches, whose sides are multiples of 8,
-    and held-out photographs are (B, 3, H, W) in [0, 1]. What would change the output of a held-out photograph by more
-    than SAME stays.
+    A decoder that always gives the same goes, with every level from its own down. A stage whose ReLU never opens does
+    not see what it is given: the stages that nothing else reads shrink to one channel each. Then hidden channels go
+    that are constant, those between the convolutions of a residual pair and of the channel branch of attention: a 1x1
+    convolution reads them, so that the constant goes into its bias exactly. A channel that zero padding makes another
+    one at the border is not constant. Patches, whose sides are multiples of 8, and held-out photographs are
+    (B, 3, H, W) in [0, 1]. What would change the output of a held-out photograph by more than SAME stays.
     """
     whole = _on_processor(network)
     before = [_output(whole, image) for image in held_out]
@@ -68,9 +69,16 @@ def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence
         return all(bool((a - b).abs().max() <= SAME) for a, b in zip(outputs, before, strict=True))
 
     removed: list[Removed] = []
+    for level in range(2, whole.blueprint.levels + 1):
+        shallower = _shallower(whole, patches, level)
+        if shallower is not None and is_same(shallower):
+            gone = [(name, plan) for name, plan in whole.blueprint.named() if name not in shallower.blueprint.names]
+            removed += [Removed(name, plan.width, plan.width) for name, plan in gone]
+            whole = shallower
+            break
     unread, without_unread = _without_unread(whole, patches)
     if unread and is_same(without_unread):
-        whole, removed = without_unread, unread
+        whole, removed = without_unread, removed + unread
     found = [dead for dead in _dead(whole, patches) if dead.gone.any()]
     smaller = _cut(whole, found)
     if not is_same(smaller):  # then one module after the other, so that only what does harm stays
@@ -81,6 +89,34 @@ def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence
         found, smaller = kept, _cut(whole, kept)
     removed += [Removed(dead.layer, int(dead.gone.sum()), dead.gone.numel()) for dead in found]
     return Lightened(smaller, tuple(removed))
+
+
+def _shallower(network: LPIENet, patches: Sequence[Tensor], level: int) -> LPIENet | None:
+    """`network` with the levels above `level`, where the decoder of `level` always gives the same; else None."""
+    whole, decoder = network.blueprint, decoder_of(level)
+    names = stages_of(level - 1)
+    plans = dict(whole.named())
+    reader = next(site.name for site in network.sites if site.source == decoder)
+    seen = Seen()
+    _look({stages_in(network)[decoder]: seen}, network, patches)
+    old = {name: tensor.double() for name, tensor in network.state_dict().items()}
+    constant, spread = (seen.least + seen.largest).double() / 2, (seen.largest - seen.least).double()
+    through = old.get(f"laterals.{reader}.weight")  # where maps are added
+    if through is not None:
+        constant = through[:, :, 0, 0] @ constant + old[f"laterals.{reader}.bias"]
+        spread = through[:, :, 0, 0].abs() @ spread
+    smaller = build(replace(whole, levels=level - 1, stages=tuple(plans[name] for name in names)), seed=0).eval()
+    state = {name: old[name] for name in smaller.state_dict()}
+    layers = [f"{reader}.0"] if reader != HEAD else ["head.project.0", "head.shortcut"]
+    for layer in layers if whole.head == "gated" or reader != HEAD else ["head.project"]:
+        weight = old[f"{layer}.weight"]
+        of_decoder = weight[:, : len(constant)].sum(dim=(2, 3))
+        if float((weight[:, : len(constant)].abs().sum(dim=(2, 3)) @ spread).max()) > SAME:
+            return None
+        state[f"{layer}.bias"] = state[f"{layer}.bias"] + of_decoder @ constant
+        state[f"{layer}.weight"] = weight if through is not None else weight[:, len(constant) :]
+    smaller.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return smaller
 
 
 def _without_unread(network: LPIENet, patches: Sequence[Tensor]) -> tuple[list[Removed], LPIENet]:
