@@ -11,6 +11,7 @@ import verbs
 
 _T = TypeVar("_T")
 _LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
+_RUN_OR_NETWORK = "run folder (its compressed network), or a network: its .json, with the .safetensors beside it"
 
 _DESCRIPTION = """\
 Find the best small photo-enhancement network for a phone, shrink it, and ship it.
@@ -19,6 +20,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
   lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
+  lpienas anatomy  networks/0403.json            what each stage of a network is worth
   lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
   lpienas export   runs/night                    write and check files for phones, and their model card
   lpienas enhance  runs/night photo.jpg -o better.png
@@ -137,6 +139,22 @@ def _parser() -> argparse.ArgumentParser:
     front.add_argument(
         "--control", type=Path, metavar="RUN", help="draw the front of a random search of equal computing beside it"
     )
+
+    anatomy = _verb(
+        words,
+        "anatomy",
+        verbs.anatomy,
+        "show what each stage of a network costs and is worth",
+        "lpienas anatomy results/published/denoise/networks/0403 --data ~/pairs",
+    )
+    anatomy.add_argument("model", type=Path, metavar="RUN|NETWORK", help=_RUN_OR_NETWORK)
+    anatomy.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="pairs, or clean photographs to be degraded (the run's own validation photographs, or the samples)",
+    )
+    _add_threads(anatomy, measured=False)
 
     compress = _verb(
         words,
@@ -260,7 +278,9 @@ def _parser() -> argparse.ArgumentParser:
         "lpienas enhance runs/night/exported/lpienet_int8.onnx photo.jpg -o better.png\n"
         "  lpienas enhance runs/night holiday/ -o better/",
     )
-    enhance.add_argument("model", type=Path, metavar="MODEL", help="run folder, .onnx, .tflite or .pte")
+    enhance.add_argument(
+        "model", type=Path, metavar="MODEL", help="run folder, a network's .json, .onnx, .tflite or .pte"
+    )
     enhance.add_argument(
         "photos", type=Path, nargs="+", metavar="PHOTO", help="picture files, and folders whose pictures are all meant"
     )
@@ -280,7 +300,9 @@ def _parser() -> argparse.ArgumentParser:
         "time a run's network, or exported files, beside the reference",
         "lpienas bench runs/night --runtime litert --size 1080x1920 --threads 2",
     )
-    measure.add_argument("models", type=Path, nargs="*", metavar="RUN|MODEL", help="run folder, or an exported file")
+    measure.add_argument(
+        "models", type=Path, nargs="*", metavar="RUN|MODEL", help="run folder, network, or exported file"
+    )
     measure.add_argument(
         "--runtime",
         nargs="+",
@@ -352,7 +374,9 @@ def _parser() -> argparse.ArgumentParser:
         "measure SSIM and PSNR on photographs",
         "lpienas evaluate runs/night runs/night/exported/*.onnx --data ~/pairs --json",
     )
-    evaluate.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="run folders and exported files")
+    evaluate.add_argument(
+        "models", type=Path, nargs="+", metavar="MODEL", help="run folders, networks, and exported files"
+    )
     evaluate.add_argument(
         "--data",
         type=Path,

@@ -216,11 +216,52 @@ def calibrate(options: argparse.Namespace) -> None:
     console.print(f"advice: {result['advice']}", highlight=False)
 
 
+def anatomy(options: argparse.Namespace) -> None:
+    import torch
+
+    from nas.anatomy import anatomy, verdict, worthless
+    from nas.task.patches import validation_pairs
+    from nas.task.photos import read_folder
+    from nas.task.task import TaskSettings, read_photos
+    from results.files import load_network
+    from results.run import Run, is_run
+    from results.table import anatomy_table
+
+    torch.set_num_threads(options.threads)
+    settings = TaskSettings.of_run(Run(options.model).settings()) if is_run(options.model) else TaskSettings()
+    network = load_network(_saved_network(options.model))
+    if options.data is None:
+        photos, which = read_photos(settings).validation, "validation photographs"
+        which = f"{which} of {options.model}" if is_run(options.model) else f"sample {which}"
+    else:
+        photos, which = read_folder(options.data), f"photographs of {options.data}"
+    side = settings.validation_side
+    which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
+    pairs = validation_pairs(photos, settings.noise, settings.seed, side)
+    with _bars(_console(stderr=True)) as bars:
+        found = anatomy(network, pairs, str(options.model), which, watcher=bars).to_json()
+    if options.json:
+        _print_json(found)
+        return
+    console = _console()
+    console.print(anatomy_table(found))
+    console.print(
+        f"SSIM {found['ssim']:.4f}, PSNR {found['psnr']:.2f} dB on {which}; lost: with the part's mean in its place, "
+        "channel by channel",
+        highlight=False,
+    )
+    for sentence in worthless(found) or [verdict(found)]:
+        console.print(sentence, highlight=False)
+
+
 def front(options: argparse.Namespace) -> None:
+    from nas.anatomy import anatomy_line
     from nas.calibrate import summary_line
+    from nas.confirm import anatomies
     from results.files import read_json
     from results.plots import plot_front
     from results.run import Run
+    from results.study import open_study
     from results.table import front_table, gene_lines
     from search_spaces.units import format_cost
 
@@ -232,8 +273,9 @@ def front(options: argparse.Namespace) -> None:
     control = None if options.control is None else _report(Run(options.control)).front
     if options.plot is not None:
         plot_front(options.plot, report, size, control)
+    looked_into = anatomies(run, open_study(run.study))
     if options.json:
-        _print_json(report.to_json() | {"calibration": calibration})
+        _print_json(report.to_json() | {"calibration": calibration, "anatomy": looked_into})
         return
     console = _console()
     console.print(front_table(report, size))
@@ -254,6 +296,8 @@ def front(options: argparse.Namespace) -> None:
         console.print(
             f"fell off the front: candidate {candidate.number}, SSIM {ssim:.4f} after full training", highlight=False
         )
+    for number, found in sorted(looked_into.items()):
+        console.print(f"candidate {number}: {anatomy_line(found[0])}", highlight=False)
     if calibration is not None:
         console.print(summary_line(calibration, settings["score"], settings["steps"]), highlight=False)
     console.print(report.verdict)
@@ -263,8 +307,10 @@ def front(options: argparse.Namespace) -> None:
 
 def compress(options: argparse.Namespace) -> None:
     from compress.pipeline import CompressSettings, Fast, compress
+    from nas.anatomy import anatomy_line
     from results.pick import pick
     from results.run import Run
+    from results.table import anatomy_table
     from search_spaces.units import parse_cost
 
     run = Run(options.run)
@@ -292,6 +338,9 @@ def compress(options: argparse.Namespace) -> None:
         summary = compress(run, chosen, task, plan, stack.enter_context(_bars(console)))
     if options.json:
         _print_json(summary)
+        return
+    _console().print(anatomy_table(summary["anatomy"]))
+    _console().print(anatomy_line(summary["anatomy"]), highlight=False)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -528,17 +577,27 @@ def delegates(options: argparse.Namespace) -> None:
 
 
 def _open_model(path: Path, threads: int) -> "Runtime":
-    """A run folder's compressed float network in PyTorch, or an exported file in its own runtime."""
-    from compress.runtimes import in_pytorch, load
-    from results.files import has_network, load_network
+    """A run folder's compressed float network, or a saved one, in PyTorch; or an exported file in its own runtime."""
+    from compress.runtimes import load
+    from results.run import is_run
+
+    return load(_saved_network(path) if is_run(path) else path, threads)
+
+
+def _saved_network(path: Path) -> Path:
+    """Path without suffix of a run folder's compressed float network, or of the saved network that `path` names."""
+    from results.files import has_network, network_at
     from results.run import NotCompressed, Run, is_run
 
-    if not is_run(path):
-        return load(path, threads)
-    stage = Run(path).network("float")
-    if not has_network(stage):
-        raise NotCompressed(path)
-    return in_pytorch(load_network(stage))
+    if is_run(path):
+        stage = Run(path).network("float")
+        if not has_network(stage):
+            raise NotCompressed(path)
+        return stage
+    found = network_at(path)
+    if found is None:
+        raise FileNotFoundError(f"{path} is neither a run folder nor a network: name its .json, beside .safetensors")
+    return found
 
 
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
@@ -588,11 +647,13 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
 
 def _report(run: "Run") -> "FrontReport":
     """The front of a run, by the best scores that it has."""
+    from nas.confirm import anatomies
     from results.report import report_front
     from results.study import open_study
 
-    settings = run.settings()
-    return report_front(open_study(run.study), settings.get("score", "short"), settings.get("cost", "macs"))
+    settings, study = run.settings(), open_study(run.study)
+    kept = anatomies(run, study)
+    return report_front(study, settings.get("score", "short"), settings.get("cost", "macs"), kept)
 
 
 def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> Callable[["Blueprint"], float]:

@@ -23,6 +23,7 @@ from results.files import (
     fingerprint,
     has_network,
     load_network,
+    network_at,
     network_fingerprint,
     read_json,
     save_network,
@@ -70,7 +71,7 @@ def plan(
     watcher: Watcher,
     pairs: Sequence[Pair] = (),
 ) -> list[Case]:
-    """Cases of all `models`, run folders and exported files, and of the reference in the same runtimes and sizes.
+    """Cases of all `models` (run folders, saved networks, files), and of the reference in the same runtimes and sizes.
 
     Files that are missing are made: in `bench/` of a run, those of the reference in the last run's, or in `folder`.
     `runtimes` are those of the runs' networks (None: all installed); a file runs in its own. The reference has the
@@ -84,6 +85,14 @@ def plan(
     trained: tuple[Path, float | None] | None = None
     calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
     for path in models:
+        if not is_run(path) and (saved := network_at(path)) is not None:
+            # Files of a bare network go into `folder`; its int8 has the ranges of `pairs`, where there are any.
+            bare = [Network(saved.name, saved, "float", None, folder)]
+            bare += [Network(saved.name, saved, "int8", None, folder, calibration)] if calibration else []
+            for network in bare:
+                cases += cases_of(network, wanted, sizes, watcher)
+            used |= set(product([network.precision for network in bare], wanted, sizes))
+            continue
         if not is_run(path):
             of_file = cases_of_file(path, sizes)
             cases += of_file

@@ -8,6 +8,7 @@ from typing import Any
 
 from compress.export.about import About, input_text, output_text
 from compress.export.formats import FORMATS
+from nas.anatomy import verdict
 from nas.task.task import Task
 from results.files import read_json, written_whole
 from results.run import Run, versions
@@ -120,6 +121,8 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
                 "```",
                 "",
             )
+    if "anatomy" in summary:
+        yield from _anatomy(summary["anatomy"])
     yield from (
         "## Training",
         "",
@@ -142,6 +145,23 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
     found = versions()
     made_with = ", ".join(f"{name} {found[name]}" for name in _VERSIONED)
     yield from ("", f"With {made_with}, on {record['platform']}.")
+
+
+def _anatomy(found: Mapping[str, Any]) -> Iterator[str]:
+    """What each part of the float network is worth, as nas.anatomy.Anatomy.to_json gives it."""
+    yield from (
+        "Parts of the float network, and what SSIM and PSNR lose when a part gives its mean instead, channel by "
+        f"channel, on {found['photographs']}:",
+        "",
+        "| part | share of MACs | channels that fire | SSIM lost | PSNR lost |",
+        "|---|---|---|---|---|",
+    )
+    for part in found["stages"]:
+        share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
+        lost = f"{part['ssim_lost']:.4f} | {part['psnr_lost']:.2f} dB"
+        yield f"| {part['name']} | {share} | {part['firing']:.0%} | {lost} |"
+    said = verdict(found)
+    yield from ("", f"{said[0].upper()}{said[1:]}.", "")
 
 
 def _row(name: str, figures: Mapping[str, Any]) -> str:

@@ -13,9 +13,11 @@ from compress.calibration import int8_calibration, keep_calibration, kept_calibr
 from compress.distill import distill
 from compress.int8 import AUTO, WAYS, to_int8
 from compress.latency import latency_cost
-from compress.prune import IMPORTANCE, Losses, OutOfReach, prune
+from compress.prune import IMPORTANCE, Losses, OutOfReach, Pruned, prune
 from compress.quantize import layers_of
 from nas.confirm import INHERITED, SCRATCH, folder_of
+from nas.dead import lightened
+from nas.scoring.full import kept_anatomy
 from nas.scoring.short import train_from
 from nas.search import slices_of
 from nas.suggest import derive_seed
@@ -151,7 +153,9 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
         if "method" in scores["float"]:
             watcher.say(_line(f"float: {scores['float']['method']}", scores["float"]))
         watcher.say(_line(f"quantized to int8 ({scores['quantized']['method']})", scores["quantized"]))
-    return run.summarize(scores=scores)
+    record = run.network("float-anatomy").with_suffix(".json")
+    looked_into = kept_anatomy(run.network("float"), record, f"float ({scores['float']['made_by']})", task, watcher)
+    return run.summarize(scores=scores, anatomy=looked_into)
 
 
 def cheaper(run: Run, macs: int) -> Candidate | None:
@@ -169,9 +173,8 @@ def cheaper(run: Run, macs: int) -> Candidate | None:
 
 def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Candidate) -> int:
     """Training steps of `rival` that take as many multiply-adds as training, pruning and fine-tuning took."""
-    spent: int = (
-        scores["trained"]["macs"] * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
-    )
+    trained: int = scores["trained"].get("macs_in_training", scores["trained"]["macs"])
+    spent: int = trained * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
     return round(spent / macs_of(Blueprint.from_genotype(rival.genotype), DEFAULT_SIZE))
 
 
@@ -200,7 +203,7 @@ def _train(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, 
         if (confirmed / "quality.json").exists():  # the search has trained it fully already
             network = load_network(confirmed / "network")
             quality = Quality(**read_json(confirmed / "quality.json"))
-            return network, _figures(network, quality, task) | {"start": start}
+            return _without_dead(network, quality, task, watcher, start)
     watcher.begin("full training", settings.training.steps)
     folder = run.network("trained-training")
     seed = derive_seed(settings.seed, chosen.number, "full training")
@@ -223,7 +226,18 @@ def _trained(
     first = None if slices is None else slices(candidate.genotype).state_dict()
     blueprint = Blueprint.from_genotype(candidate.genotype)
     network, quality = train_from(first, blueprint, task, recipe, seed, folder, _steps(watcher))
-    return network, _figures(network, quality, task) | {"start": SCRATCH if first is None else INHERITED}
+    return _without_dead(network, quality, task, watcher, SCRATCH if first is None else INHERITED)
+
+
+def _without_dead(network: LPIENet, quality: Quality, task: Task, watcher: Watcher, start: str) -> Made:
+    """The trained network without what computes nothing; its output, and so its quality, is the same."""
+    left = lightened(network, task)
+    figures = _figures(left.network, quality, task) | {"start": start}
+    if not left.removed:
+        return left.network, figures
+    macs = macs_of(network.blueprint, DEFAULT_SIZE)
+    watcher.say(f"what computes nothing is taken out: {figures['macs'] / 1e6:.1f} of {macs / 1e6:.1f} MMACs are left")
+    return left.network, figures | {"macs_in_training": macs, "dead": left.to_json()}
 
 
 def _share_kept(run: Run, chosen: Candidate, asked: float | Fast, watcher: Watcher) -> float:
@@ -253,13 +267,16 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
     seed, asked = derive_seed(settings.seed, 0, "fine-tuning"), settings.prune
     watcher.begin("pruning", 1)
     cost, fast = _cost(run, asked), isinstance(asked, Fast)
+    now = cost(trained.blueprint)
+    if isinstance(asked, Fast):  # without its dead channels the network takes less than the candidate did
+        keep = asked.milliseconds / now
     try:
-        pruned = prune(trained, keep, importance_losses(task, seed), IMPORTANCE, cost=cost)
+        losses = importance_losses(task, seed)
+        pruned = Pruned(trained, now, 1.0) if keep >= 1 else prune(trained, keep, losses, IMPORTANCE, cost=cost)
     except OutOfReach as error:
         if not fast:
             raise
-        whole = cost(trained.blueprint)
-        reached = f"pruning reached {error.left * whole:.3g} ms and no less, of {whole:.3g} ms before"
+        reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
         raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
     network = pruned.network
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)

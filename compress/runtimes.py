@@ -13,6 +13,7 @@ from compress.export.about import KEY, from_text
 from compress.export.executorch_file import ABOUT_METHOD, BLUEPRINT_METHOD
 from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet, quiet_natives
+from results.files import load_network, network_at
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE
@@ -52,16 +53,22 @@ def in_pytorch(network: LPIENet) -> Runtime:
 
 
 def load(path: Path, threads: int = 1) -> Runtime:
-    """Open `path` by its suffix: .onnx, .tflite, .pte or, on macOS, .mlpackage.
+    """Open `path` by its suffix: .onnx, .tflite, .pte or, on macOS, .mlpackage; or a saved network, in PyTorch.
 
     `threads` is the number of CPU threads; ExecuTorch has one pool for the process, so there the last call counts.
     Raises FileNotFoundError, ImportError naming the package to install, and ValueError for an unknown suffix or a
     damaged file.
     """
-    if path.suffix not in _OPENERS:
-        raise ValueError(f"{path}: a file to run must end in one of {', '.join(_OPENERS)}")
+    if (network := network_at(path)) is not None:
+        return in_pytorch(load_network(network))
+    if path.suffix not in (*_OPENERS, ".json", ".safetensors"):
+        raise ValueError(
+            f"{path}: a file to run must end in one of {', '.join(_OPENERS)}, or be a network: its .json, with the "
+            ".safetensors beside it"
+        )
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there; export it first")
+        made = "name a network's .json" if path.suffix not in _OPENERS else "export it first"
+        raise FileNotFoundError(f"{path} is not there; {made}")
     if path.suffix == ".mlpackage" and system() != "Darwin":
         raise ValueError(f"{path}: Core ML files run on macOS only")
     if threads < 1:

@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import optuna
 
-from nas.scoring.full import train_fully
+from nas.scoring.full import ANATOMY, train_fully
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
-from results.files import save_network
+from results.files import read_json, save_network
 from results.front import along_cost
 from results.progress import Watcher
 from results.report import by_number, seed_noise
@@ -99,6 +100,19 @@ def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[i
 def folder_of(run: Run, number: int, steps: int, start: str, seed: int) -> Path:
     """Where one full training is kept; `network` in it is the trained network."""
     return run.candidate(number) / f"{'full' if start == SCRATCH else 'inherited'}-{steps}-{seed}"
+
+
+def anatomies(run: Run, study: optuna.Study) -> dict[int, list[dict[str, Any]]]:
+    """What stands beside the full trainings that judge the front, by candidate, as nas.scoring.full keeps it.
+
+    Trainings of earlier versions have none.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    for training in full_trainings(study):
+        path = folder_of(run, training.number, training.steps, training.start, training.seed) / ANATOMY
+        if path.exists():
+            found.setdefault(training.number, []).append(read_json(path))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,24 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
 
 
+def network_at(path: Path) -> Path | None:
+    """The saved network that `path` names, its .json, its .safetensors or neither, without suffix; else None.
+
+    Raises FileNotFoundError where one of the two files is missing.
+    """
+    bare = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
+    blueprint, weights = bare.with_suffix(".json"), bare.with_suffix(".safetensors")
+    if path.is_dir() or not (blueprint.is_file() or weights.is_file()):
+        return None
+    for one, other, holds in ((blueprint, weights, "blueprint"), (weights, blueprint, "weights")):
+        if not one.is_file():
+            raise FileNotFoundError(
+                f"{one} is not there, beside {other.name}: a network is two files, and that one holds its {holds}; "
+                "copy both"
+            )
+    return bare
+
+
 def save_network(path: Path, network: LPIENet) -> None:
     """`path`.json (blueprint) and `path`.safetensors (weights, written last: its presence means complete)."""
     write_json(path.with_suffix(".json"), network.blueprint.to_json())
@@ -117,8 +135,12 @@ def save_network(path: Path, network: LPIENet) -> None:
 
 
 def load_network(path: Path) -> LPIENet:
-    """The network that `save_network` wrote; raises ValueError where the weights do not fit the blueprint."""
-    blueprint = Blueprint.from_json(read_json(path.with_suffix(".json")))
+    """The network that `save_network` wrote; raises ValueError for another JSON, and for weights that do not fit it."""
+    described = path.with_suffix(".json")
+    try:
+        blueprint = Blueprint.from_json(read_json(described))
+    except ValueError as error:
+        raise ValueError(f"{described} is no network of lpienas: {error}") from error
     network = build(blueprint, seed=0)
     try:
         network.load_state_dict(load_file(path.with_suffix(".safetensors")))

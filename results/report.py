@@ -6,7 +6,7 @@ chosen is of the test photographs wherever full trainings have been judged on th
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean, variance
 from typing import Any
@@ -122,8 +122,17 @@ class FrontReport:
         }
 
 
-def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") -> FrontReport:
-    """The report of a study whose search scored by `score`; raises ValueError when nothing has been scored yet."""
+def report_front(
+    study: optuna.Study,
+    score: str = "short",
+    cost: str = "macs",
+    anatomies: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+) -> FrontReport:
+    """The report of a study whose search scored by `score`; raises ValueError when nothing has been scored yet.
+
+    `anatomies` are those of the full trainings, by candidate (nas.confirm.anatomies): a candidate counts without its
+    dead channels, as it is shipped. The reference counts as it was released.
+    """
     trials = study.get_trials(deepcopy=False)
     reference, searched, corner = reference_of(trials), candidates(trials), reference_point(study)
     if not searched:
@@ -131,6 +140,8 @@ def report_front(study: optuna.Study, score: str = "short", cost: str = "macs") 
     full, rungs = full_trainings(study), trainings(study, "rung")
     if {training.number for training in full} - {reference.number}:
         basis, final = _full_basis(full, reference.number), rescored([*searched, reference], full)
+        for number in (anatomies or {}).keys() & final.keys() - {reference.number}:
+            final[number] = stripped(final[number], (anatomies or {})[number], cost)
     elif reached := [rung.steps for rung in rungs if rung.number != reference.number]:  # it goes ahead of the others
         top = [training for training in rungs if training.steps == max(reached)]
         basis, final = f"training of {top[0].steps} steps, from scratch", rescored([*searched, reference], top)
@@ -221,6 +232,22 @@ def _rescored(scores: Scores, repeated: Sequence[Training]) -> Scores:
         return means
     tested = [_test_means(training) for training in repeated]
     return replace(means, test_ssim=fmean(t.ssim for t in tested), test_psnr=fmean(t.psnr for t in tested))
+
+
+def stripped(candidate: Candidate, anatomies: Sequence[Mapping[str, Any]], cost: str) -> Candidate:
+    """The candidate with the multiply-adds and parameters that are left without dead channels.
+
+    Those of the training that leaves most, where there are several. A measured cost stays that of the whole network.
+    """
+    most = max(anatomies, key=lambda found: int(found["stripped"]["macs"]))
+    scores = candidate.scores
+    # Both counts are of one size and proportional to the pixels, so that this is exact at the size of the run.
+    macs = scores.macs * int(most["stripped"]["macs"]) // int(most["macs"])
+    parameters = int(most["stripped"]["parameters"])
+    return replace(
+        candidate,
+        scores=replace(scores, macs=macs, parameters=parameters, cost=float(macs) if cost == "macs" else scores.cost),
+    )
 
 
 def seed_noise(trained: Sequence[Training]) -> float | None:

@@ -31,12 +31,14 @@ GUIDE = {
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
     "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full "
-    "one, where quality.json is of the validation photographs and test.json of each test photograph",
+    "one: quality.json is of the validation photographs, test.json of each test photograph, anatomy.json says "
+    "what each stage is worth",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
     "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights); "
-    "quantized-calibration.safetensors: the patches that int8 ranges are taken from",
+    "quantized-calibration.safetensors: the patches that int8 ranges are taken from; float-anatomy.json: what each "
+    "stage is worth",
     "exported/": "files for phones, by precision and size, and MODEL_CARD.md that describes them",
     "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",

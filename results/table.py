@@ -135,6 +135,20 @@ def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def anatomy_table(found: Mapping[str, Any]) -> Table:
+    """What each part of a network is worth, as nas.anatomy.Anatomy.to_json gives it."""
+    table = Table(title=f"{found['network']}: {format_cost('macs', found['macs'])} at 256x256", box=box.SIMPLE)
+    table.add_column("part", no_wrap=True)
+    for column in ("MACs", "firing", "SSIM lost", "dB lost"):
+        table.add_column(column, justify="right")
+    for place, part in enumerate(sorted(found["stages"], key=lambda part: part["kind"] != "stage")):
+        first_of_others = place + 1 == sum(one["kind"] == "stage" for one in found["stages"])
+        share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
+        lost = f"{part['ssim_lost']:.4f}", f"{part['psnr_lost']:.2f}"
+        table.add_row(part["name"], share, f"{part['firing']:.0%}", *lost, end_section=first_of_others)
+    return table
+
+
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate: its genes, stage by stage in order (LPIENet: encoder1/2/3, decoder1/2)."""
     return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]

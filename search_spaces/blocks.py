@@ -129,7 +129,9 @@ class Attention(nn.Module):
             if plan.attention in ("channel", "both")
             else None
         )
-        branches = 2 if plan.attention == "both" else 1
+        both = ("spatial", "channel") if plan.attention == "both" else (plan.attention,)
+        self.branches = nn.ModuleDict({name: nn.Identity() for name in both})  # places to hook, see nas.anatomy
+        branches = len(both)
         self.join = Pointwise(branches * width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, width, H, W) -> the same
@@ -138,9 +140,10 @@ class Attention(nn.Module):
         branches = []
         if self.spatial is not None:
             maximum = self.maximum(pooled)  # (B, 1, H, W)
-            branches.append(torch.sigmoid(self.spatial(torch.cat([mean, maximum], dim=1))) * x)
+            spatial = torch.sigmoid(self.spatial(torch.cat([mean, maximum], dim=1))) * x
+            branches.append(self.branches["spatial"](spatial))
         if self.channel is not None:
-            branches.append(torch.sigmoid(self.channel(mean)) * x)
+            branches.append(self.branches["channel"](torch.sigmoid(self.channel(mean)) * x))
         return self.join.of_parts(branches)
 
 

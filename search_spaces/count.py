@@ -32,23 +32,41 @@ class Convolution:
 
 
 Layers = Iterator[tuple[Convolution, int]]  # each with how many times smaller the image's sides are where it runs
+InStage = Iterator[tuple[str, Convolution]]  # each with the branch of the stage that it is in: SPATIAL, CHANNEL, or ""
+
+SPATIAL, CHANNEL = "attention.spatial", "attention.channel"  # a branch's own map; what joins branches is the stage's
 
 
 @lru_cache(maxsize=4096)
 def macs_of(blueprint: Blueprint, size: tuple[int, int]) -> int:
     """Multiply-adds of the convolutions at `size` (height, width), equal to `cost_of(blueprint, size).macs`."""
     height, width = (padded_side(side) for side in size)
-    return sum(layer.weights * (height // shrink) * (width // shrink) for layer, shrink in convolutions(blueprint))
+    return sum(layer.weights * (height // shrink) * (width // shrink) for _, layer, shrink in convolutions(blueprint))
+
+
+def macs_by_part(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, int]:
+    """Multiply-adds at `size` by stage: `encoder1` ... `head`, whose sum is `macs_of`; and by branch of attention.
+
+    Those of a branch (`encoder1.attention.spatial`) are in its stage's as well.
+    """
+    height, width = (padded_side(side) for side in size)
+    found: dict[str, int] = {}
+    for part, layer, shrink in convolutions(blueprint):
+        macs = layer.weights * (height // shrink) * (width // shrink)
+        for name in dict.fromkeys((part.split(".")[0], part)):
+            found[name] = found.get(name, 0) + macs
+    return found
 
 
 @lru_cache(maxsize=4096)
 def parameters_of(blueprint: Blueprint) -> int:
     """Weights and biases, equal to `cost_of(blueprint).parameters`."""
-    return sum(layer.weights + layer.outputs for layer, _ in convolutions(blueprint))
+    return sum(layer.weights + layer.outputs for _, layer, _ in convolutions(blueprint))
 
 
-def convolutions(blueprint: Blueprint) -> Layers:
-    """Every convolution of the network.
+def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]:
+    """Every convolution of the network, with the part that it is in (see `macs_by_part`) and how many times smaller the
+    image's sides are where it runs.
 
     Raises ValueError for a block, a head or an attention that is unknown here.
     """
@@ -56,59 +74,60 @@ def convolutions(blueprint: Blueprint) -> Layers:
     for site in sites(blueprint):
         channels = sum(channels_into(blueprint, site))
         if (through := lateral(blueprint, site)) is not None:
-            yield Convolution(*through), cell * site.shrink * 2  # before the doubling
+            yield site.name, Convolution(*through), cell * site.shrink * 2  # before the doubling
         if site.plan is None:
-            yield from _known(HEADS, "head", blueprint.head)(channels, cell)
+            for layer, shrink in _known(HEADS, "head", blueprint.head)(channels, cell):
+                yield site.name, layer, shrink
             continue
-        for layer in _stage(channels, site.plan, blueprint):
-            yield layer, cell * site.shrink
+        for branch, layer in _stage(channels, site.plan, blueprint):
+            yield f"{site.name}.{branch}" if branch else site.name, layer, cell * site.shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(channels: int, plan: StageBlueprint, whole: Blueprint) -> Iterator[Convolution]:
-    yield Convolution(channels, plan.width, 3)
+def _stage(channels: int, plan: StageBlueprint, whole: Blueprint) -> InStage:
+    yield "", Convolution(channels, plan.width, 3)
     for inner in plan.blocks:
         yield from _known(BLOCKS, "block", whole.block)(plan.width, inner, whole)
     yield from _known(ATTENTIONS, "attention", plan.attention)(plan)
 
 
-def _inverted_residual(width: int, plan: BlockBlueprint, whole: Blueprint) -> Iterator[Convolution]:
+def _inverted_residual(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
     hidden, mixed = (before_activation(n, whole.activation) for n in (plan.depthwise, plan.pointwise))
-    yield Convolution(width, hidden)
-    yield Convolution(hidden, hidden, whole.kernel, groups=hidden)
-    yield Convolution(plan.depthwise, width)
+    yield "", Convolution(width, hidden)
+    yield "", Convolution(hidden, hidden, whole.kernel, groups=hidden)
+    yield "", Convolution(plan.depthwise, width)
     if plan.pointwise:
-        yield Convolution(width, mixed)
-        yield Convolution(plan.pointwise, width)
+        yield "", Convolution(width, mixed)
+        yield "", Convolution(plan.pointwise, width)
 
 
-def _plain(width: int, plan: BlockBlueprint, whole: Blueprint) -> Iterator[Convolution]:
-    yield Convolution(width, plan.depthwise, 3)
-    yield Convolution(plan.depthwise, width, 3)
+def _plain(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
+    yield "", Convolution(width, plan.depthwise, 3)
+    yield "", Convolution(plan.depthwise, width, 3)
 
 
-def _no_attention(plan: StageBlueprint) -> Iterator[Convolution]:
+def _no_attention(plan: StageBlueprint) -> InStage:
     yield from ()
 
 
-def _spatial(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(2, plan.width, 3)
-    yield Convolution(plan.width, plan.width)
+def _spatial(plan: StageBlueprint) -> InStage:
+    yield SPATIAL, Convolution(2, plan.width, 3)
+    yield "", Convolution(plan.width, plan.width)
 
 
-def _channel(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(1, plan.attention_hidden)
-    yield Convolution(plan.attention_hidden, plan.width)
-    yield Convolution(plan.width, plan.width)
+def _channel(plan: StageBlueprint) -> InStage:
+    yield CHANNEL, Convolution(1, plan.attention_hidden)
+    yield CHANNEL, Convolution(plan.attention_hidden, plan.width)
+    yield "", Convolution(plan.width, plan.width)
 
 
-def _both(plan: StageBlueprint) -> Iterator[Convolution]:
-    yield Convolution(2, plan.width, 3)
-    yield Convolution(1, plan.attention_hidden)
-    yield Convolution(plan.attention_hidden, plan.width)
-    yield Convolution(2 * plan.width, plan.width)
+def _both(plan: StageBlueprint) -> InStage:
+    yield SPATIAL, Convolution(2, plan.width, 3)
+    yield CHANNEL, Convolution(1, plan.attention_hidden)
+    yield CHANNEL, Convolution(plan.attention_hidden, plan.width)
+    yield "", Convolution(2 * plan.width, plan.width)
 
 
 def _gated_head(width: int, cell: int) -> Layers:
@@ -128,13 +147,13 @@ def _conv_head(width: int, cell: int) -> Layers:
         yield Convolution(cells, cells, 3), cell  # of the image itself
 
 
-ATTENTIONS: dict[str, Callable[[StageBlueprint], Iterator[Convolution]]] = {
+ATTENTIONS: dict[str, Callable[[StageBlueprint], InStage]] = {
     "none": _no_attention,
     "channel": _channel,
     "spatial": _spatial,
     "both": _both,
 }
-BLOCKS: dict[str, Callable[[int, BlockBlueprint, Blueprint], Iterator[Convolution]]] = {
+BLOCKS: dict[str, Callable[[int, BlockBlueprint, Blueprint], InStage]] = {
     "released": _inverted_residual,
     "paper": _inverted_residual,
     "mobilenet": _inverted_residual,

@@ -45,6 +45,8 @@ class LPIENet(nn.Module):
             if blueprint.head == "gated"
             else ConvHead(decoder, encoder, cell)
         )
+        # Places to hook, see nas.anatomy: the second ways of the encoders' outputs.
+        self.skips = nn.ModuleDict({site.skip: nn.Identity() for site in self.sites if site.joins and site.skip})
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -63,7 +65,7 @@ class LPIENet(nn.Module):
                 if site.name.startswith("encoder"):
                     x = F.max_pool2d(x, 2)
                 elif site.skip is not None:
-                    x = self._joined(site.name, x, maps[site.skip])
+                    x = self._joined(site.name, x, self.skips[site.skip](maps[site.skip]))
             maps[site.name] = self.head(x, cells) if site.plan is None else getattr(self, site.name)(x)
         return image + maps[HEAD]
 
@@ -79,6 +81,11 @@ def build(blueprint: Blueprint, seed: int) -> LPIENet:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU too
         return LPIENet(blueprint)
+
+
+def stages_in(network: LPIENet) -> dict[str, nn.Sequential]:
+    """The stages by name, in the order of computation: each a convolution, what stands behind it, and an IRA block."""
+    return {name: getattr(network, name) for name in network.blueprint.names}
 
 
 def parameters(network: nn.Module) -> int:

@@ -85,7 +85,7 @@ def confirmed(study, task, tmp_path, monkeypatch):
     def go(ssim, settings=SETTINGS, kill_at=None, diverges=None):
         made = Trainings(ssim)
         made.kill_at, made.diverges = kill_at, diverges
-        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         try:
             confirm(Run(tmp_path), settings, Here(task), Silent())
         except Killed:
@@ -229,7 +229,7 @@ def test_all_are_trained_as_often_as_is_the_least_also_where_they_are_far_apart(
 
 def test_candidates_start_from_inherited_weights_and_the_reference_from_scratch(study, task, tmp_path, monkeypatch):
     made = Trainings(apart)
-    monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+    monkeypatch.setattr(nas.confirm, "train_fully", made.score)
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
     confirm(Run(tmp_path), ConfirmSettings(Recipe(40), count=1, seeds=1), Here(task), Silent(), lambda genotype: small)
     starts = {(training.number, training.start) for training in full_trainings(study)}
@@ -244,7 +244,7 @@ def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, ta
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
     for inherited, level in ((None, 0.5), (lambda genotype: small, 0.7)):
         made = Trainings(lambda number, seed, level=level: level + number / 100)
-        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         confirm(Run(tmp_path), once, Here(task), Silent(), inherited)
     assert [c.scores.ssim for c in report_front(study).candidates if c.number] == pytest.approx([0.71, 0.73])
     assert report_front(study).reference.scores.ssim == 0.5  # trained once, from scratch both times
