@@ -92,7 +92,7 @@ class CompressSettings:
             training=Recipe(steps),
             prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
-            quantization=Recipe(max(1, steps // 2)),
+            quantization=Recipe(max(1, steps // 2), optimizer="adam", betas=(0.8, 0.99)),  # as its rates were measured
             int8=int8,
             distillation=distillation,
             in_float=tuple(in_float),
