@@ -3,7 +3,7 @@
     python benchmarks/table.py --data ~/photographs --out runs/table            # several at once share the work
     python benchmarks/table.py --out runs/table --publish results/published/table/table.json
 
-Draws --networks genotypes, evenly over the logarithm of MACs and over the genes of `wide_space`, trains each for
+Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
 --steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
 SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
 proxies are judged on this table (benchmarks/scores.py).
@@ -12,7 +12,9 @@ proxies are judged on this table (benchmarks/scores.py).
 import argparse
 import math
 import random
+from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from curves import claimed, curve, first_weights, one_thread
@@ -25,10 +27,10 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype
-from search_spaces.space import Space, wide_space
+from search_spaces.space import Space, default_space
 
 LEAST, MOST = 40e6, 400e6  # MACs
-_DRAWN = 4000  # genotypes to choose from
+_DRAWN = 8000  # genotypes to choose from
 _EVERY = 4  # networks that are trained a second time, and for twice as long
 
 
@@ -40,7 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
-    chosen = stratified(wide_space(), options.networks)
+    chosen = stratified(default_space(), options.networks)
     plan = [(number, 0, options.steps) for number in range(len(chosen))]
     plan += [(number, 1, options.steps) for number in range(0, len(chosen), _EVERY)]
     plan += [(number, 0, 2 * options.steps) for number in range(0, len(chosen), _EVERY)]
@@ -58,24 +60,29 @@ def main() -> None:
 
 
 def stratified(space: Space, count: int) -> list[Genotype]:
-    """`count` genotypes, one in each of as many bands of log MACs, whose words take turns as evenly as they can."""
+    """`count` genotypes, one in each of as many bands of log MACs, whose genes take turns as evenly as they can."""
     drawn = random.Random(0)
     bands: list[list[Genotype]] = [[] for _ in range(count)]
-    for _ in range(_DRAWN):
-        genotype = space.sample_of_any_size(drawn)
+    for number in range(_DRAWN):  # genes independent of one another, and all around one size, in turns
+        genotype = space.sample_of_any_size(drawn) if number % 2 else space.sample(drawn)
         place = (math.log(_macs(genotype)) - math.log(LEAST)) / (math.log(MOST) - math.log(LEAST))
         if 0 <= place < 1:
             bands[int(place * count)].append(genotype)
-    words = [gene for gene in space.counting() if "." not in gene]
-    seen: dict[tuple[str, Any], int] = {}
+    genes = space.counting()
+    seen: Counter[tuple[str, Any]] = Counter()
     chosen = []
     for band in sorted(range(count), key=lambda band: len(bands[band])):
-        best = min(bands[band], key=lambda g: sum(seen.get((word, getattr(g, word)), 0) for word in words))
-        for word in words:
-            seen[word, getattr(best, word)] = seen.get((word, getattr(best, word)), 0) + 1
+        best = min(bands[band], key=lambda g: fmean(seen[place] for place in _counted(g, genes)))
+        for place in _counted(best, genes):
+            seen[place] += 1
         chosen.append(best)
     drawn.shuffle(chosen)  # so that whatever is finished first is a sample of all
     return chosen
+
+
+def _counted(genotype: Genotype, genes: tuple[str, ...]) -> list[tuple[str, Any]]:
+    flat, present = genotype.flat(), set(genotype.counting())
+    return [(gene, flat[gene]) for gene in genes if gene in present]
 
 
 def _macs(genotype: Genotype) -> int:

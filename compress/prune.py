@@ -162,14 +162,13 @@ def blueprint_of(network: LPIENet) -> Blueprint:
 
 
 def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
-    convolution, _, block = stage
-    assert isinstance(convolution, nn.Conv2d)
+    block = stage[2]
     assert isinstance(block, IRABlock)
     attention = block.attention
     has_channel = attention is not None and attention.channel is not None
     has_spatial = attention is not None and attention.spatial is not None
     return StageBlueprint(
-        width=convolution.out_channels,
+        width=_width(block.residuals[0]),
         blocks=tuple(_block_blueprint(residual) for residual in block.residuals),
         attention={(0, 0): "none", (1, 0): "channel", (0, 1): "spatial", (1, 1): "both"}[has_channel, has_spatial],
         attention_hidden=_outputs(attention.channel[0]) if attention and attention.channel else 0,
@@ -180,6 +179,11 @@ def _block_blueprint(residual: nn.Module) -> BlockBlueprint:
     assert isinstance(residual, InvertedResidual)
     pointwise = 0 if residual.mixing is None else _inputs(residual.mixing[-1])
     return BlockBlueprint(_inputs(residual.spatial[-1]), pointwise)
+
+
+def _width(residual: nn.Module) -> int:
+    assert isinstance(residual, InvertedResidual)
+    return _outputs(residual.spatial[-1])
 
 
 def _convolutions(part: nn.Module) -> list[nn.Module]:
