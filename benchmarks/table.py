@@ -73,8 +73,8 @@ def stratified(space: Space, count: int) -> list[Genotype]:
     chosen = []
     for band in sorted(range(count), key=lambda band: len(bands[band])):
         best = min(bands[band], key=lambda g: fmean(seen[place] for place in _counted(g, genes)))
-        for place in _counted(best, genes):
-            seen[place] += 1
+        for counted in _counted(best, genes):
+            seen[counted] += 1
         chosen.append(best)
     drawn.shuffle(chosen)  # so that whatever is finished first is a sample of all
     return chosen
