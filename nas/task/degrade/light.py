@@ -4,7 +4,6 @@ After Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019,
 curve; here it has a strength, since cameras differ and pairs of raw photographs are often finished without one.
 """
 
-import torch
 from torch import Tensor
 
 _LEAST_STRENGTH = 0.01  # of a tone curve; at 0 the closed form of its inverse divides by 0
