@@ -14,6 +14,8 @@ from nas.task.degrade.jpeg import GRID, recompressed
 from nas.task.degrade.light import sensor_share, to_linear, to_srgb
 from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, NoiseProfile, Range
 
+_DRAWN = ("gain", "red", "blue", "tone", "correlation", "chroma_width", "chroma")  # of a profile, for every image
+
 
 @dataclass(frozen=True, slots=True)
 class CameraNoise:
@@ -65,28 +67,29 @@ class CameraNoise:
         batch, _, height, width = clean.shape
         clean = clean.contiguous()  # as the noise is laid out: products of unlike layouts take four times as long
         profile, device = self.profile, clean.device
-        drawn = torch.rand((9, batch), generator=generator, device=device)  # what each image's camera and scene are
+        ranges = torch.tensor([getattr(profile, name) for name in _DRAWN] + [self.quality, (0.0, 1.0)], device=device)
+        low, high = ranges[:, :1], ranges[:, 1:]
+        shares = torch.rand((len(ranges), batch), generator=generator, device=device)
+        # One product for all that is drawn for an image: each small one would cost as much as the whole.
+        gain, red, blue, tone, luma, width_of_chroma, chroma, quality, chosen = torch.lerp(low, high, shares).unbind()
+        gains = torch.stack((gain * red, gain, gain * blue), 1)
         shot, read = _shot_and_read(profile, levels)
         if profile.scatter:
             around = torch.randn(batch, generator=generator, device=device)
             read = read * torch.exp(around * (profile.scatter / 2)).view(-1, 1, 1, 1)  # the scatter is of the variance
-        gain = _between(profile.gain, drawn[0])
-        gains = torch.stack((gain * _between(profile.red, drawn[1]), gain, gain * _between(profile.blue, drawn[2])), 1)
-        tone, luma = _between(profile.tone, drawn[3]), _between(profile.correlation, drawn[4])
-        chroma = luma * _between(profile.chroma_width, drawn[5])
-        unit = unit_field((batch, height, width), luma, chroma, _between(profile.chroma, drawn[6]), generator)
+        unit = unit_field((batch, height, width), luma, luma * width_of_chroma, chroma, generator)
         light = to_linear(clean, tone)
         share = sensor_share(light, gains)
         deviation = (light * share).mul_(shot).add_(read.square()).sqrt_().div_(share)
         noisy = to_srgb(deviation.mul_(unit).add_(light).clamp_(0, 1), tone)
         if self.jpeg:
-            self._compress(noisy, drawn[7], drawn[8], generator)
+            self._compress(noisy, chosen, quality, generator)
         return noisy.contiguous(memory_format=torch.channels_last)
 
     def _compress(self, noisy: Tensor, chosen: Tensor, quality: Tensor, generator: Generator) -> None:
         """Compress some of the images, in place."""
         corners = torch.randint(GRID, (len(noisy), 2), generator=generator, device=noisy.device).tolist()
-        qualities = _between(self.quality, quality).round().tolist()
+        qualities = quality.round().tolist()
         for index, place in enumerate(chosen.tolist()):
             if place < self.jpeg:
                 down, across = corners[index]
@@ -102,8 +105,3 @@ def _shot_and_read(profile: NoiseProfile, levels: Tensor) -> tuple[Tensor, Tenso
         span = (shots[after] - shots[after - 1]).clamp(min=1e-6)
         read = torch.lerp(reads[after - 1], reads[after], ((shot - shots[after - 1]) / span).clamp(0, 1))
     return shot.exp().view(-1, 1, 1, 1), read.exp().view(-1, 1, 1, 1)
-
-
-def _between(ends: Range, share: Tensor) -> Tensor:
-    low, high = ends
-    return low + (high - low) * share

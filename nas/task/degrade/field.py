@@ -24,8 +24,8 @@ def unit_field(
     spectrum = torch.fft.rfft2(white)
     grey = spectrum.mean(dim=1, keepdim=True)
     total = ((1 + 2 * strength.square()) / 3).sqrt()
-    of_grey, of_colour = _transfer(luma, height, width), _transfer(chroma, height, width)
-    of_grey, of_colour = of_grey / _scale(total), of_colour * _scale(strength / total)
+    size, scale = torch.cat((luma, chroma)), torch.cat((total.reciprocal(), strength / total))
+    of_grey, of_colour = _transfer(size, scale, height, width).chunk(2)
     # of_colour * (spectrum - grey) + of_grey * grey
     spectrum = spectrum.mul_(of_colour).add_(grey.mul_(of_grey - of_colour))
     field: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
@@ -48,15 +48,11 @@ def sigma_of(correlation: float) -> float:
     return float(brentq(lambda sigma: neighbour_correlation(sigma) - correlation, 0.0, _WIDEST))
 
 
-def _scale(value: Tensor) -> Tensor:
-    return value.view(-1, 1, 1, 1)
-
-
-def _transfer(sigma: Tensor, height: int, width: int) -> Tensor:
-    """Spectrum (B, 1, H, W // 2 + 1) of a Gaussian of `sigma` (B,) pixels that keeps the variance of white noise."""
+def _transfer(sigma: Tensor, scale: Tensor, height: int, width: int) -> Tensor:
+    """Spectrum (B, 1, H, W // 2 + 1) of a Gaussian of `sigma` (B,) pixels; white noise has `scale` (B,) afterwards."""
     device = sigma.device
     down, across = (_one_way(sigma, torch.fft.fftfreq(side, device=device)) for side in (height, width))
-    return (down[:, :, None] * across[:, None, : width // 2 + 1])[:, None]
+    return ((down * scale[:, None])[:, :, None] * across[:, None, : width // 2 + 1])[:, None]
 
 
 def _one_way(sigma: Tensor, frequency: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ After Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019,
 curve; here it has a strength, since cameras differ and pairs of raw photographs are often finished without one.
 """
 
-import torch
 from torch import Tensor
 
 _LEAST_STRENGTH = 0.01  # of a tone curve; at 0 the closed form of its inverse divides by 0
+_KNEE = 0.04045  # of the standard's curve (IEC 61966-2-1): straight below, a power above
+_LINEAR_KNEE = _KNEE / 12.92
 _HIGHLIGHT = 0.9  # mean of red, green and blue from which a pixel is taken to be saturated, bit by bit
 
 
@@ -15,8 +16,9 @@ def to_linear(image: Tensor, tone: Tensor) -> Tensor:
     """Linear light in [0, 1] of sRGB values `image` (B, 3, H, W) in [0, 1]; `tone` as in `to_srgb`."""
     half_width, half_height = _curve(tone)
     value = image.sub(0.5).div_(half_height).clamp_(-1, 1).asin_().div_(3).sin_().mul_(half_width).add_(0.5)
-    # The curve of the standard (IEC 61966-2-1); a plain power has no derivative at black.
-    return torch.where(value <= 0.04045, value / 12.92, value.clamp(min=0.04045).add_(0.055).div_(1.055).pow_(2.4))
+    # The straight piece and what the power adds above it, since torch.where takes longer than all the rest.
+    above = value.clamp(min=_KNEE).add_(0.055).div_(1.055).pow_(2.4)
+    return value.clamp_(max=_KNEE).div_(12.92).add_(above).sub_(_LINEAR_KNEE).clamp_(0, 1)
 
 
 def to_srgb(light: Tensor, tone: Tensor) -> Tensor:
@@ -24,9 +26,8 @@ def to_srgb(light: Tensor, tone: Tensor) -> Tensor:
 
     `tone` (B,) in [0, 1] is the curve's strength: 0 none (which is taken as 0.01), 1 the paper's 3 x^2 - 2 x^3.
     """
-    value = torch.where(
-        light <= 0.0031308, light * 12.92, light.clamp(min=0.0031308).pow_(1 / 2.4).mul_(1.055).sub_(0.055)
-    )
+    above = light.clamp(min=_LINEAR_KNEE).pow_(1 / 2.4).mul_(1.055)
+    value = light.clamp(max=_LINEAR_KNEE).mul_(12.92).add_(above).sub_(0.055 + _KNEE)
     strength = _strength(tone)
     # (1 - t) x + t (3 x^2 - 2 x^3), about the middle: (1 + t / 2) u - 2 t u^3
     middle = value.sub_(0.5)
