@@ -20,9 +20,9 @@ from results.study import (
     candidates,
     count_states,
     full_trainings,
+    input_on_test,
     reference_of,
     reference_point,
-    test_input_of,
     trainings,
 )
 
@@ -228,7 +228,7 @@ def by_number(trained: Sequence[Training]) -> dict[int, list[Training]]:
 def _tested(
     study: optuna.Study, front: Sequence[Candidate], corner: ReferencePoint, full: Sequence[Training]
 ) -> HeldOut | None:
-    degraded = test_input_of(study)
+    degraded = input_on_test(study)
     if degraded is None:
         return None
     on_photographs = [replace(c.scores, ssim=final_scores(c, "test")[0]) for c in front]

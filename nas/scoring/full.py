@@ -23,10 +23,10 @@ def train_fully(
 ) -> tuple[Quality, tuple[PhotoScore, ...]]:
     """Like `score_by_training`, with the scores of every test photograph beside the means of the validation ones."""
     quality = score_by_training(task, on_step, blueprint, recipe, seed, folder, start)
-    return quality, tested(task, folder)
+    return quality, score_on_test(task, folder)
 
 
-def tested(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
+def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
     """The test scores of the network that a finished training left in `folder`, kept there beside it."""
     figures = folder / "test.json"
     if not figures.exists():
