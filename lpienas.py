@@ -320,7 +320,8 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="measure SSIM of every file in its own runtime on these photographs (a run's own figures)",
+        help="measure SSIM of every file in its own runtime on these photographs; of the folder that the "
+        "run was searched on, on its test photographs (the run's own figures on its test photographs)",
     )
     measure.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each case in each round (2)")
     measure.add_argument(
@@ -411,7 +412,7 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
-        "(default: sample photographs of scikit-image and scikit-learn)",
+        "(default: sample photographs of scikit-image, scikit-learn and matplotlib)",
     )
     verb.add_argument(
         "--score",

@@ -88,7 +88,7 @@ def record_test_input(study: optuna.Study, ssim: float) -> None:
         study.set_user_attr(_TEST_INPUT, ssim)
 
 
-def test_input_of(study: optuna.Study) -> float | None:
+def input_on_test(study: optuna.Study) -> float | None:
     """What `record_test_input` kept; None in studies of versions before."""
     stored: float | None = study.user_attrs.get(_TEST_INPUT)
     return stored

@@ -11,6 +11,7 @@ from nas.workers import Here
 from results.candidate import Candidate, Scores
 from results.files import load_network
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
@@ -74,7 +75,8 @@ class Trainings:
         self.done.append((number, repetition))
         self.seeds.append(seed)
         self.folders.append(folder)
-        self.kept[folder] = Quality(self.ssim(number, repetition), 31.0)
+        ssim = self.ssim(number, repetition)
+        self.kept[folder] = Quality(ssim, 31.0), (PhotoScore("a", ssim - 0.2, 29.0), PhotoScore("b", ssim, 30.0))
         return self.kept[folder]
 
 
@@ -170,6 +172,8 @@ def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confi
     assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
         (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
     }
+    assert all([score.name for score in t.test] == ["a", "b"] for t in trainings(study, "full"))
+    assert all(t.test[1].ssim == alike(t.number, t.seed) for t in trainings(study, "full"))
 
 
 @pytest.mark.parametrize("kill_at", range(8))

@@ -1,73 +1,127 @@
-"""Task: which noise a run's settings stand for, those of older runs too, and what mixing it needs."""
+"""Task: three parts with random numbers of their own, and nothing that is chosen by the test part."""
 
-import json
 from dataclasses import replace
 
 import pytest
+import torch
 
-from nas.task.degrade import PROFILES, BlendedNoise, CameraNoise, SensorNoise
-from nas.task.device import Device
-from nas.task.task import TaskSettings, make_task, read_photos
+from compress.pipeline import CompressSettings, compress
+from nas.confirm import ConfirmSettings, confirm
+from nas.scoring.full import score_on_test, train_fully
+from nas.search import SearchSettings, search
+from nas.task.evaluation import evaluate_each, input_quality
+from nas.task.photos import Photo
+from nas.task.task import Task, TaskSettings, make_task, pairs_to_test
+from nas.task.training import Recipe
+from nas.workers import Here
+from results.files import load_network
+from results.progress import Silent
+from results.report import report_front
+from results.run import Run
+from results.study import open_study, trainings
+from search_spaces.blueprint import Blueprint
+from search_spaces.count import macs_of
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.space import default_space
 
-OLD = {"data": None, "seed": 3, "patch": 64, "batch": 8}
-CPU = Device("cpu", False, "test")
-
-
-def test_a_run_that_states_no_noise_is_of_white_noise():
-    assert TaskSettings.of_run(OLD) == TaskSettings(seed=3)
-    assert TaskSettings.of_run(OLD).noise == SensorNoise()
-
-
-def test_a_runs_noise_is_that_of_its_settings_through_json():
-    profile = PROFILES["galaxy-s6"]
-    words = OLD | {"noise": "blend", "noise_profile": profile.to_json(), "blend": 0.25, "synthetic": 0.5}
-    settings = TaskSettings.of_run(json.loads(json.dumps(words)))
-    assert settings.noise == BlendedNoise(CameraNoise(profile), share=0.25)
-    assert settings.synthetic == 0.5
-    assert TaskSettings.of_run(words | {"noise": "camera"}).noise == CameraNoise(profile)
-
-
-def test_what_an_older_run_was_made_with_has_the_record_that_it_had():
-    assert set(TaskSettings.of_run(OLD).to_json()) == {
-        "data",
-        "seed",
-        "patch",
-        "batch",
-        "validation_side",
-        "noise",
-        "loss",
-    }
-    assert TaskSettings.of_run(OLD).to_json()["noise"] == {"shot": (0.005, 0.02), "read": (0.005, 0.02)}
+STAGES = ("trained", "pruned", "control", "float", "quantized")
 
 
-def test_settings_with_a_camera_are_plain_values():
-    settings = TaskSettings(noise=BlendedNoise(), synthetic=0.5)
-    plain = json.loads(json.dumps(settings.to_json()))
-    assert plain["synthetic"] == 0.5
-    assert plain["noise"]["camera"]["profile"]["shot"] == list(BlendedNoise().camera.profile.shot)
+def with_other_test(task: Task) -> Task:
+    """The same task, its test photographs replaced by flat ones, on which every network scores otherwise."""
+    flat = tuple(
+        Photo(f"flat{level}", torch.full((3, 64, 64), level, dtype=torch.uint8), None) for level in (40, 90, 200)
+    )
+    return make_task(task.settings, replace(task.photos, test=flat), task.device)
 
 
-def test_pairs_are_validated_as_they_are_whatever_is_mixed_into_training():
-    settings = TaskSettings(patch=32, batch=4, validation_side=64, noise=CameraNoise(), synthetic=0.5)
-    clean = read_photos(settings)
-    sides = {
-        side: tuple(replace(photo, degraded=255 - photo.clean) for photo in getattr(clean, side))
-        for side in ("training", "validation")
-    }
-    task = make_task(settings, replace(clean, **sides), CPU)
-    for _, degraded, image in task.validation:
-        assert (degraded + image - 1).abs().max() < 1e-6
-    degraded, image = task.batches(0)(0)
-    assert ((degraded + image - 1).abs().amax(dim=(1, 2, 3)) < 1e-6).sum() == 2
+def test_the_test_photographs_are_judged_like_the_validation_ones_and_are_others(task):
+    names = {part: {name for name, *_ in getattr(task, part)} for part in ("validation", "test")}
+    assert names == {"validation": {"chelsea", "coffee"}, "test": {"flower", "grace_hopper", "ihc"}}
+    assert task.test_input == input_quality(task.test)
+    assert not names["test"] & {photo.name for photo in task.photos.training}
 
 
-def test_mixing_without_pairs_is_refused_with_what_to_do():
-    settings = TaskSettings(synthetic=0.5)
-    with pytest.raises(ValueError, match="leave it out, or bring pairs"):
-        make_task(settings, read_photos(settings), CPU)
+def test_the_noise_of_the_test_photographs_is_drawn_apart_from_that_of_the_validation_ones(task):
+    same = replace(task.photos, test=task.photos.validation)
+    both = make_task(task.settings, same, task.device)
+    for (_, one, clean), (_, other, again) in zip(both.validation, both.test, strict=True):
+        assert torch.equal(clean, again)
+        correlation = torch.corrcoef(torch.stack([(one - clean).flatten(), (other - clean).flatten()]))[0, 1]
+        assert abs(correlation) < 0.1  # 1 where the noise is the same
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
-def test_a_share_of_synthetic_patches_outside_of_0_and_1_is_refused(share):
-    with pytest.raises(ValueError, match="synthetic"):
-        TaskSettings(synthetic=share)
+def test_the_pairs_to_test_follow_from_the_seed(task):
+    settings = TaskSettings(seed=3)
+    first, again, other = (pairs_to_test(task.photos.test, s, 32) for s in (settings, settings, TaskSettings(seed=4)))
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+    assert not any(torch.equal(a[1], b[1]) for a, b in zip(first, other, strict=True))
+
+
+def small(width: int) -> Genotype:
+    return Genotype(tuple(Stage(1, width, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+
+
+def test_a_full_training_keeps_the_score_of_every_test_photograph_beside_its_network(task, tmp_path):
+    blueprint = Blueprint.from_genotype(small(4))
+    quality, test = train_fully(task, lambda step, loss: None, blueprint, Recipe(2), 0, tmp_path)
+    assert test == evaluate_each(load_network(tmp_path / "network"), task.test, torch.device("cpu"))
+    assert (tmp_path / "test.json").exists()
+    assert score_on_test(task, tmp_path) == test
+    assert train_fully(task, lambda step, loss: None, blueprint, Recipe(2), 0, tmp_path) == (quality, test)
+
+
+@pytest.fixture(scope="module")
+def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
+    """The same small search, its best trained fully, with two sets of test photographs."""
+    made = []
+    for each in (task, with_other_test(task)):
+        run = Run(tmp_path_factory.mktemp("search") / "run")
+        run.describe({"data": None, "score": "short"})
+        settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=5_000_000)
+        space = default_space().fixed(["depth=1"])
+        search(run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (64, 64))), Here(each), Silent())
+        confirm(run, ConfirmSettings(Recipe(3), top=3, seeds=1), Here(each), Silent())
+        made.append((run, each))
+    return made
+
+
+def test_other_test_photographs_change_no_candidate_no_front_and_no_knee(searched):
+    reports, scores, tests = [], [], []
+    for run, _ in searched:
+        study = open_study(run.study)
+        report = report_front(study)
+        reports.append(([c.number for c in report.front], report.knee.number, [c.number for c in report.fell_off]))
+        scores.append([(t.number, t.ssim, t.psnr) for t in trainings(study, "full")])
+        scores[-1] += [(trial.number, *trial.values) for trial in study.trials if trial.values]
+        tests.append([score.ssim for t in trainings(study, "full") for score in t.test])
+    assert reports[0] == reports[1]
+    assert scores[0] == scores[1]
+    assert len(tests[0]) == len(tests[1]) > 0
+    assert tests[0] != tests[1]
+
+
+def test_other_test_photographs_change_no_weight_no_way_to_int8_and_no_layer_in_float(searched, monkeypatch):
+    asked = []
+
+    def costly(network, calibration, pairs, watcher):  # which takes minutes: its pairs decide, so they are looked at
+        asked.append({name for name, *_ in pairs})
+        return ["head"]
+
+    monkeypatch.setattr("compress.int8.costly_layers", costly)
+    made = []
+    for run, each in searched:
+        report = report_front(open_study(run.study))
+        settings = CompressSettings(Recipe(3), 0.3, Recipe(2), Recipe(2), int8="best", in_float=("auto",))
+        scores = compress(run, report.front[-1], each, settings, Silent())["scores"]
+        weights = {stage: load_network(run.network(stage)).state_dict() for stage in STAGES if stage in scores}
+        chosen = scores["float"]["made_by"], scores["quantized"]["method"], scores["quantized"]["in_float"]
+        validation = {stage: (figures["ssim"], figures["psnr"]) for stage, figures in scores.items()}
+        made.append((weights, chosen, validation, {stage: scores[stage]["test_ssim"] for stage in scores}))
+    (weights, *choices, test), (others, *other_choices, other_test) = made
+    assert choices == other_choices
+    assert asked == [{"chelsea", "coffee"}] * 2
+    assert weights.keys() == others.keys()
+    for stage, state in weights.items():
+        assert all(torch.equal(state[name], others[stage][name]) for name in state)
+    assert all(test[stage] != other_test[stage] for stage in test)

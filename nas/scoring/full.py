@@ -37,10 +37,10 @@ def train_fully(
     """
     quality = score_by_training(task, on_step, blueprint, recipe, seed, folder, start)
     kept_anatomy(folder / "network", folder / ANATOMY, f"{folder.parent.name}/{folder.name}", task)
-    return quality, tested(task, folder)
+    return quality, score_on_test(task, folder)
 
 
-def tested(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
+def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
     """The test scores of the network that a finished training left in `folder`, kept there beside it."""
     figures = folder / "test.json"
     if not figures.exists():
