@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from compress.int8 import to_int8
 from compress.pipeline import CompressSettings, compress
 from nas.confirm import ConfirmSettings, confirm
 from nas.scoring.full import score_on_test, train_fully
 from nas.search import SearchSettings, search
 from nas.task.evaluation import evaluate_each, input_quality
 from nas.task.photos import Photo
-from nas.task.task import Task, TaskSettings, make_task, pairs_to_test
+from nas.task.task import Task, TaskSettings, calibration_images, make_task, pairs_to_test
 from nas.task.training import Recipe
 from nas.workers import Here
 from results.files import load_network
@@ -22,9 +23,8 @@ from results.study import open_study, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
 from search_spaces.space import default_space
-
-STAGES = ("trained", "pruned", "control", "float", "quantized")
 
 
 def with_other_test(task: Task) -> Task:
@@ -78,9 +78,11 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
     for each in (task, with_other_test(task)):
         run = Run(tmp_path_factory.mktemp("search") / "run")
         run.describe({"data": None, "score": "short"})
-        settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=5_000_000)
+        settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=10**8)
         space = default_space().fixed(["depth=1"])
-        search(run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (64, 64))), Here(each), Silent())
+        search(
+            run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256))), Here(each), Silent()
+        )
         confirm(run, ConfirmSettings(Recipe(3), top=3, seeds=1), Here(each), Silent())
         made.append((run, each))
     return made
@@ -101,7 +103,23 @@ def test_other_test_photographs_change_no_candidate_no_front_and_no_knee(searche
     assert tests[0] != tests[1]
 
 
-def test_other_test_photographs_change_no_weight_no_way_to_int8_and_no_layer_in_float(searched, monkeypatch):
+def test_other_test_photographs_change_no_weight_of_any_stage(searched):
+    made = []
+    for run, each in searched:
+        settings = CompressSettings(Recipe(3), 0.3, Recipe(2), Recipe(2), int8="float")
+        scores = compress(run, report_front(open_study(run.study)).front[-1], each, settings, Silent())["scores"]
+        weights = {stage: load_network(run.network(stage)).state_dict() for stage in scores}
+        validation = {stage: (figures["ssim"], figures["psnr"]) for stage, figures in scores.items()}
+        test = {stage: figures["test_ssim"] for stage, figures in scores.items()}
+        made.append((weights, validation, scores["float"]["made_by"], test))
+    (weights, *chosen, test), (others, *chosen_again, other_test) = made
+    assert chosen == chosen_again
+    for stage, state in weights.items():
+        assert all(torch.equal(state[name], others[stage][name]) for name in state)
+        assert test[stage] != other_test[stage]
+
+
+def test_other_test_photographs_change_no_way_to_int8_and_no_layer_in_float(task, monkeypatch):
     asked = []
 
     def costly(network, calibration, pairs, watcher):  # which takes minutes: its pairs decide, so they are looked at
@@ -109,19 +127,14 @@ def test_other_test_photographs_change_no_weight_no_way_to_int8_and_no_layer_in_
         return ["head"]
 
     monkeypatch.setattr("compress.int8.costly_layers", costly)
+    network = build(Blueprint.from_genotype(small(8)), seed=0)
     made = []
-    for run, each in searched:
-        report = report_front(open_study(run.study))
-        settings = CompressSettings(Recipe(3), 0.3, Recipe(2), Recipe(2), int8="best", in_float=("auto",))
-        scores = compress(run, report.front[-1], each, settings, Silent())["scores"]
-        weights = {stage: load_network(run.network(stage)).state_dict() for stage in STAGES if stage in scores}
-        chosen = scores["float"]["made_by"], scores["quantized"]["method"], scores["quantized"]["in_float"]
-        validation = {stage: (figures["ssim"], figures["psnr"]) for stage, figures in scores.items()}
-        made.append((weights, chosen, validation, {stage: scores[stage]["test_ssim"] for stage in scores}))
-    (weights, *choices, test), (others, *other_choices, other_test) = made
-    assert choices == other_choices
+    for each in (task, with_other_test(task)):
+        found = to_int8(network, each, "best", Recipe(2), calibration_images(each, 2, 0), ("auto",), 0, Silent())
+        figures = found.figures
+        ways = ("post_training", "quantization_aware", "float_fine_tuned")
+        made.append((figures["method"], [figures[way]["ssim"] for way in ways], figures["learning_rate"]))
+        best = max(ways, key=lambda way: figures[way]["ssim"])
+        assert figures["test_ssim"] == figures[best]["test_ssim"]
+    assert made[0] == made[1]
     assert asked == [{"chelsea", "coffee"}] * 2
-    assert weights.keys() == others.keys()
-    for stage, state in weights.items():
-        assert all(torch.equal(state[name], others[stage][name]) for name in state)
-    assert all(test[stage] != other_test[stage] for stage in test)
