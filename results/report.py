@@ -30,7 +30,7 @@ from results.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class HeldOut:
     """What the test photographs say of the front as a whole."""
 
     photographs: int
@@ -56,7 +56,7 @@ class FrontReport:
     seeds: dict[int, int]  # full trainings by candidate
     searched: Sequence[Candidate]  # all, with the search's own scores
     cost: str = "macs"  # one of units.COSTS
-    test: Tested | None = None  # None where the scores are the search's own
+    test: HeldOut | None = None  # None where the scores are the search's own
     judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
 
     @property
@@ -252,13 +252,13 @@ def _judged(
 
 def _tested(
     study: optuna.Study, front: Sequence[Candidate], corner: ReferencePoint, full: Sequence[Training]
-) -> Tested | None:
+) -> HeldOut | None:
     degraded = test_input_of(study)
     if degraded is None:
         return None
     on_photographs = [replace(c.scores, ssim=final_scores(c, "test")[0]) for c in front]
     above = replace(corner, ssim=degraded)
-    return Tested(len(full[0].test), degraded, hypervolume(on_photographs, above))
+    return HeldOut(len(full[0].test), degraded, hypervolume(on_photographs, above))
 
 
 def _full_basis(full: Sequence[Training], reference: int) -> str:

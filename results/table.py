@@ -61,7 +61,7 @@ def _between(figure: Interval | None, sign: str = "") -> str:
     return "-" if figure is None else f"{figure.value:{sign}.2f} ({figure.low:.2f}, {figure.high:.2f})"
 
 
-def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str) -> Table:
+def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test photographs of its run") -> Table:
     """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
 
     `judged_on` says in words which photographs SSIM is of. A size or number of threads that all cases share stands in

@@ -13,9 +13,18 @@ from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
 from results.files import save_network
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.run import Run
-from results.study import Training, attributes_of, fix_reference_point, open_study, record_training, tell_scores
+from results.study import (
+    Training,
+    attributes_of,
+    fix_reference_point,
+    open_study,
+    record_test_input,
+    record_training,
+    tell_scores,
+)
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters
@@ -50,6 +59,7 @@ SETTINGS = {
     "steps": 9,
     "patch": 64,
     "batch": 8,
+    "splits": ["training", "validation", "test"],
 }
 
 
@@ -73,6 +83,16 @@ def finished(tmp_path) -> Path:
             trial.set_user_attr(name, value)
         tell_scores(study, number, Scores((0.7, 0.8, 0.78, 0.6, 0.75)[number], 30.0, macs, parameters))
     return run.folder
+
+
+def scored_reference(run: Run) -> None:
+    """A study in `run` with the reference alone."""
+    study = open_study(run.study, create=True)
+    fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
+    trial = study.ask()
+    for name, value in attributes_of(REFERENCE, 10, 10, 10.0).items():
+        trial.set_user_attr(name, value)
+    tell_scores(study, 0, Scores(0.7, 30.0, 10, 10))
 
 
 def printed(capsys) -> dict:
@@ -161,7 +181,9 @@ def test_front_prints_its_keys_as_json_cheapest_candidate_first(finished, capsys
     front = printed(capsys)
     assert {"reference", "front", "knee", "hypervolume", "reference_point", "trials"} <= set(front)
     assert [candidate["number"] for candidate in front["front"]] == [4, 2, 1]
-    assert set(front["front"][0]) == {"number", "ssim", "psnr", "macs", "parameters", "cost", "genotype"}
+    keys = {"number", "ssim", "psnr", "test_ssim", "test_psnr", "macs", "parameters", "cost", "genotype"}
+    assert set(front["front"][0]) == keys
+    assert (front["split"], front["test"], front["front"][0]["test_ssim"]) == ("validation", None, None)
     assert front["knee"] == 2
     assert front["trials"] == {"COMPLETE": 5}
     assert front["reference"]["number"] == 0
@@ -234,22 +256,44 @@ def test_space_names_the_smallest_possible_budget_where_none_fits(capsys):
 
 def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agree(finished, capsys):
     study = open_study(finished / "study.journal")
+    record_test_input(study, 0.4)
     for number, ssim in ((0, 0.7), (1, 0.8), (2, 0.72), (4, 0.75)):  # 2 is no longer better than the cheaper 4
-        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0))
+        test = tuple(PhotoScore(name, ssim - lower, 29.0) for name, lower in (("a", 0.1), ("b", 0.3)))
+        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0, test))
     agreement = {"score": "short, 9 steps", "tau": 0.71, "low": 0.5, "high": 0.9, "seconds": 1.0}
     calibration = {"agreements": [agreement], "advice": "-", "networks": [{}] * 12}
     (finished / "calibration.json").write_text(json.dumps(calibration))
     assert main(["front", str(finished)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "fell off the front: candidate 2, SSIM 0.7200 after full training" in shown
+    assert "fell off the front: candidate 2, SSIM 0.5200 after full training" in shown
     assert (
         "short, 9 steps against full training from scratch, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
     )
     assert "Scores: full training of 40 steps" in shown
+    assert "on 2 test photographs, which chose nothing" in shown
+    assert {"0.5000", "0.5500", "0.6000"} <= set(shown.split())  # of the reference and the front, on the test
+    assert not {"0.7000", "0.7500", "0.8000"} & set(shown.split())  # on the validation
     assert main(["front", str(finished), "--json"]) == 0
     front = printed(capsys)
     assert [candidate["number"] for candidate in front["fell_off"]] == [2]
+    assert [(one["ssim"], round(one["test_ssim"], 9)) for one in front["front"]] == [(0.75, 0.55), (0.8, 0.6)]
+    assert front["split"] == "test"
+    assert front["test"]["photographs"] == 2
     assert front["calibration"] == calibration
+
+
+@pytest.mark.parametrize(
+    "command", [["search", "--trials", "5", "--out"], ["compress"], ["export"], ["sensitivity"], ["evaluate"]]
+)
+def test_a_run_of_a_version_that_kept_no_test_photographs_is_shown_and_not_gone_on_with(command, model, capsys):
+    older = Run(model)
+    older.describe({name: value for name, value in SETTINGS.items() if name != "splits"})
+    scored_reference(older)
+    record = (model / "run.json").read_text()
+    assert main([*command, str(model)]) == 1
+    assert "made by a version that kept no test photographs" in capsys.readouterr().err
+    assert (model / "run.json").read_text() == record
+    assert main(["front", str(model)]) == 0
 
 
 def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsys):
@@ -260,7 +304,7 @@ def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsy
 def test_samples_writes_pairs_that_evaluate_reads(tmp_path, capsys):
     assert main(["samples", "--out", str(tmp_path), "--json"]) == 0
     names = sorted(Path(path).relative_to(tmp_path).as_posix() for path in printed(capsys)["written"])
-    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("chelsea", "coffee", "flower")]
+    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("flower", "grace_hopper", "ihc")]
 
 
 def test_the_command_answers_help_without_importing_torch():

@@ -11,6 +11,7 @@ from nas.workers import Here
 from results.candidate import Candidate, Scores
 from results.files import load_network
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
@@ -74,7 +75,8 @@ class Trainings:
         self.done.append((number, repetition))
         self.seeds.append(seed)
         self.folders.append(folder)
-        self.kept[folder] = Quality(self.ssim(number, repetition), 31.0)
+        ssim = self.ssim(number, repetition)
+        self.kept[folder] = Quality(ssim, 31.0), (PhotoScore("a", ssim - 0.2, 29.0), PhotoScore("b", ssim, 30.0))
         return self.kept[folder]
 
 
@@ -85,7 +87,7 @@ def confirmed(study, task, tmp_path, monkeypatch):
     def go(ssim, settings=SETTINGS, kill_at=None, diverges=None):
         made = Trainings(ssim)
         made.kill_at, made.diverges = kill_at, diverges
-        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         try:
             confirm(Run(tmp_path), settings, Here(task), Silent())
         except Killed:
@@ -170,6 +172,8 @@ def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confi
     assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
         (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
     }
+    assert all([score.name for score in t.test] == ["a", "b"] for t in trainings(study, "full"))
+    assert all(t.test[1].ssim == alike(t.number, t.seed) for t in trainings(study, "full"))
 
 
 @pytest.mark.parametrize("kill_at", range(8))
@@ -229,7 +233,7 @@ def test_all_are_trained_as_often_as_is_the_least_also_where_they_are_far_apart(
 
 def test_candidates_start_from_inherited_weights_and_the_reference_from_scratch(study, task, tmp_path, monkeypatch):
     made = Trainings(apart)
-    monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+    monkeypatch.setattr(nas.confirm, "train_fully", made.score)
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
     confirm(Run(tmp_path), ConfirmSettings(Recipe(40), count=1, seeds=1), Here(task), Silent(), lambda genotype: small)
     starts = {(training.number, training.start) for training in full_trainings(study)}
@@ -244,7 +248,7 @@ def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, ta
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
     for inherited, level in ((None, 0.5), (lambda genotype: small, 0.7)):
         made = Trainings(lambda number, seed, level=level: level + number / 100)
-        monkeypatch.setattr(nas.confirm, "score_by_training", made.score)
+        monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         confirm(Run(tmp_path), once, Here(task), Silent(), inherited)
     assert [c.scores.ssim for c in report_front(study).candidates if c.number] == pytest.approx([0.71, 0.73])
     assert report_front(study).reference.scores.ssim == 0.5  # trained once, from scratch both times
