@@ -68,8 +68,10 @@ def test_the_quality_of_the_degraded_side_stands_beside():
 def test_another_exposure_of_one_side_is_no_noise():
     photo = pair(PROFILE)
     darker = replace(photo, clean=(photo.clean.float() * 0.98).to(torch.uint8))
-    for one, other in zip(noise_of(photo).shot, noise_of(darker).shot, strict=True):
+    first, second = noise_of(photo), noise_of(darker)
+    for one, other in zip(first.shot, second.shot, strict=True):
         assert one == pytest.approx(other, rel=0.1)
+    assert first.luma_correlation == pytest.approx(second.luma_correlation, abs=0.02)
 
 
 def test_the_profile_of_photographs_at_several_gains_is_the_cameras():
