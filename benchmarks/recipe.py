@@ -48,10 +48,24 @@ _DEEP = Genotype(
     "relu",
     "conv3x3",
 )
+_ADDS = Genotype(
+    (
+        *(Stage(1, width, 3.0, "none") for width in (8, 16, 32, 64)),
+        *(Stage(1, width, 3.0, "none") for width in (32, 16, 8)),
+    ),
+    "mobilenet",
+    "relu",
+    "conv3x3",
+    levels=4,
+    opening="none",
+    join="add",
+    upsampling="nearest",
+)  # of the default space, 287 MMACs
 _HALF = scaled(REFERENCE, 0.5)
 NETWORKS = {
     "0403": _0403,
     "deep": _DEEP,
+    "adds": _ADDS,
     "half": replace(_HALF, head="conv3x3"),
     "half-relu": replace(_HALF, head="conv3x3", activation="relu"),
     "half-gated": _HALF,
