@@ -250,7 +250,7 @@ class Contest:
         self.task = task
         self.pair, self.brief = processes(2, (1,)), processes(2, (1,), bfloat16=True)
         self.single = processes(1, thread_choices(None))
-        arguments = (files, task.settings.noise)
+        arguments = (files, SensorNoise())  # what TaskSettings has where none is asked for
         self.naive = ProcessPoolExecutor(1, get_context("spawn"), _begin_naive, arguments)
 
     def __enter__(self) -> "Contest":
