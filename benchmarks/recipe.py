@@ -28,7 +28,7 @@ from search_spaces.blocks import ConvHead
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet
-from search_spaces.space import REFERENCE, scaled
+from search_spaces.space import ADDITIVE, REFERENCE, scaled
 
 _0403 = Genotype(
     (
@@ -48,24 +48,11 @@ _DEEP = Genotype(
     "relu",
     "conv3x3",
 )
-_ADDS = Genotype(
-    (
-        *(Stage(1, width, 3.0, "none") for width in (8, 16, 32, 64)),
-        *(Stage(1, width, 3.0, "none") for width in (32, 16, 8)),
-    ),
-    "mobilenet",
-    "relu",
-    "conv3x3",
-    levels=4,
-    opening="none",
-    join="add",
-    upsampling="nearest",
-)  # of the default space, 287 MMACs
 _HALF = scaled(REFERENCE, 0.5)
 NETWORKS = {
     "0403": _0403,
     "deep": _DEEP,
-    "adds": _ADDS,
+    "adds": ADDITIVE,
     "half": replace(_HALF, head="conv3x3"),
     "half-relu": replace(_HALF, head="conv3x3", activation="relu"),
     "half-gated": _HALF,

@@ -58,7 +58,7 @@ class Proposals:
             genotype = self._first[number]
             if not self._space.holds(genotype):  # the reference may have what the space leaves out
                 return Proposal(self._copy.ask(), genotype)
-            self._copy.enqueue_trial(parameters_of(genotype))
+            self._copy.enqueue_trial(parameters_of(genotype, self._space))
         trial = self._copy.ask()
         return Proposal(trial, suggest(trial, self._space))
 

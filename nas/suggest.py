@@ -28,9 +28,10 @@ def suggest(trial: optuna.Trial, space: Space) -> Genotype:
     return genotype
 
 
-def parameters_of(genotype: Genotype) -> dict[str, Gene]:
-    """What to enqueue so that `suggest` returns `genotype`."""
-    return genotype.flat()
+def parameters_of(genotype: Genotype, space: Space) -> dict[str, Gene]:
+    """What to enqueue so that `suggest` returns `genotype` of `space`; what decides nothing has its first choice."""
+    counting = frozenset(genotype.counting())
+    return {gene: v if gene in counting else space.choices[gene][0] for gene, v in genotype.flat().items()}
 
 
 def make_sampler(seed: int, trial_number: int, name: str = "tpe") -> optuna.samplers.BaseSampler:

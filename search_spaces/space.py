@@ -11,6 +11,17 @@ from search_spaces.genotype import ALL_STAGES, GENES, SHARED, SINCE, STAGES, WOR
 
 REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16)))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
+# A network that adds, of 287 MMACs: one inverted residual block a stage, four levels, widths that double.
+ADDITIVE = Genotype(
+    tuple(Stage(1, width, 3.0, "none") for width in (8, 16, 32, 64, 32, 16, 8)),
+    block="mobilenet",
+    activation="relu",
+    head="conv3x3",
+    levels=4,
+    opening="none",
+    join="add",
+    upsampling="nearest",
+)
 _ANY = REFERENCE.flat()  # genes that are valid with any structure
 PRESETS = {"reference": REFERENCE, "paper": PAPER}
 
@@ -207,7 +218,7 @@ def scaled(genotype: Genotype, factor: float) -> Genotype:
 
 
 def hand_made(space: Space) -> list[Genotype]:
-    """Genotypes worth trying first: the reference as it is, and smaller copies of it with either head in `space`."""
+    """Genotypes worth trying first: the reference as it is, and small networks of either wiring brought into `space`."""
     light = replace(REFERENCE, activation="relu", head="conv3x3")
-    wishes = [REFERENCE, light, scaled(light, 0.5), scaled(REFERENCE, 0.75), scaled(light, 0.25)]
+    wishes = [ADDITIVE, scaled(ADDITIVE, 0.5), light, scaled(light, 0.5), scaled(light, 0.25)]
     return list(dict.fromkeys([REFERENCE, *(space.nearest(wish) for wish in wishes)]))

@@ -53,7 +53,7 @@ def proposal_after(length, seed=7):
     study = new_study()
     generator = random.Random(1)
     for number in range(length):
-        study.enqueue_trial(parameters_of(SPACE.sample(random.Random(number))))
+        study.enqueue_trial(parameters_of(SPACE.sample(random.Random(number)), SPACE))
         trial = study.ask()
         suggest(trial, SPACE)
         study.tell(trial, [generator.random(), 5 + generator.random()])
@@ -64,7 +64,7 @@ def proposal_after(length, seed=7):
 def test_enqueued_genotypes_are_suggested_exactly_and_in_order():
     study, wishes = new_study(), [*hand_made(SPACE)[1:], *SAMPLES]
     for wish in wishes:
-        study.enqueue_trial(parameters_of(wish))
+        study.enqueue_trial(parameters_of(wish, SPACE))
     assert [suggest(study.ask(), SPACE) for _ in wishes] == wishes
 
 
@@ -161,7 +161,7 @@ def history(name, length, storage=None):
 def study_with(parents):
     study = new_study()
     for number, parent in enumerate(parents):
-        study.enqueue_trial(parameters_of(parent))
+        study.enqueue_trial(parameters_of(parent, SPACE))
         study.sampler = make_sampler(0, number, "nsga2")
         trial = study.ask()
         suggest(trial, SPACE)
