@@ -218,7 +218,7 @@ def scaled(genotype: Genotype, factor: float) -> Genotype:
 
 
 def hand_made(space: Space) -> list[Genotype]:
-    """Genotypes worth trying first: the reference as it is, and small networks of either wiring brought into `space`."""
+    """Genotypes worth trying first: the reference as it is, and small ones of either wiring, made to fit `space`."""
     light = replace(REFERENCE, activation="relu", head="conv3x3")
     wishes = [ADDITIVE, scaled(ADDITIVE, 0.5), light, scaled(light, 0.5), scaled(light, 0.25)]
     return list(dict.fromkeys([REFERENCE, *(space.nearest(wish) for wish in wishes)]))
