@@ -130,11 +130,8 @@ def descend(
 def shares(network: nn.Module) -> dict[float, list[nn.Parameter]]:
     """The parameters of `network` by their share of the learning rate: 16 over a convolution's inputs, at most 1.
 
-    Adam moves every weight by about the learning rate, so an output moves by that times its number of inputs, which is
-    4 to 600 here. With one rate for all, it can be no more than 5e-3; with shares and the initial weights of
-    search_spaces.initialise, four times that: small networks reach a higher SSIM in as many steps, the reference with a
-    3x3 head the same (benchmarks/recipe.py). What they do not cure: the ReLU of the full-resolution decoder closes in
-    most of its channels within twenty steps. The rule is that of Yang et al. (Tensor Programs V, 2022) for Adam.
+    Adam and SOAP move every weight by about the learning rate, so an output moves by that times its number of inputs,
+    which is 4 to 600 here. The rule is that of Yang et al. (Tensor Programs V, 2022) for Adam.
     """
     parameters = dict(network.named_parameters())
     found: dict[float, list[nn.Parameter]] = {}
