@@ -300,10 +300,10 @@ def test_one_alone_is_the_front_s_best_and_two_are_its_ends():
 
 
 def test_where_steps_are_empty_the_front_s_most_isolated_are_trained_before_what_it_dominates():
-    """Two of three steps hold none; 3 is further from its neighbours on the front than 2 is."""
-    found = [candidate(1, 0.5, 10), candidate(2, 0.6, 11), candidate(3, 0.7, 14), candidate(4, 0.8, 10_000)]
-    dominated = [candidate(5, 0.1, 12), candidate(6, 0.2, 9_000)]
-    assert [c.number for c in along_cost([*found, dominated[0]], 3)] == [1, 3, 4]
+    """The step from 10 to 316 is empty; of 2 and 3 the first is further from both ends."""
+    found = [candidate(1, 0.5, 10), candidate(2, 0.6, 2_000), candidate(3, 0.7, 5_000), candidate(4, 0.8, 10_000)]
+    dominated = [candidate(5, 0.1, 6_000), candidate(6, 0.2, 9_000)]
+    assert [c.number for c in along_cost([*found, *dominated], 3)] == [1, 2, 4]
     assert [c.number for c in along_cost([*found, *dominated], 4)] == [1, 2, 3, 4]
 
 
