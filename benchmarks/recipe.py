@@ -86,7 +86,9 @@ def _one_rate(network: LPIENet, task: Task, steps: int, seed: int) -> None:
 def _open(network: LPIENet, task: Task) -> float:
     """Share of the channels of the full-resolution decoder whose ReLU lets more than 2 % of the pixels through."""
     seen: list[Tensor] = []
-    hook = network.decoder2[1].register_forward_hook(lambda module, inputs, output: seen.append(output > 0))
+    hook = network.get_submodule("decoder2.1").register_forward_hook(
+        lambda module, inputs, output: seen.append(output > 0)
+    )
     with torch.inference_mode():
         network(task.validation[0][1][..., :192, :192])
     hook.remove()
