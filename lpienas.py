@@ -25,6 +25,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas export   runs/night                    write and check files for phones, and their model card
   lpienas enhance  runs/night photo.jpg -o better.png
   lpienas evaluate runs/night --data DIR
+  lpienas noise    --data PAIRS                  how the noise of a camera is
 
 Costs are multiply-adds (1 MAC = 2 FLOPs) at 256x256 unless --size says otherwise.
 """
@@ -96,9 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_count_or_none,
         default=5,
         metavar="N",
-        help="of the best, how many to train fully beside the reference (5); 0: none",
+        help="how many to train fully beside the reference (5), from the cheapest to the dearest of the front; 0: none",
     )
-    search.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    search.add_argument("--full-steps", type=_count, default=6000, metavar="N", help="of a full training (6000)")
     search.add_argument(
         "--seeds", type=_count, default=2, metavar="N", help="full trainings of networks that are too close to call (2)"
     )
@@ -120,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_search_settings(calibrate)
     calibrate.add_argument("--networks", type=_count, default=12, metavar="N", help="networks to train fully (12)")
-    calibrate.add_argument("--full-steps", type=_count, default=4000, metavar="N", help="of a full training (4000)")
+    calibrate.add_argument("--full-steps", type=_count, default=6000, metavar="N", help="of a full training (6000)")
     calibrate.add_argument("--seeds", type=_count, default=1, metavar="N", help="full trainings of each network (1)")
     calibrate.add_argument(
         "--start",
@@ -169,9 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument(
         "--steps",
         type=_count,
-        default=4000,
+        default=6000,
         metavar="N",
-        help="of the full training (4000); fine-tuning takes half, quantization-aware training as well",
+        help="of the full training (6000); fine-tuning takes half, quantization-aware training as well",
     )
     compress.add_argument(
         "--prune",
@@ -241,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("run", type=Path, metavar="RUN|NETWORK", help=_RUN_OR_NETWORK)
     export.add_argument("--out", type=Path, metavar="DIR", help="of a network: where files go (beside it)")
     export.add_argument(
-        "--data", type=Path, metavar="DIR", help="of a network: pairs that files are checked on (the samples)"
+        "--data", type=Path, metavar="DIR", help="of a network: pairs that files are checked on (test photographs)"
     )
     export.add_argument(
         "--calibration",
@@ -329,7 +330,8 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="measure SSIM of every file in its own runtime on these photographs (a run's own figures)",
+        help="measure SSIM of every file in its own runtime on these photographs; of the folder that the "
+        "run was searched on, on its test photographs (the run's own figures on its test photographs)",
     )
     measure.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each case in each round (2)")
     measure.add_argument(
@@ -356,11 +358,25 @@ def _parser() -> argparse.ArgumentParser:
         words,
         "samples",
         verbs.samples,
-        "write the sample photographs kept for validation, noisy and clean",
+        "write the sample photographs kept for the test, noisy and clean",
         "lpienas samples --out photos",
     )
     samples.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write noisy/ and clean/ in")
     samples.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
+
+    noise = _verb(
+        words,
+        "noise",
+        verbs.noise,
+        "estimate a camera's noise profile from pairs of photographs",
+        "lpienas noise --data ~/pairs --out my-camera.json\n"
+        "  lpienas search --out runs/night --data ~/photos --noise camera --noise-profile my-camera.json",
+    )
+    noise.add_argument("--data", type=Path, required=True, metavar="DIR", help="pairs of noisy and clean photographs")
+    noise.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="write the profile, for --noise-profile of a search"
+    )
+    noise.add_argument("--force", action="store_true", help="overwrite a file that exists")
 
     evaluate = _verb(
         words,
@@ -376,7 +392,8 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="pairs, or clean photographs to be degraded (default: the sample photographs kept for validation)",
+        help="pairs, or clean photographs to be degraded; of the folder that the run was searched on only its test "
+        "photographs count (default: the test photographs of the run, or of the samples)",
     )
     _add_threads(evaluate, measured=False)
     return parser
@@ -405,7 +422,7 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
-        "(default: sample photographs of scikit-image and scikit-learn)",
+        "(default: sample photographs of scikit-image, scikit-learn and matplotlib)",
     )
     verb.add_argument(
         "--score",
@@ -429,6 +446,31 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=_size, metavar="HxW", help="size at which costs are taken (256x256)")
     verb.add_argument("--patch", type=_count, metavar="PIXELS", help="side of a training patch (64)")
     verb.add_argument("--batch", type=_count, metavar="N", help="patches a step (8)")
+    verb.add_argument(
+        "--noise",
+        choices=("white", "camera", "blend"),
+        help="what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in "
+        "linear light, or one of both for every patch (blend)",
+    )
+    verb.add_argument(
+        "--blend", type=float, metavar="SHARE", help="of white noise among the patches of --noise blend (0.5)"
+    )
+    _add_noise_profile(verb)
+    verb.add_argument(
+        "--synthetic",
+        type=float,
+        metavar="SHARE",
+        help="of the patches, where --data holds pairs: their clean side with --noise instead of the degraded side (0)",
+    )
+
+
+def _add_noise_profile(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--noise-profile",
+        metavar="NAME|FILE.json",
+        help="the camera's noise: wide (default), darmstadt, galaxy-s6, pixel, nexus-6, lg-g4, oppo-reno, or a file "
+        "that `lpienas noise --out` wrote",
+    )
 
 
 def _add_fix(verb: argparse.ArgumentParser) -> None:

@@ -32,7 +32,12 @@ _DEFAULTS: dict[str, Any] = {
     "steps": None,
     "patch": 64,
     "batch": 8,
+    "noise": "blend",
+    "noise_profile": None,
+    "blend": 0.5,
+    "synthetic": 0.0,
 }  # of a search
+_BEFORE = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # of a run that states none of it
 _STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
 
@@ -158,6 +163,7 @@ def search(options: argparse.Namespace) -> None:
             seed=settings.seed,
             versions=versions(),
             input=task.input.to_json(),
+            test_input=task.test_input.to_json(),
             reference=report.reference.to_json(),
             search=report.to_json(),
         )
@@ -276,15 +282,19 @@ def front(options: argparse.Namespace) -> None:
     for line in gene_lines(report.front):
         console.print(line, highlight=False)
     corner = report.reference_point
+    volume, degraded = report.hypervolume, corner.ssim
+    if report.test is not None:
+        volume, degraded = report.test.hypervolume, report.test.input_ssim
     console.print(
-        f"hypervolume {report.hypervolume:.4f} SSIM x decades of cost, above SSIM {corner.ssim:.4f} (the degraded "
-        f"photographs) and below {format_cost(report.cost, corner.cost)} (the dearest network of the space)"
+        f"hypervolume {volume:.4f} SSIM x decades of cost on the {report.split} photographs, above SSIM "
+        f"{degraded:.4f} (as they are, degraded) and below {format_cost(report.cost, corner.cost)} (the dearest "
+        "network of the space)"
     )
     console.print("trials: " + ", ".join(f"{count} {state.lower()}" for state, count in report.trials.items()))
     for candidate in report.fell_off:
+        ssim, _ = report.final(candidate)
         console.print(
-            f"fell off the front: candidate {candidate.number}, SSIM {candidate.scores.ssim:.4f} after full training",
-            highlight=False,
+            f"fell off the front: candidate {candidate.number}, SSIM {ssim:.4f} after full training", highlight=False
         )
     for number, found in sorted(looked_into.items()):
         console.print(f"candidate {number}: {anatomy_line(found[0])}", highlight=False)
@@ -366,26 +376,25 @@ def _export_network(options: argparse.Namespace) -> None:
     from compress.calibration import folder_calibration
     from compress.export.about import NO_LICENCE
     from compress.ship import ship_network
-    from nas.task.patches import validation_pairs
-    from nas.task.photos import read_folder
-    from nas.task.task import TaskSettings, read_photos
+    from nas.task.task import TaskSettings
+    from nas.unseen import unseen
 
     network, settings = _saved_network(options.run), TaskSettings()
     out = network.parent if options.out is None else options.out
-    photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
-    pairs = validation_pairs(photos, settings.noise, settings.seed, settings.validation_side)
+    judged_on = unseen([network], options.data)
     folder = options.calibration
     calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
     with _bars(_console(stderr=True)) as bars:
         licence = options.licence or NO_LICENCE
         exported = ship_network(
-            network, out, pairs, calibration, options.to, options.size, options.workers, bars, licence
+            network, out, judged_on, calibration, options.to, options.size, options.workers, bars, licence
         )
     if options.json:
         _print_json({"exported": exported, "folder": str(out)})
         return
     console = _console()
     console.print(f"{len(exported)} files in {out}: {', '.join(sorted(exported))}", highlight=False)
+    console.print(f"checked and scored on {judged_on.says}", highlight=False)
     if folder is None:
         console.print("no int8: name photographs of the camera with --calibration to have it", highlight=False)
 
@@ -457,12 +466,10 @@ def enhance(options: argparse.Namespace) -> None:
 
 
 def samples(options: argparse.Namespace) -> None:
-    from nas.task.patches import validation_pairs
     from nas.task.photos import sample_photos, write_pairs
-    from nas.task.task import TaskSettings
+    from nas.task.task import TaskSettings, pairs_to_test
 
-    settings = TaskSettings()
-    pairs = validation_pairs(sample_photos().validation, settings.noise, options.seed, None)
+    pairs = pairs_to_test(sample_photos().test, TaskSettings(seed=options.seed), None)
     written = write_pairs(pairs, options.out)
     if options.json:
         _print_json({"written": [str(path) for path in written]})
@@ -476,16 +483,11 @@ def evaluate(options: argparse.Namespace) -> None:
     from compress.tiles import enhance
     from nas.task.evaluation import evaluate, input_quality
     from nas.task.metrics import SSIM_DEFINITION
-    from nas.task.patches import validation_pairs
-    from nas.task.photos import read_folder
-    from nas.task.task import TaskSettings, read_photos
-    from results.run import Run, is_run
+    from nas.unseen import unseen
 
     torch.set_num_threads(options.threads)
-    run = Run(options.models[0])
-    settings = TaskSettings.of_run(run.settings()) if is_run(run.folder) else TaskSettings()
-    photos = read_photos(settings).validation if options.data is None else read_folder(options.data)
-    pairs = validation_pairs(photos, settings.noise, settings.seed, None)
+    judged_on = unseen(options.models, options.data)
+    pairs = judged_on.pairs
     before = input_quality(pairs)
     rows = []
     with _bars(_console(stderr=True)) as bars:
@@ -498,6 +500,7 @@ def evaluate(options: argparse.Namespace) -> None:
                     "model": str(path),
                     "runtime": model.name,
                     "images": len(pairs),
+                    "split": judged_on.split,
                     "ssim": quality.ssim,
                     "psnr": quality.psnr,
                     "input_ssim": before.ssim,
@@ -509,10 +512,43 @@ def evaluate(options: argparse.Namespace) -> None:
         _print_json(rows[0] | {"models": rows})
         return
     console = _console()
-    console.print(f"{len(pairs)} photographs; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB")
+    console.print(
+        f"{judged_on.says}, whole; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB",
+        highlight=False,
+        soft_wrap=True,
+    )
     for row in rows:
         console.print(f"{row['model']} ({row['runtime']}): SSIM {row['ssim']:.4f}, PSNR {row['psnr']:.2f} dB")
     console.print(SSIM_DEFINITION)
+
+
+def noise(options: argparse.Namespace) -> None:
+    from nas.task.noise_of_pairs import noise_of, profile_of
+    from nas.task.photos import read_folder
+    from results.files import write_json
+    from results.table import noise_table
+
+    if options.out is not None and options.out.exists() and not options.force:
+        raise ValueError(f"{options.out} exists: give another --out, or --force to overwrite it")
+    photos = read_folder(options.data)
+    seen = [(photo.name, noise_of(photo)) for photo in photos]
+    found = [one for _, one in seen if one is not None]
+    left_out = [name for name, one in seen if one is None]
+    source = f"estimated by lpienas from {len(found)} pairs of photographs"
+    profile = profile_of(found, options.data.absolute().name, source)
+    if options.out is not None:
+        write_json(options.out, profile.to_json())
+    if options.json:
+        rows = [one.to_json() for one in found]
+        _print_json({"photographs": rows, "left_out": left_out, "profile": profile.to_json()})
+        return
+    console = _console()
+    console.print(noise_table([one.to_json() for one in found]))
+    console.print(profile.describe(), highlight=False, markup=False)
+    if left_out:
+        console.print(f"left out, too few flat and unclipped blocks: {', '.join(left_out)}", markup=False)
+    if options.out is not None:
+        console.print(f"profile written to {options.out}", highlight=False, markup=False)
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -520,15 +556,13 @@ def bench(options: argparse.Namespace) -> None:
 
     from compress.bench import bench, beside, imported, judge, ratio
     from compress.bench_files import SIZES, plan
-    from nas.task.patches import validation_pairs
-    from nas.task.photos import read_folder
-    from nas.task.task import TaskSettings
+    from nas.unseen import unseen
     from results.table import bench_table
 
     if not options.models and not options.imported:
         raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
-    photos = () if options.data is None else read_folder(options.data)
-    pairs = validation_pairs(photos, TaskSettings().noise, 0, None)
+    judged_on = None if options.data is None else unseen(options.models, options.data)
+    pairs = () if judged_on is None else judged_on.pairs
     with ExitStack() as stack:
         bars = stack.enter_context(_bars(_console(stderr=True)))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
@@ -542,10 +576,11 @@ def bench(options: argparse.Namespace) -> None:
     for row in rows:
         other = beside(row, rows)
         shown.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
+    said = "the test photographs of its run" if judged_on is None else judged_on.says
     if options.json:
-        _print_json({"rows": shown, "threads": options.threads})
+        _print_json({"rows": shown, "threads": options.threads, "ssim_of": said})
         return
-    _console().print(bench_table(shown))
+    _console().print(bench_table(shown, said))
 
 
 def delegates(options: argparse.Namespace) -> None:
@@ -605,6 +640,9 @@ def _saved_network(path: Path) -> Path:
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
     """What decides a search: given on the command line, else as the folder was made with, else the default."""
     from nas.search import space_of
+    from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
+    from nas.task.splits import PARTS
+    from results.run import SPLITS
 
     asked: dict[str, Any] = {
         "data": None if options.data is None else str(options.data.absolute()),
@@ -619,10 +657,25 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         "steps": options.steps,
         "patch": options.patch,
         "batch": options.batch,
+        "noise": options.noise,
+        "noise_profile": None if options.noise_profile is None else find_profile(options.noise_profile).to_json(),
+        "blend": options.blend,
+        "synthetic": options.synthetic,
     }
     begun = (run.folder / "run.json").exists()
-    made_with = run.settings() if begun else _DEFAULTS
+    made_with = _BEFORE | run.settings() if begun else _DEFAULTS
     asked = {name: made_with.get(name, _DEFAULTS[name]) if value is None else value for name, value in asked.items()}
+    if asked["noise"] != "white" and asked["noise_profile"] is None:
+        asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
+    if options.noise_profile is not None and asked["noise"] == "white":
+        raise ValueError(f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend")
+    changed = [name for name in _BEFORE if begun and name not in run.settings() and asked[name] != _BEFORE[name]]
+    if changed:  # run.describe compares what a run states
+        raise ValueError(
+            f"{run.folder} was made with white noise alone: leave out {', '.join(changed)}, or another --out"
+        )
+    if not begun or SPLITS in made_with:
+        asked[SPLITS] = made_with.get(SPLITS, list(PARTS))
     if not begun or made_with.get("fix") == asked["fix"]:
         # A run keeps the space that it was begun in, whatever the default becomes in a later version.
         asked["space"] = made_with.get("space") or space_of(asked).to_json()
@@ -661,6 +714,8 @@ def _open_task(run: "Run", settings: dict[str, Any], threads: int | None) -> "Ta
     from nas.prepare import prepare
     from nas.task.task import TaskSettings
 
+    if (run.folder / "run.json").exists():
+        run.require_test_part()
     task = prepare(TaskSettings.of_run(settings), run.device, threads)
     console = _console(stderr=True)
     console.print(f"device: {task.device.describe()}", highlight=False)

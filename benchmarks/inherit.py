@@ -2,8 +2,8 @@
 
     python benchmarks/inherit.py runs/night --top 4 --steps 200 600 [--out runs/inherit]
 
-Takes the best candidates of a search that was scored by a supernet, trains each both ways for the same steps with the
-same patches, and prints the SSIM of both. The supernet's own training is not counted: a search pays it once for all
+Takes candidates of all costs of a search that was scored by a supernet, trains each both ways for the same steps with
+the same patches, and prints the SSIM of both. The supernet's own training is not counted: a search pays it once for all
 of its candidates. Resumable.
 """
 
@@ -12,7 +12,6 @@ import os
 from pathlib import Path
 from statistics import fmean
 
-from nas.confirm import best
 from nas.scoring.short import score_by_training
 from nas.search import slices_of
 from nas.suggest import derive_seed
@@ -21,6 +20,7 @@ from nas.task.task import TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
 from nas.workers import make_workers
 from results.files import save_network, write_json
+from results.front import along_cost
 from results.run import Run
 from results.study import REFERENCE_NUMBER, candidates, open_study
 from search_spaces.blueprint import Blueprint
@@ -41,7 +41,7 @@ def main() -> None:
     if inherited is None:
         raise SystemExit(f"{run.folder} has no supernet: nothing to inherit from")
     found = candidates(open_study(run.study).get_trials(deepcopy=False))
-    chosen = best([c for c in found if c.number != REFERENCE_NUMBER], options.top)
+    chosen = along_cost([c for c in found if c.number != REFERENCE_NUMBER], options.top)
     rows = []
     with make_workers(task, options.workers) as workers:
         running = {}

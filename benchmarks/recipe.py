@@ -1,98 +1,169 @@
-"""Recipe: what each convolution's own share of the learning rate is worth, and how much of the decoder stays alive.
+"""Recipe: how networks are best trained, by SSIM and PSNR over the steps, and what their stages are worth at the end.
 
-    python benchmarks/recipe.py --steps 300 --seeds 2
+    python benchmarks/recipe.py --data ~/photographs --out runs/recipe --only 0403 --ways today best --seeds 3
+    python benchmarks/recipe.py --out runs/recipe --publish results/published/recipe/recipe.json
 
-Trains networks with the recipe of lpienas and with one learning rate for all convolutions (Adam as it comes, 5e-3, a
-twentieth of the steps to warm up), from the same weights on the same patches. Prints SSIM on the validation
-photographs, and how many of the channels before the full-resolution decoder's block are open for more than 2 % of the
-pixels.
+Trains networks from scratch, each in several ways that differ in one thing from the best one, on the same patches, with
+first weights of their own for each seed. "today" is the recipe of versions before 2026-11-25. Several processes
+started with the same arguments share the work; what is finished is not repeated.
 """
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean
-from unittest.mock import patch
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from nas.suggest import derive_seed
+from curves import claimed, curve, first_weights, kept, one_thread
+from nas.task.degrade import make_noise
+from nas.task.degrade.noise import KINDS
 from nas.task.device import Device
-from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe, train
+from nas.task.training import Recipe
+from results.files import read_json, write_json
+from search_spaces.blocks import ConvHead
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import LPIENet, build
-from search_spaces.space import REFERENCE
+from search_spaces.lpienet import LPIENet
+from search_spaces.space import REFERENCE, scaled
 
-_SMALL = Genotype(tuple(Stage(1, width, 1.0, "none") for width in (8, 16, 32, 16, 8)), head="conv3x3")
-_ATTENTIVE = Genotype(
+_0403 = Genotype(
     (
-        Stage(2, 4, 0.5, "both"),
-        Stage(2, 16, 1.0, "none"),
-        Stage(1, 16, 0.5, "spatial"),
-        Stage(2, 16, 1.0, "channel"),
-        Stage(2, 8, 0.5, "none"),
+        Stage(2, 12, 1.5, "none"),
+        Stage(2, 8, 0.5, "spatial"),
+        Stage(1, 16, 1.0, "none"),
+        Stage(3, 8, 0.5, "channel"),
+        Stage(1, 4, 0.5, "both"),
     ),
-    head="conv3x3",
+    "mobilenet",
+    "relu",
+    "conv3x3",
 )
+_DEEP = Genotype(
+    tuple(Stage(depth, width, 1.0, "none") for depth, width in ((1, 8), (1, 16), (2, 32), (1, 16), (1, 8))),
+    "mobilenet",
+    "relu",
+    "conv3x3",
+)
+_ADDS = Genotype(
+    (
+        *(Stage(1, width, 3.0, "none") for width in (8, 16, 32, 64)),
+        *(Stage(1, width, 3.0, "none") for width in (32, 16, 8)),
+    ),
+    "mobilenet",
+    "relu",
+    "conv3x3",
+    levels=4,
+    opening="none",
+    join="add",
+    upsampling="nearest",
+)  # of the default space, 287 MMACs
+_HALF = scaled(REFERENCE, 0.5)
 NETWORKS = {
-    "small, no attention": _SMALL,
-    "small, with attention": _ATTENTIVE,
-    "reference, 3x3 head": Genotype(REFERENCE.stages, head="conv3x3"),
+    "0403": _0403,
+    "deep": _DEEP,
+    "adds": _ADDS,
+    "half": replace(_HALF, head="conv3x3"),
+    "half-relu": replace(_HALF, head="conv3x3", activation="relu"),
+    "half-gated": _HALF,
+    "lpienet": replace(REFERENCE, head="conv3x3"),
+    "lpienet-relu": replace(REFERENCE, head="conv3x3", activation="relu"),
+    "lpienet-gated": REFERENCE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to train: settings of the recipe, and what is changed in a network before."""
+
+    recipe: dict[str, Any]
+    genes: dict[str, Any]  # of the network itself; the reference's released form has none of them
+    begun: Callable[[LPIENet], None] = lambda network: None
+
+
+def _blind(network: LPIENet) -> None:
+    """Begin a 3x3 head without the decoder, as versions before did."""
+    if isinstance(network.head, ConvHead):
+        with torch.no_grad():
+            network.head.project.weight[:, : network.head.decoder].zero_()
+
+
+_ADAM = {"optimizer": "adam", "learning_rate": 2e-2, "betas": (0.8, 0.99)}
+WAYS = {
+    "best": Way({}, {}),
+    "none": Way({}, {"opening": "none"}),
+    "leaky": Way({}, {"opening": "leaky"}),
+    "today": Way(_ADAM, {}, _blind),
+    "adam": Way(_ADAM, {}),
+    "adam-5e-3": Way(_ADAM | {"learning_rate": 5e-3}, {}),
+    "5e-3": Way({"learning_rate": 5e-3}, {}),
+    "1e-2": Way({"learning_rate": 1e-2}, {}),
+    "2e-2": Way({"learning_rate": 2e-2}, {}),
+    "4e-2": Way({"learning_rate": 4e-2}, {}),
+    "warmup-5": Way({"warmup": 0.05}, {}),
+    "betas-99": Way({"betas": (0.95, 0.99)}, {}),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--noise", choices=KINDS, default="blend")
+    parser.add_argument("--out", type=Path, default=Path("runs/recipe"))
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=["0403"], metavar="NETWORK")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    settings = TaskSettings(options.data)
+    if options.publish is not None:
+        _publish(options.out, options.publish)
+        return
+    one_thread()
+    settings = TaskSettings(options.data, noise=make_noise(options.noise))
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    print(f"{task.photos.source}\n{options.steps} steps; the input has SSIM {task.input.ssim:.4f}")
-    for name, genotype in NETWORKS.items():
-        for way, trained in (("one rate", _one_rate), ("shares", _shares)):
-            found = [_train(task, genotype, trained, options.steps, seed) for seed in range(options.seeds)]
-            ssims, opened = zip(*found, strict=True)
-            each = ", ".join(f"{ssim:.4f}" for ssim in ssims)
-            print(f"{name:22} {way:9} SSIM {fmean(ssims):.4f} ({each}), {fmean(opened):4.0%} open", flush=True)
+    inputs = {"photographs": task.photos.source, "noise": options.noise}
+    write_json(options.out / "data.json", inputs | {"ssim": task.test_input.ssim, "psnr": task.test_input.psnr})
+    for seed in range(options.seeds):
+        for name in options.only:
+            for way in options.ways:
+                _train(options.out, task, name, way, options.steps, seed)
 
 
-Way = Callable[[LPIENet, Task, int, int], None]
+def _train(out: Path, task: Task, name: str, way: str, steps: int, seed: int) -> None:
+    folder = out / f"{name},{way},{steps},{seed}"
+    with claimed(folder) as mine:
+        if not mine:
+            return
+        blueprint = Blueprint.from_genotype(replace(NETWORKS[name], **WAYS[way].genes))
+        network = first_weights(blueprint, seed)
+        WAYS[way].begun(network)
+        found = curve(folder, task, network, Recipe(steps, **WAYS[way].recipe), seed)
+        result = found["failed"] if "failed" in found else f"{found['test']['ssim']:.4f} {found['test']['psnr']:.2f} dB"
+        print(f"{folder.name}: {result}", flush=True)
 
 
-def _train(task: Task, genotype: Genotype, way: Way, steps: int, seed: int) -> tuple[float, float]:
-    network = build(Blueprint.from_genotype(genotype), derive_seed(seed, 0, "weights"))
-    way(network, task, steps, derive_seed(seed, 0, "patches"))
-    return evaluate(network.eval(), task.validation, torch.device("cpu")).ssim, _open(network, task)
-
-
-def _shares(network: LPIENet, task: Task, steps: int, seed: int) -> None:
-    train(network, task.batches(seed), task.loss, Recipe(steps), task.device)
-
-
-def _one_rate(network: LPIENet, task: Task, steps: int, seed: int) -> None:
-    def together(trained: nn.Module) -> dict[float, list[nn.Parameter]]:
-        return {1.0: list(trained.parameters())}
-
-    with patch("nas.task.training.shares", together), patch("nas.task.training._BETAS", (0.9, 0.999)):
-        train(network, task.batches(seed), task.loss, Recipe(steps, 5e-3, 0.05), task.device)
-
-
-def _open(network: LPIENet, task: Task) -> float:
-    """Share of the channels of the full-resolution decoder whose ReLU lets more than 2 % of the pixels through."""
-    seen: list[Tensor] = []
-    hook = network.get_submodule("decoder2.1").register_forward_hook(
-        lambda module, inputs, output: seen.append(output > 0)
-    )
-    with torch.inference_mode():
-        network(task.validation[0][1][..., :192, :192])
-    hook.remove()
-    return float((seen[0].double().mean(dim=(0, 2, 3)) > 0.02).double().mean())
+def _publish(out: Path, file: Path) -> None:
+    """One row a training, and their means by network, way and steps."""
+    rows = []
+    for folder in sorted(path for path in out.iterdir() if path.is_dir()):
+        found = read_json(folder / "curve.json") if (folder / "curve.json").exists() else {}
+        if kept(folder) is None and "failed" not in found:
+            continue
+        name, way, steps, seed = folder.name.split(",")
+        rows.append({"network": name, "way": way, **found, "steps": int(steps), "seed": int(seed)})
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["network"], row["way"], row["steps"]), []).append(row)
+    for key, group in groups.items():
+        done = [row["test"] for row in group if "test" in row]
+        if done:
+            ssim, psnr = (fmean(one[metric] for one in done) for metric in ("ssim", "psnr"))
+            print(f"{key[0]:14} {key[1]:10} {key[2]:6} steps, {len(done)} seeds: SSIM {ssim:.4f}, PSNR {psnr:.2f} dB")
+    write_json(file, {"trainings": rows, **read_json(out / "data.json")})
 
 
 if __name__ == "__main__":

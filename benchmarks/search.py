@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from command import python
-from nas.confirm import best
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
 from nas.task.device import Device
@@ -27,7 +26,7 @@ from nas.task.training import Recipe
 from nas.workers import make_workers
 from results.candidate import Candidate, Scores
 from results.files import read_json, write_json
-from results.front import ReferencePoint, hypervolume
+from results.front import ReferencePoint, along_cost, hypervolume
 from results.run import Run
 from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
@@ -120,12 +119,12 @@ def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
 
 
 def _train_fully(options: argparse.Namespace, task: Task, name: str, rows: list[dict[str, Any]]) -> list[Candidate]:
-    """The best networks of one search, trained alike, with one seed for equal networks."""
+    """Networks of all costs of one search, trained alike, with one seed for equal networks."""
     found = [_candidate(number, row) for number, row in enumerate(rows)]
     trained = []
     with make_workers(task, options.workers) as workers:
         running = []
-        for candidate in best(found, options.top):
+        for candidate in along_cost(found, options.top):
             text = json.dumps(candidate.genotype.to_json(), sort_keys=True)
             seed = derive_seed(options.seed, 0, text)
             folder = options.out / "full" / f"{seed}-{options.full_steps}"

@@ -250,6 +250,7 @@ class Contest:
         self.task = task
         self.pair, self.brief = processes(2, (1,)), processes(2, (1,), bfloat16=True)
         self.single = processes(1, thread_choices(None))
+        assert isinstance(task.settings.noise, SensorNoise)  # the plain loop adds no other
         arguments = (files, task.settings.noise)
         self.naive = ProcessPoolExecutor(1, get_context("spawn"), _begin_naive, arguments)
 

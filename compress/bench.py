@@ -37,7 +37,7 @@ class Case:
     model: Path  # an exported file, or a network's path without suffix for PyTorch
     precision: str
     size: tuple[int, int]  # height, width in pixels; measured at the padded size
-    ssim: float | None = None  # on the validation photographs, where it is known
+    ssim: float | None = None  # on the test photographs of its run, or on those that are given; None: not known
     runtime: str | None = None  # OPENVINO: an ONNX file in there; None: each file in its own
     judged: bool = True  # whether its SSIM says anything: not of random weights, or ranges of random pictures
 

@@ -16,7 +16,7 @@ from compress.quiet import quiet, quiet_natives
 from compress.runtimes import load
 from compress.tiles import fitted
 from nas.task.device import Device
-from nas.task.evaluation import Pair
+from nas.task.evaluation import Pair, mean_quality
 from nas.task.photos import DataError
 from nas.task.task import TaskSettings, make_task, read_photos
 from results.files import (
@@ -29,6 +29,7 @@ from results.files import (
     save_network,
     written_whole,
 )
+from results.photo_score import photo_scores
 from results.progress import Silent, Watcher
 from results.run import NotCompressed, Run, is_run
 from results.study import REFERENCE_NUMBER
@@ -51,7 +52,7 @@ class Network:
     name: str
     path: Path  # without suffix
     precision: str
-    ssim: float | None
+    ssim: float | None  # on its run's test photographs
     folder: Path  # where its files are made and kept
     calibration: Sequence[Tensor] = ()  # of int8; without, ranges are those of random pictures
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of
@@ -81,7 +82,7 @@ def plan(
     wanted = tuple(runtimes or installed())
     cases: list[Case] = []
     used: set[tuple[str, str, tuple[int, int]]] = set()  # precision, runtime, size
-    trained: tuple[Path, float] | None = None
+    trained: tuple[Path, float | None] | None = None
     calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
     for path in models:
         if not is_run(path) and (saved := network_at(path)) is not None:
@@ -152,8 +153,11 @@ def reference_network(folder: Path) -> Path:
     return path
 
 
-def trained_reference(run: Run) -> tuple[Path, float] | None:
-    """The reference as `run` trained it in full, with the most steps where it did so more than once, and its SSIM."""
+def trained_reference(run: Run) -> tuple[Path, float | None] | None:
+    """The reference as `run` trained it in full, with the most steps where it did so more than once, and its SSIM.
+
+    That is of the test photographs; None where a version that had none trained it.
+    """
     finished = [
         (int(made.parent.name.split("-")[1]), made.parent)
         for made in sorted(run.candidate(REFERENCE_NUMBER).glob("full-*-0/quality.json"))
@@ -162,7 +166,9 @@ def trained_reference(run: Run) -> tuple[Path, float] | None:
     if not finished:
         return None
     _, folder = max(finished, key=lambda steps_and_folder: steps_and_folder[0])
-    return folder / "network", float(read_json(folder / "quality.json")["ssim"])
+    if not (folder / "test.json").exists():
+        return folder / "network", None
+    return folder / "network", mean_quality(photo_scores(read_json(folder / "test.json")["photographs"])).ssim
 
 
 def cases_of_file(path: Path, sizes: Sequence[tuple[int, int]]) -> list[Case]:
@@ -188,7 +194,7 @@ def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
             run.folder.name,
             run.network(stage),
             precision,
-            scores[stage]["ssim"],
+            scores[stage].get("test_ssim"),  # not known of runs of versions without test photographs
             run.folder / "bench",
             calibration if precision == "int8" else (),
             tuple(scores[stage].get("in_float", ())),

@@ -11,6 +11,7 @@ from compress.export.formats import FORMATS
 from nas.anatomy import verdict
 from nas.task.evaluation import Quality
 from nas.task.task import Task
+from nas.unseen import Unseen
 from results.files import read_json, written_whole
 from results.run import Run, versions
 from search_spaces.blueprint import Blueprint
@@ -35,9 +36,9 @@ def about_of(
         input=input_text(layout),
         output=output_text(layout),
         precision=precision,
-        quality=f"SSIM {scores['ssim']:.4f}, PSNR {scores['psnr']:.2f} dB on {len(task.validation)} validation "
-        f"photographs in PyTorch, before it became this file (the photographs themselves: SSIM {task.input.ssim:.4f}, "
-        f"PSNR {task.input.psnr:.2f} dB)",
+        quality=f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
+        "PyTorch, before it became this file (the photographs themselves: "
+        f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)",
         training=f"{_shortened(task.photos.source, task.settings.data)} {degradation(task)}",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
@@ -45,7 +46,7 @@ def about_of(
 
 
 def about_of_network(
-    blueprint: Blueprint, format: str, precision: str, quality: Quality, photographs: int, licence: str
+    blueprint: Blueprint, format: str, precision: str, quality: Quality, judged_on: Unseen, licence: str
 ) -> About:
     """What a file of a network says of itself that has no run, so that its training is not known."""
     layout = FORMATS[format].layout
@@ -54,8 +55,8 @@ def about_of_network(
         input=input_text(layout),
         output=output_text(layout),
         precision=precision,
-        quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {photographs} photographs in PyTorch, before "
-        "it became this file",
+        quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
+        f"{'test ' if judged_on.split == 'test' else ''}photographs in PyTorch, before it became this file",
         training="Not known: exported from a network without its run.",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
@@ -65,13 +66,13 @@ def about_of_network(
 def degradation(task: Task) -> str:
     """What the network learned to undo."""
     pairs = sum(photo.degraded is not None for photo in task.photos.training)
-    if pairs == len(task.photos.training):
+    if pairs < len(task.photos.training):
+        return f"Degradation: {task.settings.noise.describe()}."
+    if not task.settings.synthetic:
         return "Degradation: that of the degraded sides of the pairs; nothing was added."
-    noise = task.settings.noise
     return (
-        "Degradation: synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot "
-        f"from {noise.shot[0]} to {noise.shot[1]} and read from {noise.read[0]} to {noise.read[1]}, both moved by one "
-        "gain."
+        f"Degradation: that of the degraded sides of the pairs; in {task.settings.synthetic:.0%} of the patches "
+        f"instead {task.settings.noise.describe()}."
     )
 
 
@@ -97,8 +98,9 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
         "",
         "## Files",
         "",
-        f"SSIM and PSNR of every file are measured in its own runtime, on {len(task.validation)} validation "
-        f"photographs; these themselves have SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB.",
+        f"SSIM and PSNR of every file are measured in its own runtime, on {_photographs(task)}. These themselves have "
+        f"SSIM {task.test_input.ssim:.4f} and PSNR {task.test_input.psnr:.2f} dB. The network was not trained on them, "
+        "and nothing was chosen by them.",
         "",
         "| file | precision | size (height x width) | layout | bytes | SSIM | PSNR | runtime | from its network |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -130,8 +132,9 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
             blueprint = Blueprint.from_json(read_json(run.network(stage).with_suffix(".json")))
             how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
             yield from (
-                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch SSIM {scores['ssim']:.4f}, "
-                f"PSNR {scores['psnr']:.2f} dB. Blueprint:",
+                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch "
+                f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on the test photographs. "
+                "Blueprint:",
                 "",
                 "```json",
                 json.dumps(blueprint.to_json()),
@@ -198,6 +201,12 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
         + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far])
         + " |"
     )
+
+
+def _photographs(task: Task) -> str:
+    """What SSIM and PSNR are means over."""
+    side, count = task.settings.validation_side, len(task.test)
+    return f"{count} test photograph{'s' if count > 1 else ''} (at most {side}x{side} pixels around the centre of each)"
 
 
 def _layout(figures: Mapping[str, Any]) -> str:

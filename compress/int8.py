@@ -12,7 +12,7 @@ from torch import Tensor
 from compress.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.sensitivity import costly_layers
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality, evaluate
+from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe, train
 from results.files import read_json, write_json
@@ -53,7 +53,9 @@ def to_int8(
     watcher: Watcher,
     checkpoints: Path | None = None,
 ) -> Int8:
-    """The best by SSIM of the ways that are asked for, with the figures of all of them.
+    """The best by SSIM on the validation photographs of the ways that are asked for, with the figures of all of them.
+
+    The figures have SSIM and PSNR on the test photographs too, by which nothing is chosen.
 
     `best` tries post-training quantization, quantization-aware training by `recipe`, whose learning rate is found by a
     short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
@@ -70,21 +72,21 @@ def to_int8(
         watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")
     in_float = sorted(set(in_float) & set(layers_of(network.blueprint)))
 
-    def judged(candidate: LPIENet) -> tuple[LPIENet, Quality]:
+    def judged(candidate: LPIENet) -> _Judged:
         candidate = candidate.cpu().eval()
         graph = post_training_quantize(candidate, calibration, in_float=in_float)  # the same as in the export
-        return candidate, evaluate(graph, task.validation, cpu)
+        return _Judged(candidate, evaluate(graph, task.validation, cpu), evaluate(graph, task.test, cpu))
 
     def checkpoint(of: str) -> Path | None:
         return None if checkpoints is None else checkpoints.with_name(f"{checkpoints.name}-{of}")
 
-    found: dict[str, tuple[LPIENet, Quality]] = {}
+    found: dict[str, _Judged] = {}
     swept: dict[str, float | None] = {}
     training = derive_seed(seed, 0, "quantization")
     if way != "qat":
         watcher.begin("quantization", 1)
         found["post_training"] = judged(network)
-        watcher.at(1, f"after training: SSIM {found['post_training'][1].ssim:.4f}")
+        watcher.at(1, f"after training: SSIM {found['post_training'].validation.ssim:.4f}")
     if way != "ptq":
         swept = _sweep(network, task, recipe, calibration, in_float, training, watcher, checkpoint("sweep.json"))
         recipe = replace(recipe, learning_rate=_highest_unharmed(swept))
@@ -102,15 +104,28 @@ def to_int8(
         trained_so_far = checkpoint("float.safetensors")
         train(longer, task.batches(training), task.loss, recipe, task.device, trained_so_far, _steps(watcher))
         found["float_fine_tuned"] = judged(longer)
-    best = max(found, key=lambda name: found[name][1].ssim)
-    kept, quality = found[best]
-    figures: dict[str, Any] = quality.to_json() | {"method": METHODS[best], "in_float": in_float}
+    best = max(found, key=lambda name: found[name].validation.ssim)
+    kept = found[best]
+    figures: dict[str, Any] = kept.figures() | {"method": METHODS[best], "in_float": in_float}
     if swept:
         figures["learning_rate"] = {"chosen": recipe.learning_rate, "loss": swept}
-    figures |= {name: each.to_json() for name, (_, each) in found.items()}
+    figures |= {name: each.figures() for name, each in found.items()}
     if longer is not None:
-        figures["float_fine_tuned"]["float"] = evaluate(longer, task.validation, cpu).to_json()
-    return Int8(kept, figures, longer)
+        in_floats = _Judged(longer, evaluate(longer, task.validation, cpu), evaluate(longer, task.test, cpu))
+        figures["float_fine_tuned"]["float"] = in_floats.figures()
+    return Int8(kept.network, figures, longer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A network with its quality on the photographs that choose and on those that only report."""
+
+    network: LPIENet
+    validation: Quality
+    test: Quality
+
+    def figures(self) -> dict[str, Any]:
+        return self.validation.to_json() | as_test(self.test)
 
 
 def _sweep(

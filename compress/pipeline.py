@@ -21,7 +21,7 @@ from nas.scoring.full import kept_anatomy
 from nas.scoring.short import train_from
 from nas.search import slices_of
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality, evaluate
+from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.metrics import SSIM_DEFINITION
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
@@ -37,6 +37,7 @@ from search_spaces.lpienet import LPIENet
 
 INT8 = (*WAYS, "float")  # ways to int8, or none
 _IMPORTANCE_BATCHES = 4
+_QUALITY = ("ssim", "psnr", "test_ssim", "test_psnr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class CompressSettings:
             training=Recipe(steps),
             prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
-            quantization=Recipe(max(1, steps // 2)),
+            quantization=Recipe(max(1, steps // 2), optimizer="adam", betas=(0.8, 0.99)),  # as its rates were measured
             int8=int8,
             distillation=distillation,
             in_float=tuple(in_float),
@@ -103,13 +104,15 @@ class CompressSettings:
 def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, watcher: Watcher) -> dict[str, Any]:
     """Make the chosen candidate small; returns and stores the run's summary.
 
+    Every figure that chooses is of the validation photographs (`ssim`, `psnr`); beside it stands that of the test
+    photographs (`test_ssim`, `test_psnr`), which is what a network is said to be worth.
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
-    computing. The better of the two by SSIM goes on to int8, as `float`; where the float training that stands beside
-    quantization-aware training makes it better still, `float` is what that made. Stages that an earlier call finished
-    are kept, as far as the choice and the settings that they follow from are the same: another way to int8 does not
-    train, prune or fine-tune again. One that was cut off continues from its checkpoints. Raises Diverged when a
-    training fails, ValueError when pruning cannot reach its target and for a layer that the candidate does not have,
-    DataError for photographs to calibrate on that cannot be used.
+    computing. The better of the two by SSIM on the validation photographs goes on to int8, as `float`; where the float
+    training that stands beside quantization-aware training makes it better still, `float` is what that made. Stages
+    that an earlier call finished are kept, as far as the choice and the settings that they follow from are the same:
+    another way to int8 does not train, prune or fine-tune again. One that was cut off continues from its checkpoints.
+    Raises Diverged when a training fails, ValueError when pruning cannot reach its target and for a layer that the
+    candidate does not have, DataError for photographs to calibrate on that cannot be used.
     """
     known = layers_of(Blueprint.from_genotype(chosen.genotype))
     for layer in settings.in_float:
@@ -123,6 +126,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     run.summarize(
         chosen=chosen.to_json(),
         input=task.input.to_json(),
+        test_input=task.test_input.to_json(),
         ssim_definition=SSIM_DEFINITION,
         compression=asdict(settings),
         scores=scores,
@@ -141,7 +145,7 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
             network, kept = control, "control"
             watcher.say("pruning does not beat the control, which is kept")
     float_network = network
-    figures = {"made_by": kept} | {name: scores[kept][name] for name in ("ssim", "psnr", "macs", "parameters")}
+    figures = {"made_by": kept} | {name: scores[kept][name] for name in (*_QUALITY, "macs", "parameters")}
     _stage(run, "float", scores, lambda: (float_network, figures))
     if settings.int8 != "float":
         _stage(run, "quantized", scores, lambda: _quantize(run, float_network, calibration, task, settings, watcher))
@@ -228,7 +232,7 @@ def _trained(
 def _without_dead(network: LPIENet, quality: Quality, task: Task, watcher: Watcher, start: str) -> Made:
     """The trained network without what computes nothing; its output, and so its quality, is the same."""
     left = lightened(network, task)
-    figures = _figures(left.network, quality) | {"start": start}
+    figures = _figures(left.network, quality, task) | {"start": start}
     if not left.removed:
         return left.network, figures
     macs = macs_of(network.blueprint, DEFAULT_SIZE)
@@ -276,17 +280,18 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
         raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
     network = pruned.network
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
+    tested_before = evaluate(network, task.test, task.device.torch)
     watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
     watcher.begin("fine-tuning", settings.fine_tuning.steps)
     checkpoint = run.network("pruned-checkpoint").with_suffix(".safetensors")
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
-    return network, _figures(network, after) | {
+    return network, _figures(network, after, task) | {
         "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
         "distillation": settings.distillation,
         "kept": pruned.kept,
         **({"latency_ms": pruned.cost} if fast else {}),
-        "before_fine_tuning": before.to_json(),
+        "before_fine_tuning": before.to_json() | as_test(tested_before),
     }
 
 
@@ -394,8 +399,9 @@ def _made_from(chosen: Candidate, settings: CompressSettings) -> dict[str, dict[
     }
 
 
-def _figures(network: LPIENet, quality: Quality) -> dict[str, Any]:
-    return quality.to_json() | _cost_figures(network)
+def _figures(network: LPIENet, quality: Quality, task: Task) -> dict[str, Any]:
+    test = evaluate(network.to(task.device.torch), task.test, task.device.torch)
+    return quality.to_json() | as_test(test) | _cost_figures(network)
 
 
 def _cost_figures(network: LPIENet) -> dict[str, Any]:
@@ -404,7 +410,8 @@ def _cost_figures(network: LPIENet) -> dict[str, Any]:
 
 
 def _line(name: str, figures: dict[str, Any]) -> str:
-    return f"{name}: SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB, {figures['macs'] / 1e9:.3g} GMACs"
+    quality = f"SSIM {figures['test_ssim']:.4f}, PSNR {figures['test_psnr']:.2f} dB on the test photographs"
+    return f"{name}: {quality}, {figures['macs'] / 1e9:.3g} GMACs"
 
 
 def _steps(watcher: Watcher) -> Callable[[int, float], None]:

@@ -11,7 +11,7 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from search_spaces.blocks import Attention, InvertedResidual, IRABlock
+from search_spaces.blocks import Attention, Gate, InvertedResidual, IRABlock
 from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
@@ -62,7 +62,8 @@ def prune(
     met, to within the last group. `importance` of a group is the `magnitude` of its weights, or what a loss would
     change without it: to first order (`taylor`), or to second order with the mean squared gradient as the curvature
     (`hessian`; Optimal Brain Damage). These two need `losses`. Channel counts stay multiples of `round_to` where they
-    were. The head is not pruned: its three channels are the picture. `cost` may be slow, like a measured latency: it is
+    were. The head is not pruned: its three channels are the picture; nor are the channels before a gate, whose halves
+    torch-pruning 1.6.1 loses count of. `cost` may be slow, like a measured latency: it is
     asked for some 2 log2(n) blueprints of the n that groups lead to, and is taken to fall with every group. Raises
     ValueError when a value is out of range, and OutOfReach.
     """
@@ -90,7 +91,7 @@ def prune(
             max_pruning_ratio=_LIMIT,
             iterative_steps=_ROUNDS,
             round_to=round_to,
-            ignored_layers=[module for module in shrinking.head.modules() if isinstance(module, nn.Conv2d)],
+            ignored_layers=[*_convolutions(shrinking.head), *_before_gates(shrinking)],
             root_module_types=[nn.Conv2d],
             # torch-pruning 1.6.1 shares these three between instances unless they are given
             in_channel_groups={},
@@ -161,14 +162,13 @@ def blueprint_of(network: LPIENet) -> Blueprint:
 
 
 def _stage_blueprint(stage: nn.Sequential) -> StageBlueprint:
-    convolution, _, block = stage
-    assert isinstance(convolution, nn.Conv2d)
+    block = stage[2]
     assert isinstance(block, IRABlock)
     attention = block.attention
     has_channel = attention is not None and attention.channel is not None
     has_spatial = attention is not None and attention.spatial is not None
     return StageBlueprint(
-        width=convolution.out_channels,
+        width=_width(block.residuals[0]),
         blocks=tuple(_block_blueprint(residual) for residual in block.residuals),
         attention={(0, 0): "none", (1, 0): "channel", (0, 1): "spatial", (1, 1): "both"}[has_channel, has_spatial],
         attention_hidden=_outputs(attention.channel[0]) if attention and attention.channel else 0,
@@ -179,6 +179,21 @@ def _block_blueprint(residual: nn.Module) -> BlockBlueprint:
     assert isinstance(residual, InvertedResidual)
     pointwise = 0 if residual.mixing is None else _inputs(residual.mixing[-1])
     return BlockBlueprint(_inputs(residual.spatial[-1]), pointwise)
+
+
+def _width(residual: nn.Module) -> int:
+    assert isinstance(residual, InvertedResidual)
+    return _outputs(residual.spatial[-1])
+
+
+def _convolutions(part: nn.Module) -> list[nn.Module]:
+    return [module for module in part.modules() if isinstance(module, nn.Conv2d)]
+
+
+def _before_gates(network: nn.Module) -> list[nn.Module]:
+    pairs = [pair for block in network.modules() if isinstance(block, InvertedResidual) for pair in block.children()]
+    gated = [pair for pair in pairs if isinstance(pair, nn.Sequential) and any(isinstance(m, Gate) for m in pair)]
+    return [layer for pair in gated for layer in list(pair)[:-1]]
 
 
 def _inputs(convolution: nn.Module) -> int:

@@ -24,6 +24,7 @@ from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
+from nas.unseen import Unseen
 from nas.workers import end_with_parent
 from results.files import (
     bytes_of,
@@ -57,11 +58,11 @@ def ship(
 
     A format of static size has a file for each of `sizes` (height, width), padded up to multiples of 8. Every file is
     compared in its own runtime with the network that it came from, on validation photographs, before it gets its name;
-    then its SSIM and PSNR are measured there. A Core ML file can be only on macOS; elsewhere its figures say that it
-    was converted and not run. Files already made from the same weights, saying the same, are kept; those of an
-    earlier compression are removed, whatever is asked for now. At the end `exported` has a model card. `licence` is
-    what others may do with the files; without it, what was said last. `workers` files are made at a time, each in a
-    process of its own that needs about 1.2 GB, and more for a size above a megapixel.
+    then its SSIM and PSNR on the test photographs are measured there. A Core ML file can be only on macOS; elsewhere
+    its figures say that it was converted and not run. Files already made from the same weights, saying the same, are
+    kept; those of an earlier compression are removed, whatever is asked for now. At the end `exported` has a model
+    card. `licence` is what others may do with the files; without it, what was said last. `workers` files are made at a
+    time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
     Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
     """
     precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
@@ -109,6 +110,7 @@ def ship(
                     calibration,
                     in_float,
                     task.validation,
+                    task.test,
                 )
             )
     watcher.begin("export", len(jobs))
@@ -125,7 +127,7 @@ def ship(
 def ship_network(
     network: Path,
     out: Path,
-    pairs: Sequence[Pair],
+    judged_on: Unseen,
     calibration: Sequence[Tensor],
     formats: Sequence[str],
     sizes: Sequence[tuple[int, int]],
@@ -135,11 +137,11 @@ def ship_network(
 ) -> dict[str, Any]:
     """Export a saved network (path without suffix) that has no run; file name -> figures, as in `ship`.
 
-    Files go into `out` and are named after the network. They are checked and scored on `pairs`; int8 files are made
+    Files go into `out` and are named after the network. They are checked and scored on `judged_on`; int8 files are made
     where there are patches to calibrate on. Nothing is known of the training, and there is no model card.
     """
     saved = load_network(network)
-    quality = evaluate(saved.eval(), pairs, torch.device("cpu"))
+    quality = evaluate(saved.eval(), judged_on.pairs, torch.device("cpu"))
     jobs = [
         _Job(
             network,
@@ -148,10 +150,12 @@ def ship_network(
             precision,
             out / file_name(format, precision, size).replace("lpienet", network.name, 1),
             size,
-            about_of_network(saved.blueprint, format, precision, quality, len(pairs), licence),
+            about_of_network(saved.blueprint, format, precision, quality, judged_on, licence),
             tuple(calibration),
             (),
-            tuple(pairs),
+            judged_on.pairs,
+            judged_on.pairs,
+            judged_on.split,
         )
         for format, size, precision in _asked(formats, sizes)
         if precision != "int8" or calibration
@@ -201,7 +205,9 @@ class _Job:
     about: About
     calibration: tuple[Tensor, ...]
     in_float: tuple[str, ...]
-    validation: tuple[Pair, ...]
+    validation: tuple[Pair, ...]  # on which the file must say what its network says
+    test: tuple[Pair, ...]  # on which it is judged
+    split: str | None = "test"  # which those are; None: all of a folder
 
 
 def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -263,7 +269,13 @@ def _export(job: _Job) -> dict[str, Any]:
     }
 
 
-_NOT_RUN = {"runtime": None, "parity": None, "ssim": None, "psnr": None}  # converted, not run on this platform
+_NOT_RUN = {
+    "runtime": None,
+    "parity": None,
+    "ssim": None,
+    "psnr": None,
+    "split": None,
+}  # converted, not run on this platform
 
 
 def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
@@ -272,11 +284,12 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
     half = job.precision == "float16" and FORMATS[job.format].half_arithmetic
     photographs = [degraded for _, degraded, _ in job.validation]
     parity = check(runtime, origin, photographs, HALF_DIFFERENCE if half else FLOAT_DIFFERENCE)
-    quality = evaluate(partial(enhance, runtime), job.validation, torch.device("cpu"))
+    quality = evaluate(partial(enhance, runtime), job.test, torch.device("cpu"))
     return {
         "runtime": runtime.name,
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
+        "split": job.split,
     }
 
 
@@ -288,6 +301,6 @@ def _line(name: str, figures: dict[str, Any]) -> str:
     if figures["runtime"] is None:
         return f"{name}: {figures['bytes'] / 1024:.0f} KiB, {NOT_RUN}"
     return (
-        f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB in "
-        f"{figures['runtime']}"
+        f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB on the "
+        f"{'test ' if figures['split'] == 'test' else ''}photographs in {figures['runtime']}"
     )

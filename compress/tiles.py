@@ -13,8 +13,9 @@ from torch import Tensor
 
 from compress.runtimes import Runtime
 from search_spaces.blueprint import Blueprint, StageBlueprint
-from search_spaces.genotype import STAGES, Genotype, Stage, decoder_of
+from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.sides import STRIDE, pad_to, padded_side
+from search_spaces.wiring import HEAD, sites
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
 # For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
@@ -101,15 +102,19 @@ def receptive_radius(blueprint: Blueprint) -> int:
     Blocks are of STRIDE x STRIDE pixels and begin at multiples of STRIDE, as what is kept of a tile does: a single
     pixel sees further to one side or the other, by where it lies in its block.
     """
-    # The first row that the block at row 0 sees, stage by stage; by symmetry it is as far at the other end.
-    radius = {name: _stage_radius(plan, blueprint) for name, plan in blueprint.named()}
+    # The first row that the block at row 0 sees of each map, stage by stage; by symmetry it is as far at the other end.
     gate = 6 if blueprint.head == "gated" else 0  # 7x7, 5x5, 3x3, always on pixels
-    row = -gate // blueprint.cell - 1  # and a 3x3 before them, on cells
-    for level in range(2, blueprint.levels + 1):
-        row = _before_doubling(row, blueprint.upsampling) - radius[decoder_of(level)]
-    row -= radius[f"encoder{blueprint.levels}"]
-    for level in range(blueprint.levels - 1, 0, -1):
-        row = 2 * row - radius[f"encoder{level}"]
+    first = {HEAD: -gate // blueprint.cell}
+    for site in reversed(tuple(sites(blueprint))):
+        row = first[site.name] - (1 if site.plan is None else _stage_radius(site.plan, site.entry, blueprint))
+        if site.level > 1 and site.name.startswith("encoder"):
+            row *= 2  # pooled, or a convolution of stride 2
+        if site.doubles and site.skip is not None:
+            first[site.skip] = min(row, first.get(site.skip, 0))
+            row = (row - 1) // 2 if blueprint.upsampling == "bilinear" else row // 2  # an even row reads the one before
+        source = site.source or site.skip
+        if source is not None:
+            first[source] = min(row, first.get(source, 0))
     return -blueprint.cell * row
 
 
@@ -123,14 +128,10 @@ def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def _stage_radius(stage: StageBlueprint, whole: Blueprint) -> int:
+def _stage_radius(stage: StageBlueprint, entry: int, whole: Blueprint) -> int:
     """Convolutions in a row, each by half of its side: the stage's own, those of blocks, the spatial attention's."""
     block = 2 if whole.block == "plain" else whole.kernel // 2  # two of 3x3, or the depthwise one
-    return 1 + block * len(stage.blocks) + (stage.attention in ("spatial", "both"))
-
-
-def _before_doubling(row: int, mode: str) -> int:
-    return row // 2 if mode == "nearest" else (row - 1) // 2  # bilinear: an even row reads the one before its own
+    return (entry == 3) + block * len(stage.blocks) + (stage.attention in ("spatial", "both"))
 
 
 def _equal_tiles(length: int, radius: int) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Calibrate: how far each cheap score agrees with full training, on the user's own space and photographs.
 
-Agreement is Kendall's tau over networks spread evenly over the costs, with bootstrap intervals; multiply-adds alone
-and parameters alone stand beside the scores, since a score that ranks no better than they do is worth nothing.
+Agreement (results.agreement) is Kendall's tau over networks spread evenly over the costs; multiply-adds alone and
+parameters alone stand beside the scores, and a score that ranks no better than they do is not recommended.
 """
 
 import math
@@ -12,9 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.stats import bootstrap, kendalltau
-
 from nas.confirm import INHERITED, SCRATCH
 from nas.scoring.halving import rungs_of
 from nas.scoring.short import score_by_training
@@ -24,6 +21,7 @@ from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
+from results.agreement import Agreement, agreement
 from results.files import fingerprint, read_json, save_network, write_json
 from results.progress import Watcher
 from search_spaces import reach
@@ -33,10 +31,10 @@ from search_spaces.genotype import Genotype
 from search_spaces.space import Space
 
 _POOL = 40  # genotypes drawn for each one that is kept
-_RESAMPLES = 2000
 _SEEDS_APART = 1000  # more than there are networks
 FULL = "full training"
-AGAIN = "full training, other seeds"  # how well it ranks as itself: no score can be asked for more
+MACS, PARAMETERS = "MACs alone", "parameters alone"
+AGAIN = "full training, other seeds"  # one training against the mean of others, as a score stands against a mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +63,6 @@ class CalibrationSettings:
             raise ValueError(f"start = {self.start!r}: must be {SCRATCH!r} or {INHERITED!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How well one score ranks the networks as full training does."""
-
-    score: str
-    tau: float  # Kendall's tau-b; 1: the same order, 0: none
-    low: float  # of the 95 % bootstrap interval
-    high: float
-    seconds: float  # processor seconds a candidate, the supernet's own training not in it
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def calibrate(
     folder: Path, space: Space, task: Task, settings: CalibrationSettings, workers: Workers, watcher: Watcher
 ) -> dict[str, Any]:
@@ -95,21 +79,25 @@ def calibrate(
         starts = _write_starts(folder / "calibration", path, space, networks)
     scores |= _trained_scores(folder / "calibration", task, settings, networks, starts, workers, watcher)
     scores |= {
-        "MACs alone": [(float(macs_of(_plan(g), settings.size)), 0.0) for g in networks],
-        "parameters alone": [(float(parameters_of(_plan(g))), 0.0) for g in networks],
+        MACS: [(float(macs_of(_plan(g), settings.size)), 0.0) for g in networks],
+        PARAMETERS: [(float(parameters_of(_plan(g))), 0.0) for g in networks],
     }
     usable = [i for i in range(len(networks)) if all(column[i] is not None for column in scores.values())]
     if len(usable) < 4:
         raise ValueError(f"only {len(usable)} of {len(networks)} networks could be trained; give more --full-steps")
     full = [scores.pop(_full_name(number)) for number in range(settings.seeds)]
     truth = _mean(full, usable)
+    macs, parameters = (_values(scores[name], usable) for name in (MACS, PARAMETERS))
+
+    def compared(name: str, column: list[float], truth: list[float], seconds: float) -> Agreement:
+        return agreement(name, column, truth, macs, parameters, seconds, settings.seed)
+
     agreements = [
-        agreement(name, _values(column, usable), truth, _seconds(column, usable), settings.seed)
-        for name, column in scores.items()
+        compared(name, _values(column, usable), truth, _seconds(column, usable)) for name, column in scores.items()
     ]
     if settings.seeds > 1:
-        seconds = sum(_seconds(column, usable) for column in full[1:])
-        agreements.append(agreement(AGAIN, _mean(full[1:], usable), _values(full[0], usable), seconds, settings.seed))
+        once = _values(full[0], usable)
+        agreements.append(compared(AGAIN, once, _mean(full[1:], usable), _seconds(full[0], usable)))
     advised = advice(agreements, settings.target)
     result = {
         "agreements": [one.to_json() for one in agreements],
@@ -151,52 +139,38 @@ def stratified(space: Space, settings: CalibrationSettings) -> list[Genotype]:
     return chosen
 
 
-def agreement(name: str, score: Sequence[float], truth: Sequence[float], seconds: float, seed: int) -> Agreement:
-    """Kendall's tau between two columns with its bootstrap interval; NaN resamples, where all are equal, are left out.
-
-    A score that is the same for all networks ranks none of them: 0.
-    """
-    if len(set(score)) == 1 or len(set(truth)) == 1:
-        return Agreement(name, 0.0, 0.0, 0.0, seconds)
-
-    def tau(one: Any, other: Any) -> float:
-        return float(kendalltau(one, other).statistic)
-
-    resampled = bootstrap(
-        (np.array(score), np.array(truth)),
-        tau,
-        n_resamples=_RESAMPLES,
-        paired=True,
-        vectorized=False,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).bootstrap_distribution
-    low, high = np.nanpercentile(resampled, (2.5, 97.5))
-    return Agreement(name, tau(score, truth), float(low), float(high), seconds)
-
-
 def advice(agreements: Sequence[Agreement], target: float) -> str:
-    """The cheapest score that reaches the target, or what comes closest."""
-    scores = [one for one in agreements if not one.score.endswith("alone") and one.score != AGAIN]
-    enough = [one for one in scores if one.tau >= target]
+    """The cheapest score that reaches the target and beats counting, or what comes closest and why it is not enough.
+
+    Counting costs nothing, so a score has to rank better than MACs alone and parameters alone, with an interval of the
+    difference that excludes 0.
+    """
+    counts = [one for one in agreements if one.name in (MACS, PARAMETERS)]
+    scores = [one for one in agreements if one not in counts and one.name != AGAIN]
+    enough = [one for one in scores if one.tau >= target and one.beats_counting]
     if enough:
         cheapest = min(enough, key=lambda one: one.seconds)
-        return f"{cheapest.score}: tau {cheapest.tau:.2f} for {cheapest.seconds:.2g} processor seconds a candidate"
+        return f"{cheapest.name}: tau {cheapest.tau:.2f} for {cheapest.seconds:.2g} processor seconds a candidate"
     nearest = max(scores, key=lambda one: one.tau)
-    return f"no score reaches tau {target:.2f}; the best is {nearest.score} with {nearest.tau:.2f}"
+    counted = max(counts, key=lambda one: one.tau)
+    beside = f"the best is {nearest.name} with {nearest.tau:.2f}, beside {counted.name} with {counted.tau:.2f}"
+    if all(one.tau < target for one in scores):
+        return f"no score reaches tau {target:.2f}; {beside}"
+    return f"no score that reaches tau {target:.2f} is above counting for certain; {beside}: calibrate more --networks"
 
 
 def summary_line(result: dict[str, Any], score: str, steps: int) -> str:
     """What a front says of the score that it was made with, one of search.SCORES with the steps of its training."""
     name = score if score == "supernet" else short_name(steps)
-    for one in result["agreements"]:
-        if one["score"] == name:
-            return (
-                f"calibrated: {one['score']} against full training from {result.get('start', SCRATCH)}, Kendall tau "
-                f"{one['tau']:.2f} "
-                f"({one['low']:.2f} to {one['high']:.2f}) over {len(result['networks'])} networks"
-            )
-    return f"calibration: {result['advice']}"
+    found = {one.name: one for one in map(Agreement.from_json, result["agreements"])}
+    if name not in found:
+        return f"calibration: {result['advice']}"
+    one, counted = found[name], found.get(MACS)
+    beside = "" if counted is None else f", beside {counted.tau:.2f} of {MACS}"
+    return (
+        f"calibrated: {name} against full training from {result.get('start', SCRATCH)}, Kendall tau {one.tau:.2f} "
+        f"({one.low:.2f} to {one.high:.2f}) over {len(result['networks'])} networks{beside}"
+    )
 
 
 def short_name(steps: int) -> str:
@@ -239,15 +213,16 @@ def _trained_scores(
     """Of the full trainings, from `starts`, and of every rung of the short ones, from scratch."""
     rungs = rungs_of(settings.short.steps)
     watcher.begin("training", len(networks) * (settings.seeds * settings.full.steps + rungs[-1]))
-    trainings: list[tuple[list[str], Recipe, tuple[int, ...], int]] = [
-        ([_full_name(number)], settings.full, (settings.full.steps,), number) for number in range(settings.seeds)
-    ]
-    trainings.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0))
+    trainings: list[tuple[list[str], Recipe, tuple[int, ...], int, str]] = [
+        ([_full_name(number)], settings.full, (settings.full.steps,), number, "calibration")
+        for number in range(settings.seeds)
+    ]  # with seeds of their own: from the same first weights and patches a short training would agree too well
+    trainings.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0, "calibration, short"))
     columns: dict[str, Column] = {name: [None] * len(networks) for names, *_ in trainings for name in names}
     pieces = []
     for index, genotype in enumerate(networks):
-        for names, recipe, stops, number in trainings:
-            seed = derive_seed(settings.seed, _SEEDS_APART * number + index, "calibration")
+        for names, recipe, stops, number, purpose in trainings:
+            seed = derive_seed(settings.seed, _SEEDS_APART * number + index, purpose)
             start = None if recipe is settings.short else starts[index]
             path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed, start)}"
             pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path, start)))

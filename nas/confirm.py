@@ -1,4 +1,4 @@
-"""Confirm: train the best candidates of a search fully, so that its front stays one after full training."""
+"""Confirm: train candidates of a search fully along its cost axis, so that its front stays one after full training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ import optuna
 
 from nas.scoring.full import ANATOMY, train_fully
 from nas.suggest import derive_seed
+from nas.task.evaluation import mean_quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
 from results.files import read_json, save_network
-from results.front import by_merit
+from results.front import along_cost
 from results.progress import Watcher
 from results.report import by_number, seed_noise
 from results.run import Run
@@ -25,6 +26,7 @@ from results.study import (
     open_study,
     record_training,
     reference_of,
+    reference_point,
     state_full,
 )
 from search_spaces.blueprint import Blueprint
@@ -41,14 +43,14 @@ class ConfirmSettings:
     """What full training may spend."""
 
     recipe: Recipe
-    top: int = 5  # candidates, beside the reference
+    count: int = 5  # candidates, beside the reference
     seeds: int = 2  # trainings, at most, of candidates closer to a neighbour than twice the seed noise
     least: int = 1  # trainings of every candidate
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.top < 1:
-            raise ValueError(f"top = {self.top}: must be at least 1")
+        if self.count < 1:
+            raise ValueError(f"count = {self.count}: must be at least 1")
         if not 1 <= self.least <= self.seeds:
             raise ValueError(f"least = {self.least}, seeds = {self.seeds}: must be 1 <= least <= seeds")
 
@@ -56,7 +58,9 @@ class ConfirmSettings:
 def confirm(
     run: Run, settings: ConfirmSettings, workers: Workers, watcher: Watcher, inherited: Network | None = None
 ) -> None:
-    """Train the best candidates and the reference fully, and record what each came to.
+    """Train candidates of all costs and the reference fully, and record what each came to.
+
+    The cheapest and the dearest of the search's front are among them, and the best between (`along_cost`).
 
     The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
     neighbour on the cost axis than twice the noise are trained again. What is recorded already is kept, and a training
@@ -69,7 +73,7 @@ def confirm(
     plan = _Plan(run, study, settings, reference.number, inherited)
     state_full(study, settings.recipe.steps, plan.start)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
-    chosen = [*best(others, settings.top), reference]
+    chosen = [*along_cost(others, settings.count, reference_point(study).ssim), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]
     wanted += [(reference, seed) for seed in range(settings.least, settings.seeds)]
     _train(plan, wanted, workers, watcher)
@@ -77,12 +81,6 @@ def confirm(
         close = too_close(chosen, full_trainings(study))
         again = [(candidate, seed) for candidate in chosen if candidate.number in close]
         _train(plan, again, workers, watcher)
-
-
-def best(found: Sequence[Candidate], count: int) -> list[Candidate]:
-    """The candidates to train: the front and what comes next after it, the most isolated first."""
-    order = by_merit([(candidate.scores.ssim, candidate.scores.cost) for candidate in found])
-    return [found[place] for place in order[:count]]
 
 
 def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[int]:
@@ -155,10 +153,12 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
     pieces = (((candidate.number, seed), plan.arguments(candidate, seed)) for candidate, seed in left)
     for (number, seed), future in as_finished(workers, train_fully, pieces, watcher.at):
         try:
-            quality = future.result()
+            quality, test = future.result()
         except Diverged as error:
             watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
             continue
         start = plan.start_of(number)
-        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr))
-        watcher.say(f"candidate {number}, seed {seed}: SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB")
+        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr, test))
+        reached = mean_quality(test)
+        said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
+        watcher.say(f"candidate {number}, seed {seed}: {said}")

@@ -54,9 +54,10 @@ def lightened(network: LPIENet, task: Task) -> Lightened:
 def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence[Tensor]) -> Lightened:
     """`network` without what never moves on `patches`; it stays as it was, itself.
 
-    A decoder that always gives the same goes, with every level from its own down. A stage whose ReLU never opens does
-    not see what it is given: the stages that nothing else reads shrink to one channel each. Then hidden channels go
-    that are constant, those between the convolutions of a residual pair and of the channel branch of attention: a 1x1
+    Where maps are concatenated, a decoder that always gives the same goes, with every level from its own down, and of
+    stages that only a stage reads whose ReLU never opens, which does not see what it is given, one channel each is
+    left. Then hidden channels go that are constant, those between the convolutions of a residual pair and of the
+    channel branch of attention: a 1x1
     convolution reads them, so that the constant goes into its bias exactly. A channel that zero padding makes another
     one at the border is not constant. Patches, whose sides are multiples of 8, and held-out photographs are
     (B, 3, H, W) in [0, 1]. What would change the output of a held-out photograph by more than SAME stays.
@@ -69,14 +70,15 @@ def without_dead(network: LPIENet, patches: Sequence[Tensor], held_out: Sequence
         return all(bool((a - b).abs().max() <= SAME) for a, b in zip(outputs, before, strict=True))
 
     removed: list[Removed] = []
-    for level in range(2, whole.blueprint.levels + 1):
+    concatenates = whole.blueprint.join == "concat"  # where maps are added, their widths hang together
+    for level in range(2, whole.blueprint.levels + 1) if concatenates else ():
         shallower = _shallower(whole, patches, level)
         if shallower is not None and is_same(shallower):
             gone = [(name, plan) for name, plan in whole.blueprint.named() if name not in shallower.blueprint.names]
             removed += [Removed(name, plan.width, plan.width) for name, plan in gone]
             whole = shallower
             break
-    unread, without_unread = _without_unread(whole, patches)
+    unread, without_unread = _without_unread(whole, patches) if concatenates else ([], whole)
     if unread and is_same(without_unread):
         whole, removed = without_unread, removed + unread
     found = [dead for dead in _dead(whole, patches) if dead.gone.any()]
@@ -101,10 +103,6 @@ def _shallower(network: LPIENet, patches: Sequence[Tensor], level: int) -> LPIEN
     _look({stages_in(network)[decoder]: seen}, network, patches)
     old = {name: tensor.double() for name, tensor in network.state_dict().items()}
     constant, spread = (seen.least + seen.largest).double() / 2, (seen.largest - seen.least).double()
-    through = old.get(f"laterals.{reader}.weight")  # where maps are added
-    if through is not None:
-        constant = through[:, :, 0, 0] @ constant + old[f"laterals.{reader}.bias"]
-        spread = through[:, :, 0, 0].abs() @ spread
     smaller = build(replace(whole, levels=level - 1, stages=tuple(plans[name] for name in names)), seed=0).eval()
     state = {name: old[name] for name in smaller.state_dict()}
     layers = [f"{reader}.0"] if reader != HEAD else ["head.project.0", "head.shortcut"]
@@ -114,7 +112,7 @@ def _shallower(network: LPIENet, patches: Sequence[Tensor], level: int) -> LPIEN
         if float((weight[:, : len(constant)].abs().sum(dim=(2, 3)) @ spread).max()) > SAME:
             return None
         state[f"{layer}.bias"] = state[f"{layer}.bias"] + of_decoder @ constant
-        state[f"{layer}.weight"] = weight if through is not None else weight[:, len(constant) :]
+        state[f"{layer}.weight"] = weight[:, len(constant) :]
     smaller.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     return smaller
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nas.task.device import Device, choose_device, fastest, loss_curve, thread_choices
-from nas.task.patches import PatchSampler
 from nas.task.photos import Photos
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
 from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
@@ -35,6 +34,6 @@ def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Dev
 
 
 def _short_training(settings: TaskSettings, photos: Photos, device: Device) -> list[float]:
-    sampler = PatchSampler(photos.training, settings.patch, settings.batch, settings.noise, settings.seed, device.torch)
+    sampler = sampler_of(settings, photos, settings.seed, device)
     network = build(Blueprint.from_genotype(REFERENCE), settings.seed)
     return loss_curve(network, sampler.batch, settings.loss, device)

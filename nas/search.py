@@ -38,6 +38,7 @@ from results.study import (
     genotype_of,
     in_flight,
     open_study,
+    record_test_input,
     record_training,
     tell_failed,
     tell_scores,
@@ -111,6 +112,7 @@ def search(
         require_possible(space, int(settings.budget), settings.size)
     study = open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
+    record_test_input(study, task.test_input.ssim)
     supernet = None
     if settings.score == "supernet":
         supernet = have_supernet(space, task, settings.supernet, settings.seed, run.supernet, watcher)

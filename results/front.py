@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.candidate import Candidate, Scores
+from results.verdict import BETTER, Verdict
 
 Point = tuple[float, float]  # SSIM, cost
 
@@ -53,6 +54,36 @@ def by_merit(points: Sequence[Point]) -> list[int]:
         for i, distance in zip(members, _crowding([points[i] for i in members]), strict=True):
             spacing[i] = distance
     return sorted(range(len(points)), key=lambda i: (rank[i], -spacing[i], i))
+
+
+def along_cost(candidates: Sequence[Candidate], count: int, worthwhile: float = -math.inf) -> list[Candidate]:
+    """Up to `count` candidates from the cheapest to the dearest of the front, evenly spread in decades, cheapest first.
+
+    Both ends of the front, and in each of `count` - 1 equal steps between them the one with the best SSIM, whether the
+    front holds it or not: scores are not so sure that a front of them is more than a hint. Steps that hold none give
+    their places to the front's most isolated candidates, then to those next in merit. Candidates of SSIM `worthwhile`
+    or less, such as the degraded photographs have themselves, come last. `count` of 1 gives the front's best SSIM.
+    """
+    worthy = [candidate for candidate in candidates if candidate.scores.ssim > worthwhile]
+    others = [candidate for candidate in candidates if candidate.scores.ssim <= worthwhile]
+    front = pareto_front(worthy or others)
+    if not front or count < 1:
+        return []
+    cheapest, dearest = front[0], front[-1]
+    chosen = {dearest.number: dearest}
+    if count > 1:
+        chosen[cheapest.number] = cheapest
+        for step in _steps(worthy or others, cheapest.scores.cost, dearest.scores.cost, count - 1):
+            top = max(step, key=lambda c: (c.scores.ssim, -c.scores.cost))
+            chosen[top.number] = top
+    while len(chosen) < count and (left := [candidate for candidate in front if candidate.number not in chosen]):
+        isolated = max(left, key=lambda c: min(_decades(c, other) for other in chosen.values()))
+        chosen[isolated.number] = isolated
+    for rest in (worthy, others):
+        for place in by_merit([(candidate.scores.ssim, candidate.scores.cost) for candidate in rest]):
+            if len(chosen) < count:
+                chosen.setdefault(rest[place].number, rest[place])
+    return sorted(chosen.values(), key=lambda c: (c.scores.cost, c.number))
 
 
 def ranks(points: Sequence[Point]) -> list[int]:
@@ -118,33 +149,50 @@ def compare(candidates: Iterable[Candidate], reference: Candidate) -> Comparison
     )
 
 
-def verdict(comparison: Comparison, noise: float | None = None, unit: str = "MACs") -> str:
-    """One sentence that says whether, and by how much, the front beats the reference.
+def verdict(
+    comparison: Comparison, judged: Verdict | None = None, noise: float | None = None, unit: str = "MACs"
+) -> str:
+    """Whether, and by how much, the front beats the reference, for people.
 
-    `noise` is the standard deviation of SSIM between seeds, where it was measured; a gain within twice of it is
-    called so.
+    `judged` is the verdict on the best candidate at no more cost, where test photographs have given one; else `noise`,
+    the standard deviation of SSIM between seeds, is quoted, and that nothing was tested against chance.
     """
     best, gain, cheapest = comparison.best, comparison.ssim_gain, comparison.cheapest
-    doubt = "seed noise is not known" if noise is None else f"seed noise {noise:.4f}"
     if best is None or gain is None:
         return f"No candidate costs as little as the reference, in {unit}, so the front does not beat it."
+    scatter = "seed noise is not known" if noise is None else f"seed noise {noise:.4f}"
+    doubt = f" ({scatter}; not tested against chance)." if judged is None else f". {judged.sentence}"
     if cheapest is None or comparison.cost_ratio is None:
         return (
             f"The front does not beat the reference: at no more {unit} its best candidate, {best.number}, "
-            f"is {-gain:.4f} SSIM below it ({doubt})."
+            f"is {-gain:.4f} SSIM below it{doubt}"
         )
     if gain <= 0 and comparison.cost_ratio <= 1:
-        return f"The front does not beat the reference: no candidate is better at no more {unit} ({doubt})."
+        return f"The front does not beat the reference: no candidate is better at no more {unit}{doubt}"
     at_equal_quality = (
         f"candidate {cheapest.number} reaches its SSIM with {1 / comparison.cost_ratio:.0%} of its {unit}"
     )
-    if gain > 0:
-        within = ", so the gain in SSIM may be chance" if noise is not None and gain < 2 * noise else ""
-        return (
-            f"The front beats the reference: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, "
-            f"and {at_equal_quality} ({doubt}{within})."
-        )
-    return f"The front beats the reference in cost only: {at_equal_quality} ({doubt})."
+    if gain <= 0:
+        return f"The front beats the reference in cost only: {at_equal_quality}{doubt}"
+    shown = judged is None or judged.word == BETTER
+    beats = "The front beats the reference" if shown else "The front is not shown to beat the reference in SSIM"
+    return (
+        f"{beats}: at no more {unit} candidate {best.number} is {gain:.4f} SSIM above it, and {at_equal_quality}{doubt}"
+    )
+
+
+def _steps(found: Sequence[Candidate], low: float, high: float, count: int) -> list[list[Candidate]]:
+    """The candidates in each of `count` steps of cost, equal in decades, above `low` up to `high`; no empty ones."""
+    steps: dict[int, list[Candidate]] = {}
+    for candidate in found:
+        if low < candidate.scores.cost <= high:
+            at = math.log(candidate.scores.cost / low) / math.log(high / low)
+            steps.setdefault(min(math.ceil(at * count - 1e-9), count), []).append(candidate)
+    return [steps[at] for at in sorted(steps)]
+
+
+def _decades(one: Candidate, other: Candidate) -> float:
+    return abs(math.log10(one.scores.cost / other.scores.cost))
 
 
 def _crowding(points: Sequence[Point]) -> list[float]:

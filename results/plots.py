@@ -24,8 +24,10 @@ def plot_front(
 ) -> None:
     """Write SSIM over cost (log axis) as PNG: the front, what it dominates or what fell off, the reference, the knee.
 
-    `control` is the front of another search of equal computing, `others` are further networks by name, each with its
-    cost and its SSIM; both are drawn for comparison.
+    Candidates that were not trained fully, where others were, are grey dots at the search's own score.
+    SSIM is that of the report's final figures. `control` is the front of another search of equal computing, `others`
+    are further networks by name, each with its cost and its SSIM; both are drawn for comparison. Raises ValueError
+    where the report's networks were tested and one of the control was not.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -38,12 +40,22 @@ def plot_front(
     scale, unit = {"macs": (1e6, "M"), "latency": (1.0, " ms"), "memory": (1e6, " MB")}[report.cost]
 
     def points(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
-        return [c.scores.cost / scale for c in candidates], [c.scores.ssim for c in candidates]
+        return [c.scores.cost / scale for c in candidates], [report.final(c)[0] for c in candidates]
 
     kept = {candidate.number for candidate in (*front, *report.fell_off, reference)}
     dominated = [c for c in report.candidates if c.number not in kept]
+    final = {candidate.number for candidate in report.candidates}
+    untrained = [c for c in report.searched if c.number not in final and c.number != reference.number]
+    if untrained:  # their scores are of the search, below those of a full training: they show where it looked
+        shown = [c for c in untrained if c.scores.ssim > report.reference_point.ssim]
+        label = "the search's score only" + (
+            f", {gone} too low to show" if (gone := len(untrained) - len(shown)) else ""
+        )
+        searched = [c.scores.cost / scale for c in shown], [c.scores.ssim for c in shown]
+        axes.scatter(*searched, s=16, color="#9aa0a6", alpha=0.7, label=label, zorder=1)
     if dominated:
-        axes.scatter(*points(dominated), s=22, color="#9aa0a6", label="dominated", zorder=2)
+        inside, edge = ("none", "#1a73e8") if untrained else ("#9aa0a6", "#9aa0a6")
+        axes.scatter(*points(dominated), s=26, facecolors=inside, edgecolors=edge, label="dominated", zorder=2)
     if report.fell_off:
         axes.scatter(*points(report.fell_off), s=40, marker="x", color="#5f6368", label="fell off the front", zorder=3)
     if control is not None:
@@ -57,17 +69,18 @@ def plot_front(
     for name, (cost, ssim) in (others or {}).items():
         axes.scatter([cost / scale], [ssim], s=130, marker="*", facecolors="none", edgecolors="#d93025", label=name)
     for candidate in front:
-        position = (candidate.scores.cost / scale, candidate.scores.ssim)
+        position = (candidate.scores.cost / scale, report.final(candidate)[0])
         axes.annotate(str(candidate.number), position, textcoords="offset points", xytext=(5, -11), fontsize=8)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{unit}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{_AXIS[report.cost]} at {size[0]}x{size[1]}")
-    axes.set_ylabel("SSIM on the validation photographs")
+    axes.set_ylabel(f"SSIM on the {report.split} photographs")
+    degraded = report.reference_point.ssim if report.test is None else report.test.input_ssim
     title = (
         f"{len(report.candidates)} of {len(report.searched)} candidates, by {report.basis}; the degraded photographs "
-        f"themselves have SSIM {report.reference_point.ssim:.3f}"
+        f"themselves have SSIM {degraded:.3f}"
     )
     axes.set_title(fill(title, 85), fontsize=10)
     axes.grid(alpha=0.25, which="both")

@@ -1,25 +1,41 @@
-"""Report: everything that a study says about its front, gathered once for table, JSON, plot and summary."""
+"""Report: everything that a study says about its front, gathered once for table, JSON, plot and summary.
+
+The validation photographs choose: the front, the knee, the candidates that a verdict names. What is said of the
+chosen is of the test photographs wherever full trainings have been judged on them.
+"""
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean, variance
 from typing import Any
 
 import optuna
 
-from results.candidate import Candidate
-from results.front import Comparison, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
+from results.candidate import Candidate, Scores
+from results.front import Comparison, Point, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
+from results.matrix import judge_trained
 from results.study import (
     Training,
     candidates,
     count_states,
     full_trainings,
+    input_on_test,
     reference_of,
     reference_point,
     trainings,
 )
+from results.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the test photographs say of the front as a whole."""
+
+    photographs: int
+    input_ssim: float  # of the degraded photographs themselves
+    hypervolume: float  # of the front above that, in SSIM times decades of cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +51,29 @@ class FrontReport:
     hypervolume: float  # SSIM times decades of cost
     reference_point: ReferencePoint
     trials: dict[str, int]  # by state
-    comparison: Comparison | None  # None where the scores do not measure the reference
-    seed_noise: float | None  # standard deviation of SSIM between seeds, where any network was trained twice
+    comparison: Comparison | None  # in final figures; None where the scores do not measure the reference
+    seed_noise: float | None  # standard deviation of final SSIM between seeds, where any network was trained twice
     seeds: dict[int, int]  # full trainings by candidate
     searched: Sequence[Candidate]  # all, with the search's own scores
     cost: str = "macs"  # one of units.COSTS
+    test: HeldOut | None = None  # None where the scores are the search's own
+    judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
+
+    @property
+    def split(self) -> str:
+        """The photographs that final figures are of: test, or validation where no network was tested."""
+        return "validation" if self.test is None else "test"
+
+    def final(self, candidate: Candidate) -> Point:
+        """SSIM and PSNR of a candidate on the photographs of `split`; raises ValueError for one without."""
+        return final_scores(candidate, self.split)
+
+    @property
+    def trained_and_dominated(self) -> list[Candidate]:
+        """Candidates off the front after full training, cheapest first, without the reference."""
+        on = {candidate.number for candidate in (*self.front, self.reference)}
+        off = [c for c in self.candidates if c.number in self.seeds and c.number not in on]
+        return sorted(off, key=lambda candidate: candidate.scores.cost)
 
     @property
     def verdict(self) -> str:
@@ -50,7 +84,16 @@ class FrontReport:
                 "`lpienas search --confirm 5` trains the best and the reference fully."
             )
         unit = {"macs": "MACs", "latency": "latency", "memory": "memory"}[self.cost]
-        return f"{verdict(self.comparison, self.seed_noise, unit)} Scores: {self.basis}."
+        return (
+            f"{verdict(self.comparison, self.judged, self.seed_noise, unit)} Scores: {self.basis}, {self.measured_on}."
+        )
+
+    @property
+    def measured_on(self) -> str:
+        """Which photographs the final figures are of, in words."""
+        if self.test is None:
+            return "on the validation photographs, which chose them, so not final"
+        return f"on {self.test.photographs} test photographs, which chose nothing"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `lpienas front --json` prints them."""
@@ -59,6 +102,7 @@ class FrontReport:
             "basis": self.basis,
             "reference": self.reference.to_json(),
             "front": [candidate.to_json() for candidate in self.front],
+            "dominated": [candidate.to_json() for candidate in self.trained_and_dominated],
             "fell_off": [candidate.to_json() for candidate in self.fell_off],
             "knee": self.knee.number,
             "hypervolume": self.hypervolume,
@@ -71,6 +115,10 @@ class FrontReport:
             "ssim_gain_at_equal_cost": None if comparison is None else comparison.ssim_gain,
             "cost_ratio_at_equal_ssim": None if comparison is None else comparison.cost_ratio,
             "verdict": self.verdict,
+            "judged": None if self.judged is None else self.judged.to_json(),
+            "chosen_by": "validation",
+            "split": self.split,
+            "test": None if self.test is None else asdict(self.test),
         }
 
 
@@ -103,6 +151,10 @@ def report_front(
     before = pareto_front(c for c in searched if not final or c.number in final)
     front = pareto_front(judged)
     yardstick = final.get(reference.number, reference)
+    tested = _tested(study, front, corner, full) if all(map(is_tested, judged)) else None
+    comparison = None if score == "supernet" and not final else compare(judged, yardstick)
+    if tested is not None and comparison is not None:
+        comparison = on_test(comparison, yardstick) if is_tested(yardstick) else None  # its training failed
     return FrontReport(
         basis=basis,
         reference=yardstick,
@@ -113,27 +165,73 @@ def report_front(
         hypervolume=hypervolume([candidate.scores for candidate in judged], corner),
         reference_point=corner,
         trials=count_states(trials),
-        comparison=None if score == "supernet" and not final else compare(judged, yardstick),
-        seed_noise=seed_noise(full),
+        comparison=comparison,
+        seed_noise=seed_noise(
+            full if tested is None else [_test_means(training) for training in full if training.test]
+        ),
         seeds={number: len(repeated) for number, repeated in by_number(full).items()},
         searched=searched,
         cost=cost,
+        test=tested,
+        judged=None if tested is None else _judged(comparison, judged, yardstick, full),
     )
 
 
+def final_scores(candidate: Candidate, split: str) -> Point:
+    """SSIM and PSNR (dB) of a candidate on the photographs of `split`, test or validation; raises ValueError."""
+    scores = candidate.scores
+    if split == "validation":
+        return scores.ssim, scores.psnr
+    if scores.test_ssim is None or scores.test_psnr is None:
+        raise ValueError(f"candidate {candidate.number} was not judged on test photographs: train it fully")
+    return scores.test_ssim, scores.test_psnr
+
+
+def is_tested(candidate: Candidate) -> bool:
+    """Whether a candidate was judged on test photographs."""
+    return candidate.scores.test_ssim is not None
+
+
+def on_test(comparison: Comparison, reference: Candidate) -> Comparison:
+    """The same comparison in scores on test photographs: of the candidates that the validation photographs chose.
+
+    The cheapest that reaches the reference's SSIM is the one that does on validation, if it does on the test too,
+    else the best one, if that does.
+    """
+    level, _ = final_scores(reference, "test")
+    chosen = [candidate for candidate in (comparison.cheapest, comparison.best) if candidate is not None]
+    cheapest = next((candidate for candidate in chosen if final_scores(candidate, "test")[0] >= level), None)
+    best = comparison.best
+    return Comparison(
+        ssim_gain=None if best is None else final_scores(best, "test")[0] - level,
+        best=best,
+        cost_ratio=None if cheapest is None else reference.scores.cost / cheapest.scores.cost,
+        cheapest=cheapest,
+    )
+
+
+def _test_means(training: Training) -> Training:
+    """A training with the means over its test photographs in place of those over the validation photographs."""
+    ssim, psnr = (fmean(getattr(score, name) for score in training.test) for name in ("ssim", "psnr"))
+    return replace(training, ssim=ssim, psnr=psnr)
+
+
 def rescored(found: Sequence[Candidate], trained: Sequence[Training]) -> dict[int, Candidate]:
-    """The candidates that were trained, by number, with the mean of their trainings' scores."""
+    """The candidates that were trained, by number, with the means of their trainings' scores."""
     known = {candidate.number: candidate for candidate in found}
     return {
-        number: replace(
-            known[number],
-            scores=replace(
-                known[number].scores, ssim=fmean(t.ssim for t in repeated), psnr=fmean(t.psnr for t in repeated)
-            ),
-        )
+        number: replace(known[number], scores=_rescored(known[number].scores, repeated))
         for number, repeated in by_number(trained).items()
         if number in known
     }
+
+
+def _rescored(scores: Scores, repeated: Sequence[Training]) -> Scores:
+    means = replace(scores, ssim=fmean(t.ssim for t in repeated), psnr=fmean(t.psnr for t in repeated))
+    if not all(training.test for training in repeated):
+        return means
+    tested = [_test_means(training) for training in repeated]
+    return replace(means, test_ssim=fmean(t.ssim for t in tested), test_psnr=fmean(t.psnr for t in tested))
 
 
 def stripped(candidate: Candidate, anatomies: Sequence[Mapping[str, Any]], cost: str) -> Candidate:
@@ -167,6 +265,27 @@ def by_number(trained: Sequence[Training]) -> dict[int, list[Training]]:
     for training in trained:
         groups[training.number].append(training)
     return dict(groups)
+
+
+def _judged(
+    comparison: Comparison | None, found: Sequence[Candidate], reference: Candidate, full: Sequence[Training]
+) -> Verdict | None:
+    """The verdict on the best candidate that costs no more than the reference, chosen of all that do not."""
+    if comparison is None or comparison.best is None:
+        return None
+    choice = [c for c in found if c.number != reference.number and c.scores.cost <= reference.scores.cost]
+    return judge_trained(by_number(full), comparison.best.number, reference.number, len(choice))
+
+
+def _tested(
+    study: optuna.Study, front: Sequence[Candidate], corner: ReferencePoint, full: Sequence[Training]
+) -> HeldOut | None:
+    degraded = input_on_test(study)
+    if degraded is None:
+        return None
+    on_photographs = [replace(c.scores, ssim=final_scores(c, "test")[0]) for c in front]
+    above = replace(corner, ssim=degraded)
+    return HeldOut(len(full[0].test), degraded, hypervolume(on_photographs, above))
 
 
 def _full_basis(full: Sequence[Training], reference: int) -> str:

@@ -23,13 +23,16 @@ VERSIONED = (
     "ai-edge-litert", "ai-edge-quantizer", "executorch", "coremltools", "numpy",
 )  # fmt: skip
 
+SPLITS = "splits"  # the setting that names the parts that a run's photographs are split into
+
 GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
     "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
-    "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full one; "
-    "anatomy.json there: what each stage is worth",
+    "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full "
+    "one: quality.json is of the validation photographs, test.json of each test photograph, anatomy.json says "
+    "what each stage is worth",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
@@ -48,6 +51,17 @@ class NotCompressed(FileNotFoundError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder} has no compressed network yet; make it: lpienas compress {folder}")
+
+
+class NoTestPart(ValueError):
+    """A run of a version that kept no photographs for the test was asked for what needs them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} was made by a version that kept no test photographs: its networks were trained on some that "
+            "would be tested on now. `lpienas front` still shows it, and `lpienas enhance` runs its network; to search "
+            "or compress, start another run: lpienas search --out FOLDER"
+        )
 
 
 class RunBusy(RuntimeError):
@@ -138,6 +152,11 @@ class Run:
             raise FileNotFoundError(f"{self.folder} is not a run folder; start one: lpienas search --out {self.folder}")
         settings: dict[str, Any] = read_json(path)["settings"]
         return settings
+
+    def require_test_part(self) -> None:
+        """Raises NoTestPart where the settings in `run.json` do not say that photographs were kept for the test."""
+        if SPLITS not in self.settings():
+            raise NoTestPart(self.folder)
 
     def summarize(self, **parts: Any) -> dict[str, Any]:
         """Replace the named parts of `summary.json`, keep the others, and return the whole."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlalchemy import URL
 from results.candidate import Candidate, Scores
 from results.files import written_whole
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore, photo_scores
 from search_spaces.genotype import Genotype
 
 REFERENCE_NUMBER = 0  # the reference network is always the first trial
@@ -26,7 +27,7 @@ BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
 _NAME = "lpienas"
 _GENOTYPE, _PSNR, _PARAMETERS, _MACS, _COST = "genotype", "psnr", "parameters", "macs", "cost"
-_TRAINING, _FULL = "training", "full training"
+_TRAINING, _FULL, _TEST_INPUT = "training", "full training", "test input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,14 @@ class Training:
     steps: int  # in all, those of lower rungs among them
     seed: int  # 0, 1, ...: which repetition
     start: str  # "scratch", or where the first weights came from
-    ssim: float
+    ssim: float  # mean over the validation photographs, as `psnr`
     psnr: float  # dB
+    test: tuple[PhotoScore, ...] = ()  # of a full training, on each test photograph; versions before had none
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Training":
+        """From `dataclasses.asdict`, as a study keeps it."""
+        return cls(**(dict(stored) | {"test": photo_scores(stored.get("test", ()))}))
 
 
 def open_study(path: Path, create: bool = False) -> optuna.Study:
@@ -73,6 +80,18 @@ def reference_point(study: optuna.Study) -> ReferencePoint:
     if stored is None:
         raise ValueError("this study has no reference point yet: its search stopped before the first candidate")
     return ReferencePoint(float(stored["ssim"]), float(stored["cost"]))
+
+
+def record_test_input(study: optuna.Study, ssim: float) -> None:
+    """Keep the SSIM of the degraded test photographs themselves, where there is none yet."""
+    if _TEST_INPUT not in study.user_attrs:
+        study.set_user_attr(_TEST_INPUT, ssim)
+
+
+def input_on_test(study: optuna.Study) -> float | None:
+    """What `record_test_input` kept; None in studies of versions before."""
+    stored: float | None = study.user_attrs.get(_TEST_INPUT)
+    return stored
 
 
 def attributes_of(genotype: Genotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
@@ -131,7 +150,7 @@ def full_trainings(study: optuna.Study) -> list[Training]:
 
 def trainings(study: optuna.Study, kind: str) -> list[Training]:
     """All trainings of one kind, by trial, steps, and seed."""
-    stored = [Training(**value) for key, value in study.user_attrs.items() if key.startswith(f"{_TRAINING} ")]
+    stored = [Training.from_json(value) for key, value in study.user_attrs.items() if key.startswith(f"{_TRAINING} ")]
     return sorted((t for t in stored if t.kind == kind), key=lambda t: (t.number, t.steps, t.seed))
 
 

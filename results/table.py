@@ -4,17 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
+from results.agreement import BAND, Agreement, Interval
 from results.candidate import Candidate
 from results.report import FrontReport
 from search_spaces.genotype import Genotype
+from search_spaces.space import REFERENCE
 from search_spaces.units import format_cost
 
 
 def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
-    """The front, cheapest first, and the reference below it; fits a terminal of 80 columns."""
-    table = Table(title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)")
+    """The front, cheapest first, what was trained fully and is dominated, the reference; fits 80 columns."""
+    table = Table(
+        title=f"Pareto front (costs at {size[0]}x{size[1]}; 1 MAC = 2 FLOPs)",
+        caption=f"SSIM and PSNR {report.measured_on}",
+    )
     table.add_column("number")
     extra = () if report.cost == "macs" else (report.cost,)
     for column in ("SSIM", "PSNR dB", *extra, "MMACs", "MFLOPs", "parameters"):
@@ -23,34 +29,62 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
     for candidate in report.front:
         mark = " knee" if candidate.number == report.knee.number else ""
         mark += " reference" if candidate.number == reference.number else ""
-        table.add_row(*_row(candidate, mark, report.cost), style="bold" if mark else "")
+        table.add_row(*_row(report, candidate, mark), style="bold" if mark else "")
+    beaten = report.trained_and_dominated
+    if beaten:
+        table.add_section()
+    for candidate in beaten:
+        table.add_row(*_row(report, candidate, " dominated"), style="dim")
     if all(candidate.number != reference.number for candidate in report.front):
         table.add_section()
-        cells = _row(reference, " reference", report.cost)
-        if report.comparison is None:  # its costs are known, its quality is not
-            cells[1:3] = "-", "-"
-        table.add_row(*cells, style="cyan")
+        table.add_row(*_row(report, reference, " reference"), style="cyan")
     return table
 
 
 def agreement_table(result: Mapping[str, Any]) -> Table:
-    """Kendall's tau of each score with full training, of a calibration's result."""
+    """Kendall's tau of each score with full training, of a calibration's result, beside that of counting."""
     networks, steps, seeds = len(result["networks"]), result["full_steps"], result.get("seeds", 1)
-    trained = f"{networks} networks, {steps} steps, {seeds} seed{'s' if seeds > 1 else ''}"
-    table = Table(title="Agreement with full training", caption=trained)
-    table.add_column("score")
-    for column in ("Kendall tau", "95 % interval", "CPU s each"):
+    found = [Agreement.from_json(one) for one in result["agreements"]]
+    trained = f"{networks} networks, {steps} steps, {seeds} seed{'s' if seeds > 1 else ''}; 95 % intervals; CPU s: each"
+    table = Table(title="Agreement with full training", caption=trained, box=box.SIMPLE, padding=0)
+    table.add_column("score", overflow="fold")
+    compared = any(one.above_macs is not None for one in found)  # versions before did not
+    for column in ("Kendall tau", *(("above MACs", "equal MACs") if compared else ()), "CPU s"):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in result["agreements"]:
-        interval = f"{one['low']:.2f} to {one['high']:.2f}"
-        table.add_row(one["score"], f"{one['tau']:.2f}", interval, f"{one['seconds']:.2f}")
+    for one in found:
+        more = [_between(one.above_macs, "+"), _between(one.within_bands)] if compared else []
+        table.add_row(one.name, _between(Interval(one.tau, one.low, one.high)), *more, f"{one.seconds:.1f}")
+    if compared:
+        table.caption = f"{trained}; equal MACs: pairs that differ at most {BAND} times"
     return table
 
 
-def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def noise_table(photographs: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a pair, as nas.task.noise_of_pairs.PhotoNoise.to_json gives it."""
+    table = Table(
+        title="Noise in linear light: variance = shot x signal + read^2",
+        caption="of green; luma, chroma: correlation of neighbouring pixels' noise in brightness and colour; colour: "
+        "its noise against that of independent channels",
+    )
+    table.add_column("photograph", overflow="fold")
+    for column in ("PSNR dB", "shot", "read", "luma", "chroma", "colour"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in photographs:
+        shot, read = (f"{one[name][1]:.1e}" if one[name][1] else "none" for name in ("shot", "read"))
+        others = (f"{one[name]:.2f}" for name in ("luma_correlation", "chroma_correlation", "chroma"))
+        table.add_row(escape(one["name"]), f"{one['psnr']:.1f}", shot, read, *others)
+    return table
+
+
+def _between(figure: Interval | None, sign: str = "") -> str:
+    return "-" if figure is None else f"{figure.value:{sign}.2f} ({figure.low:.2f}, {figure.high:.2f})"
+
+
+def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test photographs of its run") -> Table:
     """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
 
-    A size or number of threads that all cases share stands in the title, so that a terminal of 80 columns holds it.
+    `judged_on` says in words which photographs SSIM is of. A size or number of threads that all cases share stands in
+    the title, so that a terminal of 80 columns holds it.
     """
     columns: dict[str, list[str]] = {
         "network": [row["network"] for row in rows],
@@ -67,7 +101,8 @@ def bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     said = "".join(f", {name} {columns.pop(name)[0]}" for name in shared)
     table = Table(
         title=f"Latency of one image{said} (median, half the distance of the quartiles)",
-        caption="faster: than the LPIENet reference in float in the same runtime, at the same size",
+        caption="faster: than the LPIENet reference in float in the same runtime, at the same size; "
+        f"SSIM: of {judged_on}",
         box=box.SIMPLE,
         padding=0,
     )
@@ -115,7 +150,7 @@ def anatomy_table(found: Mapping[str, Any]) -> Table:
 
 
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
-    """One line a candidate: its genes, stage by stage in the order encoder1/2/3, decoder1/2."""
+    """One line a candidate: its genes, stage by stage in order (LPIENet: encoder1/2/3, decoder1/2)."""
     return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]
 
 
@@ -125,21 +160,35 @@ def _genes(genotype: Genotype) -> str:
     depths = "/".join(str(stage.depth) for stage in stages)
     expansions = "/".join(f"{stage.expansion:g}" for stage in stages)
     attentions = "/".join(stage.attention for stage in stages)
-    block = "" if genotype.block == "released" else f", {genotype.block} block"
-    stem = "" if genotype.stem == "full" else f", {genotype.stem} stem"
+    words = "".join(
+        f", {says}"
+        for gene, says in (
+            ("block", f"{genotype.block} block"),
+            ("stem", f"{genotype.stem} stem"),
+            ("levels", f"{genotype.levels} levels"),
+            ("opening", f"{genotype.opening} opening"),
+            ("join", f"{genotype.join} joins"),
+            ("upsampling", f"{genotype.upsampling} upsampling"),
+            ("kernel", f"{genotype.kernel}x{genotype.kernel} depthwise"),
+        )
+        if getattr(genotype, gene) != getattr(REFERENCE, gene)
+    )
     return (
         f"width {widths}, depth {depths}, expansion {expansions}, attention {attentions}, {genotype.activation}, "
-        f"{genotype.head} head{block}{stem}"
+        f"{genotype.head} head{words}"
     )
 
 
-def _row(candidate: Candidate, mark: str, cost: str) -> list[str]:
+def _row(report: FrontReport, candidate: Candidate, mark: str) -> list[str]:
     scores = candidate.scores
-    extra = [] if cost == "macs" else [format_cost(cost, scores.cost)]
+    quality = ["-", "-"]  # of a reference that these scores do not measure; its costs are known
+    if candidate.number != report.reference.number or report.comparison is not None:
+        ssim, psnr = report.final(candidate)
+        quality = [f"{ssim:.4f}", f"{psnr:.2f}"]
+    extra = [] if report.cost == "macs" else [format_cost(report.cost, scores.cost)]
     return [
         f"{candidate.number}{mark}",
-        f"{scores.ssim:.4f}",
-        f"{scores.psnr:.2f}",
+        *quality,
         *extra,
         f"{scores.macs / 1e6:.1f}",
         f"{2 * scores.macs / 1e6:.1f}",

@@ -19,8 +19,8 @@ class Gate(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        one, other = x.chunk(2, dim=1)
-        return one * other
+        half = x.shape[1] // 2
+        return x[:, :half] * x[:, half:]  # slices, which every runtime computes in integers as they are
 
 
 class Leaky(nn.LeakyReLU):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from search_spaces.genotype import ATTENTIONS, SHARED, SINCE, Genotype, stages_of
+from search_spaces.genotype import ATTENTIONS, SHARED, SINCE, Genotype, encoder_beside, stages_of
 
 IMAGE_CHANNELS = 3  # RGB in, RGB out
 SINGLE = ("mobilenet", "plain")  # blocks of one pair of convolutions
@@ -32,7 +32,7 @@ class StageBlueprint:
 class Blueprint:
     """All that is needed to build one LPIENet; raises ValueError on a count below 1 or an unknown word."""
 
-    stages: tuple[StageBlueprint, ...]  # one per name in stages_of(levels)
+    stages: tuple[StageBlueprint, ...]  # one per name in stages_of(levels, join)
     block: str
     activation: str
     head: str
@@ -52,13 +52,18 @@ class Blueprint:
             raise ValueError(
                 f"a blueprint of {self.levels} levels needs {len(self.names)} stages, got {len(self.stages)}"
             )
+        widths = {name: stage.width for name, stage in self.named()}
         for name, stage in self.named():
             _validate_stage(name, stage, self.block)
+            if self.join == "add" and stage.width != (wide := widths[encoder_beside(name)]):
+                raise ValueError(
+                    f"blueprint {name}.width = {stage.width}: must be {wide}, that of the encoder which is added"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the stages, in the order of computation."""
-        return stages_of(self.levels)
+        return stages_of(self.levels, self.join)
 
     def named(self) -> tuple[tuple[str, StageBlueprint], ...]:
         """Every stage with its name, in the order of computation."""

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """One convolution with bias, of stride 1, as many pixels out as in."""
+    """One convolution with bias."""
 
     inputs: int  # channels
     outputs: int  # channels
@@ -79,15 +79,16 @@ def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]
             for layer, shrink in _known(HEADS, "head", blueprint.head)(channels, cell):
                 yield site.name, layer, shrink
             continue
-        for branch, layer in _stage(channels, site.plan, blueprint):
+        if site.entry:
+            yield site.name, Convolution(channels, site.plan.width, site.entry), cell * site.shrink
+        for branch, layer in _stage(site.plan, blueprint):
             yield f"{site.name}.{branch}" if branch else site.name, layer, cell * site.shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(channels: int, plan: StageBlueprint, whole: Blueprint) -> InStage:
-    yield "", Convolution(channels, plan.width, 3)
+def _stage(plan: StageBlueprint, whole: Blueprint) -> InStage:
     for inner in plan.blocks:
         yield from _known(BLOCKS, "block", whole.block)(plan.width, inner, whole)
     yield from _known(ATTENTIONS, "attention", plan.attention)(plan)

@@ -67,15 +67,14 @@ def cuts(small: Blueprint, large: Blueprint) -> tuple[Cut, ...]:
         if site.plan is None:
             found += _head(small, inputs)
         else:
-            found += _stage(site.name, inputs, site.plan, big[site.name], small)
+            if site.entry:
+                found.append((f"{site.name}.0", kept[site.name], inputs))
+            found += _stage(site.name, site.plan, big[site.name], small)
     return tuple(found)
 
 
-def _stage(
-    name: str, inputs: Channels | None, small: StageBlueprint, large: StageBlueprint, whole: Blueprint
-) -> Iterator[Cut]:
+def _stage(name: str, small: StageBlueprint, large: StageBlueprint, whole: Blueprint) -> Iterator[Cut]:
     width = _first(small.width, large.width)
-    yield f"{name}.0", width, inputs
     if len(small.blocks) > len(large.blocks):
         raise ValueError(f"{name} has {len(small.blocks)} blocks, its larger network {len(large.blocks)}")
     for number, (little, big) in enumerate(zip(small.blocks, large.blocks, strict=False)):

@@ -14,28 +14,36 @@ ACTIVATIONS = ("elu", "relu", "gate")  # inside the inverted residual blocks
 HEADS = ("gated", "conv3x3")  # see blocks.GatedHead and blocks.ConvHead
 STEMS = ("full", "space-to-depth")  # the resolution of the outermost stages, see lpienet.LPIENet
 OPENINGS = ("relu", "leaky", "none")  # between a stage's convolution and its block
-JOINS = ("concat", "add")  # how a decoder takes the skip from the encoder beside it
+JOINS = ("concat", "add")  # how a decoder takes the skip from the encoder beside it; see wiring.sites
+JOINED = {"concat": "concatenates", "add": "adds"}
 UPSAMPLINGS = ("bilinear", "nearest")
 KERNELS = (3, 5)  # pixels per side of the depthwise convolutions
 
 
-def stages_of(levels: int) -> tuple[str, ...]:
-    """Names of the stages of a U-Net with so many levels, in the order of computation.
+def stages_of(levels: int, join: str = "concat") -> tuple[str, ...]:
+    """Names of the stages of a U-Net with so many levels, in the order of computation; see wiring.sites.
 
-    Encoders are numbered from the top, decoders so that the last is decoder2 whatever the depth: with three levels they
-    are those of the paper, with a fourth one encoder4 and decoder0 stand between encoder3 and decoder1.
+    An encoder and a decoder of one name work at one level whatever the depth: encoder1 and decoder3 at the first one,
+    encoder2 and decoder2 at half of its sides, encoder3 and decoder1, encoder4 and decoder0. A U-Net that concatenates,
+    as LPIENet does, has a decoder at each level but the first, one that adds at each level but the lowest.
     """
     encoders = tuple(f"encoder{level}" for level in range(1, levels + 1))
-    return encoders + tuple(decoder_of(level) for level in range(levels, 1, -1))
+    decoders = range(levels, 1, -1) if join == "concat" else range(levels - 1, 0, -1)
+    return encoders + tuple(decoder_of(level) for level in decoders)
 
 
 def decoder_of(level: int) -> str:
-    """Name of the decoder that works at `level`, from 2; the first level has none, its features go to the head."""
+    """Name of the decoder that works at `level`."""
     return f"decoder{max(LEVELS) - level}"
 
 
+def encoder_beside(name: str) -> str:
+    """The encoder that works at the level of the stage `name`; an encoder's own name."""
+    return name if name.startswith("encoder") else f"encoder{max(LEVELS) - int(name[-1])}"
+
+
 STAGES = stages_of(3)  # of LPIENet
-ALL_STAGES = stages_of(max(LEVELS))
+ALL_STAGES = (*stages_of(max(LEVELS)), decoder_of(1))
 # Genes of the whole network, each with all its values.
 SHARED: dict[str, tuple["Gene", ...]] = {
     "block": BLOCKS,
@@ -87,7 +95,7 @@ class Genotype:
     Raises GeneError when a value breaks its rule.
     """
 
-    stages: tuple[Stage, ...]  # one per name in stages_of(levels)
+    stages: tuple[Stage, ...]  # one per name in stages_of(levels, join)
     block: str = "released"
     activation: str = "elu"
     head: str = "gated"
@@ -109,6 +117,11 @@ class Genotype:
             _require_whole(f"{name}.width", stage.width, 4, 512)
             _require_expansion(f"{name}.expansion", stage)
             _require_choice(f"{name}.attention", stage.attention, ATTENTIONS)
+        if self.join == "add":
+            widths = {name: stage.width for name, stage in zip(names, self.stages, strict=True)}
+            for name, width in widths.items():
+                if width != (wide := widths[encoder_beside(name)]):
+                    raise GeneError(f"{name}.width", width, f"{wide}, as of the encoder whose skip is added to it")
         if self.stem != "full" and self.levels > 3:
             raise GeneError("levels", self.levels, "at most 3 with a space-to-depth stem, which is a level of its own")
         if self.block == "plain" and self.kernel != 3:
@@ -119,7 +132,7 @@ class Genotype:
     @property
     def names(self) -> tuple[str, ...]:
         """Of the stages, in the order of computation."""
-        return stages_of(self.levels)
+        return stages_of(self.levels, self.join)
 
     def flat(self) -> dict[str, Gene]:
         """The encoding of fixed length, in the order of GENES: a stage that is not there has the genes of `Stage()`."""
@@ -134,7 +147,8 @@ class Genotype:
         """Inverse of `flat`; raises GeneError on a missing, unknown or wrong gene.
 
         What a gene says of a part that is not there does not count (see `counting`): the genes of absent stages are
-        not looked at, a plain block has the kernel 3 and ReLU for a gate, a space-to-depth stem at most three levels.
+        not looked at, a plain block has the kernel 3 and ReLU for a gate, a space-to-depth stem at most three levels,
+        and a decoder to which a skip is added the width of the encoder beside it.
         """
         for gene in GENES:
             if gene not in genes:
@@ -148,15 +162,20 @@ class Genotype:
             shared |= {"kernel": 3, "activation": "relu" if shared["activation"] == "gate" else shared["activation"]}
         if shared["stem"] != "full":
             shared["levels"] = min(3, shared["levels"])
-        stages = tuple(
-            Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)})
-            for name in stages_of(shared["levels"])
-        )
-        return cls(stages, **shared)
+        names = stages_of(shared["levels"], shared["join"])
+        if shared["join"] == "add":
+            genes = dict(genes) | {f"{name}.width": genes[f"{encoder_beside(name)}.width"] for name in names}
+        stages = (Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)}) for name in names)
+        return cls(tuple(stages), **shared)
 
     def counting(self) -> tuple[str, ...]:
-        """The genes that decide something here: not those of absent stages, nor the kernel of a plain block."""
+        """The genes that decide something here.
+
+        Not those of absent stages, nor the kernel of a plain block, nor the width of a decoder that adds.
+        """
         idle = {f"{name}.{field.name}" for name in ALL_STAGES if name not in self.names for field in fields(Stage)}
+        if self.join == "add":
+            idle |= {f"{name}.width" for name in self.names if name.startswith("decoder")}
         return tuple(gene for gene in GENES if gene not in idle and not (gene == "kernel" and self.block == "plain"))
 
     def to_json(self) -> dict[str, Any]:
@@ -180,9 +199,14 @@ class Genotype:
                 genes[key] = part
         levels = genes["levels"]
         _require_choice("levels", levels, LEVELS)
-        absent = [name for name in ALL_STAGES if name not in stages_of(levels)]
+        _require_choice("join", genes["join"], JOINS)
+        absent = [name for name in ALL_STAGES if name not in stages_of(levels, genes["join"])]
         for gene in [gene for gene in genes if gene.partition(".")[0] in absent]:
-            raise GeneError(gene, genes[gene], f"absent: a network of {levels} levels has no {gene.partition('.')[0]}")
+            raise GeneError(
+                gene,
+                genes[gene],
+                f"absent: a network of {levels} levels that {JOINED[genes['join']]} has no {gene.partition('.')[0]}",
+            )
         idle = {f"{name}.{gene}": choice for name in absent for gene, choice in asdict(Stage()).items()}
         return cls.from_flat(idle | genes)
 

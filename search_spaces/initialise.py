@@ -36,8 +36,8 @@ def initialise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             children = list(module)
-            if isinstance(children[-1], IRABlock):
-                _open(children[0], _OPEN if type(children[1]) is nn.ReLU else 0.0)
+            if isinstance(children[-1], IRABlock) and type(children[1]) is nn.ReLU:
+                _open(children[0])
             for convolution, activation in pairwise(children):
                 if isinstance(convolution, nn.Conv2d) and isinstance(activation, nn.ReLU | nn.ELU | nn.LeakyReLU):
                     _scale(convolution, math.sqrt(2))  # the activation halves the variance
@@ -56,12 +56,12 @@ def initialise(network: nn.Module) -> None:
                 _scale(module.image, _HEAD)
 
 
-def _open(convolution: nn.Module, bias: float) -> None:
+def _open(convolution: nn.Module) -> None:
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.bias is not None
     with torch.no_grad():
         convolution.weight.sub_(convolution.weight.mean(dim=(1, 2, 3), keepdim=True))
-        convolution.bias.fill_(bias)
+        convolution.bias.fill_(_OPEN)
 
 
 def _scale(convolution: nn.Module, factor: float) -> None:

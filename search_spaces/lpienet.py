@@ -20,7 +20,7 @@ class LPIENet(nn.Module):
     Raises ValueError for other sides.
 
     With the stem "space-to-depth" the U-Net runs on cells of 2x2 pixels, 12 channels at half the resolution. Each stage
-    is an attribute by its name (wiring.sites): a 3x3 convolution, what stands behind it, and an IRA block.
+    is an attribute by its name (wiring.sites): a convolution, what stands behind it, and an IRA block.
     """
 
     encoder1: nn.Sequential
@@ -37,8 +37,9 @@ class LPIENet(nn.Module):
             if (through := lateral(blueprint, site)) is not None:
                 laterals[site.name] = Pointwise(*through, 1)
             if site.plan is not None:
-                setattr(self, site.name, _stage(blueprint, sum(channels), site.plan))
+                setattr(self, site.name, _stage(blueprint, sum(channels), site.plan, site.entry))
         self.laterals = nn.ModuleDict(laterals)
+        # Of the head's inputs the first come from a decoder, which a network of one level has not.
         decoder, encoder = channels if len(channels) == 2 else (0, *channels)
         self.head: nn.Module = (
             GatedHead(decoder + encoder, head_activation(blueprint.activation), cell)
@@ -46,7 +47,7 @@ class LPIENet(nn.Module):
             else ConvHead(decoder, encoder, cell)
         )
         # Places to hook, see nas.anatomy: the second ways of the encoders' outputs.
-        self.skips = nn.ModuleDict({site.skip: nn.Identity() for site in self.sites if site.joins and site.skip})
+        self.skips = nn.ModuleDict({site.skip: nn.Identity() for site in self.sites if site.doubles and site.skip})
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class LPIENet(nn.Module):
                 x = cells if site.skip is None else maps[site.skip]
             else:
                 x = maps[site.source]
-                if site.name.startswith("encoder"):
+                if site.name.startswith("encoder") and site.entry == 3:
                     x = F.max_pool2d(x, 2)
                 elif site.skip is not None:
                     x = self._joined(site.name, x, self.skips[site.skip](maps[site.skip]))
@@ -93,9 +94,12 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _stage(blueprint: Blueprint, channels: int, plan: StageBlueprint) -> nn.Sequential:
+def _stage(blueprint: Blueprint, channels: int, plan: StageBlueprint, entry: int) -> nn.Sequential:
     block = IRABlock(plan, blueprint.block, blueprint.activation, blueprint.kernel)
-    return nn.Sequential(nn.Conv2d(channels, plan.width, 3, padding=1), OPENING[blueprint.opening](), block)
+    if entry == 0:
+        return nn.Sequential(nn.Identity(), nn.Identity(), block)
+    first = nn.Conv2d(channels, plan.width, 3, padding=1) if entry == 3 else nn.Conv2d(channels, plan.width, 2, 2)
+    return nn.Sequential(first, OPENING[blueprint.opening](), block)
 
 
 def _double(x: Tensor, mode: str) -> Tensor:

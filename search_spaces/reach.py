@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
@@ -119,8 +119,7 @@ def draw_within(space: Space, generator: random.Random, most: int | None, size: 
         return most is None or _macs(genotype, size) <= most
 
     def widened(genotype: Genotype, width: int) -> Genotype:
-        first, *others = genotype.stages
-        return replace(genotype, stages=(replace(first, width=width), *others))
+        return Genotype.from_flat(genotype.flat() | {"encoder1.width": width})
 
     least = cheapest(space)
     widths = [int(width) for width in space.choices["encoder1.width"] if fits(widened(least, int(width)))]

@@ -7,23 +7,24 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import product
 
-from search_spaces.genotype import ALL_STAGES, GENES, SHARED, SINCE, WORDS, Gene, GeneError, Genotype, Stage, stages_of
+from search_spaces.genotype import ALL_STAGES, GENES, SHARED, SINCE, STAGES, WORDS, Gene, GeneError, Genotype, Stage
 
 REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16)))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
 _ANY = REFERENCE.flat()  # genes that are valid with any structure
 PRESETS = {"reference": REFERENCE, "paper": PAPER}
 
-# Evenly spaced, so that a sampler may treat them as numbers with an order. None is above the reference's: a network for
-# a phone that beats it is a smaller one, and depth and expansion still reach twice its cost.
+# Evenly spaced, so that a sampler may treat them as numbers with an order. The first level's stay small: they decide
+# most of the cost. A decoder that adds is as wide as the encoder beside it, and its own choices do not count.
 _WIDTHS = {
     "encoder1": (4, 8, 12, 16),
     "encoder2": (8, 16, 24, 32),
     "encoder3": (16, 32, 48, 64),
-    "encoder4": (16, 32, 48, 64),
+    "encoder4": (32, 64, 96),
     "decoder0": (16, 32, 48, 64),
     "decoder1": (8, 16, 24, 32),
     "decoder2": (4, 8, 12, 16),
+    "decoder3": (4, 8, 12, 16),
 }
 
 
@@ -59,9 +60,8 @@ class Space:
         A space from before a gene was there has the one choice for it that all networks of that time have.
         """
         later: dict[str, tuple[Gene, ...]] = {gene: (value,) for gene, value in SINCE.items()}
-        levels = max(int(level) for level in choices.get("levels", [3]))
         for name in ALL_STAGES:
-            if name not in stages_of(levels):
+            if "levels" not in choices and name not in STAGES:
                 later |= {f"{name}.{gene}": (value,) for gene, value in asdict(Stage()).items()}
         known = later | {gene: tuple(values) for gene, values in choices.items()}
         return cls({gene: known.pop(gene) for gene in GENES if gene in known} | known)
@@ -181,21 +181,21 @@ def _counting(space: Space) -> tuple[str, ...]:
 
 
 def default_space() -> Space:
-    """The ordered space: depth, width, expansion and attention per stage, the two activations, and two of the blocks.
+    """What a search looks at: depth, width, expansion and attention of each stage, three or four levels, two blocks.
 
-    MobileNetV2's block is there since the published front is made of it. To be asked for by name (`fixed`): the gated
-    head, which trains erratically, the space-to-depth stem, which learned more slowly, and the paper's block, which is
-    equal to the released one. benchmarks/ablation.py compares them.
+    Networks that add their skips, double by repeating pixels and have nothing between a stage's convolution and its
+    block learn most in as many steps (benchmarks/ablation.py). To be asked for by name (`fixed`): LPIENet's own
+    wiring (`join=concat`, `upsampling=bilinear`, `opening=relu`), and all other words.
     """
     choices: dict[str, tuple[Gene, ...]] = {}
     for stage in ALL_STAGES:
         choices[f"{stage}.depth"] = (1, 2, 3)
         choices[f"{stage}.width"] = _WIDTHS[stage]
-        choices[f"{stage}.expansion"] = (0.5, 1.0, 1.5, 2.0)
+        choices[f"{stage}.expansion"] = (1.0, 2.0, 3.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
-    choices |= {"block": ("released", "mobilenet"), "activation": ("elu", "relu")}
-    choices |= {"head": ("conv3x3",), "stem": ("full",), "levels": (3,), "opening": ("relu",)}
-    return Space(choices | {"join": ("concat",), "upsampling": ("bilinear",), "kernel": (3,)})
+    choices |= {"block": ("mobilenet", "released"), "activation": ("relu",), "head": ("conv3x3",), "stem": ("full",)}
+    choices |= {"levels": (3, 4), "opening": ("none",), "join": ("add",), "upsampling": ("nearest",), "kernel": (3,)}
+    return Space(choices)
 
 
 def scaled(genotype: Genotype, factor: float) -> Genotype:

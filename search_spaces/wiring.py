@@ -18,10 +18,11 @@ class Site:
     level: int  # 1: the resolution of the stem; each further one has half the sides
     source: str | None  # the stage that it follows; None: the image's cells, or for the head of one level nothing
     skip: str | None = None  # the encoder beside it
+    entry: int = 3  # side of the convolution that the stage begins with: 3; 2, of stride 2; 0: there is none
 
     @property
-    def joins(self) -> bool:
-        """Whether two maps meet here."""
+    def doubles(self) -> bool:
+        """Whether what comes from below is brought to this level here, and a skip joined to it."""
         return self.source is not None and self.skip is not None
 
     @property
@@ -33,39 +34,49 @@ class Site:
 def sites(blueprint: Blueprint) -> Iterator[Site]:
     """Every stage in the order of computation, then the head.
 
-    An encoder takes the pooled output of the one above it. The lowest decoder takes the output of the lowest encoder,
-    at its resolution; a higher one what is below it, doubled, and the encoder beside it; the head likewise.
+    LPIENet concatenates: an encoder takes the pooled output of the one above it, the lowest decoder the output of the
+    lowest encoder, at its resolution; a higher one what is below it, doubled, beside the encoder of its level, and so
+    does the head. Each stage begins with a 3x3 convolution.
+
+    A network that adds, as NAFNet does (Chen et al., ECCV 2022), goes down by 2x2 convolutions of stride 2. A decoder
+    takes the sum of its level's encoder and of what is below, which a 1x1 convolution brings to the same width before
+    it is doubled, and has no convolution of its own to begin with; the last one works at the first level.
     """
-    plans, levels = dict(blueprint.named()), blueprint.levels
+    plans, levels, adds = dict(blueprint.named()), blueprint.levels, blueprint.join == "add"
     for level in range(1, levels + 1):
-        yield Site(f"encoder{level}", plans[f"encoder{level}"], level, f"encoder{level - 1}" if level > 1 else None)
+        name = f"encoder{level}"
+        yield Site(name, plans[name], level, f"encoder{level - 1}" if level > 1 else None, None, _entry(level, adds))
     below = f"encoder{levels}"
-    for level in range(levels, 1, -1):
+    for level in range(levels - 1, 0, -1) if adds else range(levels, 1, -1):
         name = decoder_of(level)
-        yield Site(name, plans[name], level, below, None if level == levels else f"encoder{level}")
+        yield Site(name, plans[name], level, below, None if level == levels else f"encoder{level}", 0 if adds else 3)
         below = name
-    yield Site(HEAD, None, 1, below if levels > 1 else None, "encoder1")
+    if adds:
+        yield Site(HEAD, None, 1, below)
+    else:
+        yield Site(HEAD, None, 1, below if levels > 1 else None, "encoder1")
+
+
+def _entry(level: int, adds: bool) -> int:
+    return 2 if adds and level > 1 else 3
 
 
 def channels_into(blueprint: Blueprint, site: Site) -> tuple[int, ...]:
-    """Channels of the maps that lie side by side before `site`'s first convolution: one, or two where it concatenates.
-
-    With the join "add" what comes from below is brought to the width of the skip first (see `lateral`).
-    """
+    """Channels of the maps that lie side by side where `site` begins: one, or two where it concatenates."""
     widths = {name: plan.width for name, plan in blueprint.named()}
     if site.source is None and site.skip is None:
         return (blueprint.stem_channels,)
-    if site.joins and blueprint.join == "add":
+    if lateral(blueprint, site) is not None:
         return (widths[site.skip or ""],)
     return tuple(widths[name] for name in (site.source, site.skip) if name is not None)
 
 
 def lateral(blueprint: Blueprint, site: Site) -> tuple[int, int] | None:
-    """Channels in and out of the 1x1 convolution that lets two maps be added before `site`; None where none is.
+    """Channels in and out of the 1x1 convolution that lets two maps be added at `site`; None where none are.
 
     It runs before the doubling, at a quarter of the positions.
     """
-    if not site.joins or blueprint.join != "add":
+    if not site.doubles or blueprint.join != "add":
         return None
     widths = {name: plan.width for name, plan in blueprint.named()}
     return widths[site.source or ""], widths[site.skip or ""]

@@ -59,7 +59,7 @@ def compressed(tmp_path, network) -> Run:
     run.describe({"data": None, "seed": 0, "patch": 64, "batch": 8})
     for stage in ("float", "quantized"):
         save_network(run.network(stage), load_network(network))
-    run.summarize(scores={"float": {"ssim": 0.8}, "quantized": {"ssim": 0.79}})
+    run.summarize(scores={"float": {"ssim": 0.85, "test_ssim": 0.8}, "quantized": {"ssim": 0.84, "test_ssim": 0.79}})
     return run
 
 
@@ -67,7 +67,9 @@ def train_reference(run: Run, network: Path, steps: int, ssim: float) -> Path:
     """What `search --confirm` leaves behind; a small network in the reference's place, since files of it are made."""
     folder = run.candidate(0) / f"full-{steps}-0"
     save_network(folder / "network", load_network(network))
-    write_json(folder / "quality.json", {"ssim": ssim, "psnr": 30.0})
+    write_json(folder / "quality.json", {"ssim": ssim + 0.05, "psnr": 31.0})
+    each = [{"name": name, "ssim": ssim + apart, "psnr": 30.0} for name, apart in (("a", 0.1), ("b", -0.1))]
+    write_json(folder / "test.json", {"photographs": each})
     return folder / "network"
 
 

@@ -14,8 +14,14 @@ from search_spaces.space import REFERENCE
 
 BLUEPRINT = Blueprint.from_genotype(REFERENCE)
 SCORES = {
-    "float": {"ssim": 0.91234, "psnr": 31.256, "made_by": "pruned"},
-    "quantized": {"ssim": 0.9, "psnr": 31.0, "method": "post-training quantization"},
+    "float": {"ssim": 0.95, "psnr": 33.0, "test_ssim": 0.91234, "test_psnr": 31.256, "made_by": "pruned"},
+    "quantized": {
+        "ssim": 0.94,
+        "psnr": 32.0,
+        "test_ssim": 0.9,
+        "test_psnr": 31.0,
+        "method": "post-training quantization",
+    },
 }
 PARITY = {"max_difference": 2.4e-7, "psnr_db": 140.0}
 RAN = {"ssim": 0.9111, "psnr": 31.2, "bytes": 12345, "parity": PARITY, "runtime": "LiteRT", "layout": "NHWC"}
@@ -61,14 +67,16 @@ def test_a_file_that_never_ran_is_among_the_limits(run, task):
 
 def test_the_photographs_own_ssim_and_their_number_stand_beside_the_files(run, task):
     text = text_of(run, task)
-    assert f"{len(task.validation)} validation photographs" in text
-    assert f"SSIM {task.input.ssim:.4f} and PSNR {task.input.psnr:.2f} dB" in text
+    assert "on 3 test photographs (at most 64x64 pixels around the centre of each)" in text
+    assert f"SSIM {task.test_input.ssim:.4f} and PSNR {task.test_input.psnr:.2f} dB" in text
+    assert "validation photographs" not in text
+    assert not any(f"{figure}" in text for figure in (0.95, 0.94, f"{task.input.ssim:.4f}"))
 
 
 def test_the_network_is_given_with_its_cost_and_blueprint_for_each_stage_that_was_exported(run, task):
     text = text_of(run, task)
     assert text.count("133,652 parameters, 1.198 GMACs (2.396 GFLOPs) at 256x256") == 2
-    assert "the pruned network; in PyTorch SSIM 0.9123" in text
+    assert "the pruned network; in PyTorch SSIM 0.9123, PSNR 31.26 dB on the test photographs" in text
     only_float = text_of(run, task, {"a.tflite": EXPORTED["a.tflite"]})
     assert only_float.count("133,652 parameters") == 1
     assert "post-training quantization" not in only_float
@@ -108,6 +116,7 @@ def test_a_file_says_its_layout_precision_licence_and_the_quality_of_its_network
     about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], task, "free")
     assert "(1, height, width, 3) in [0, 1]" in about.input
     assert (about.precision, about.licence) == ("int8", "free")
-    assert about.quality.startswith(f"SSIM 0.9000, PSNR 31.00 dB on {len(task.validation)} validation photographs")
+    assert about.quality.startswith("SSIM 0.9000, PSNR 31.00 dB on 3 test photographs")
+    assert f"SSIM {task.test_input.ssim:.4f}" in about.quality
     assert "133,652 parameters" in about.network
     assert "(1, 3, height, width)" in about_of(BLUEPRINT, "onnx", "float", SCORES["float"], task, "free").input

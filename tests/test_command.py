@@ -10,12 +10,22 @@ import verbs
 from lpienas import main
 from nas.search import space_of
 from nas.suggest import parameters_of, suggest
+from nas.task.degrade.profile import find_profile
 from results.candidate import Scores
 from results.files import save_network
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.run import Run
-from results.study import Training, attributes_of, fix_reference_point, open_study, record_training, tell_scores
+from results.study import (
+    Training,
+    attributes_of,
+    fix_reference_point,
+    open_study,
+    record_test_input,
+    record_training,
+    tell_scores,
+)
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters
@@ -34,6 +44,7 @@ VERBS = (
     "export",
     "enhance",
     "samples",
+    "noise",
     "evaluate",
     "bench",
 )
@@ -50,6 +61,7 @@ SETTINGS = {
     "steps": 9,
     "patch": 64,
     "batch": 8,
+    "splits": ["training", "validation", "test"],
 }
 
 
@@ -73,6 +85,16 @@ def finished(tmp_path) -> Path:
             trial.set_user_attr(name, value)
         tell_scores(study, number, Scores((0.7, 0.8, 0.78, 0.6, 0.75)[number], 30.0, macs, parameters))
     return run.folder
+
+
+def scored_reference(run: Run) -> None:
+    """A study in `run` with the reference alone."""
+    study = open_study(run.study, create=True)
+    fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
+    trial = study.ask()
+    for name, value in attributes_of(REFERENCE, 10, 10, 10.0).items():
+        trial.set_user_attr(name, value)
+    tell_scores(study, 0, Scores(0.7, 30.0, 10, 10))
 
 
 def printed(capsys) -> dict:
@@ -161,7 +183,9 @@ def test_front_prints_its_keys_as_json_cheapest_candidate_first(finished, capsys
     front = printed(capsys)
     assert {"reference", "front", "knee", "hypervolume", "reference_point", "trials"} <= set(front)
     assert [candidate["number"] for candidate in front["front"]] == [4, 2, 1]
-    assert set(front["front"][0]) == {"number", "ssim", "psnr", "macs", "parameters", "cost", "genotype"}
+    keys = {"number", "ssim", "psnr", "test_ssim", "test_psnr", "macs", "parameters", "cost", "genotype"}
+    assert set(front["front"][0]) == keys
+    assert (front["split"], front["test"], front["front"][0]["test_ssim"]) == ("validation", None, None)
     assert front["knee"] == 2
     assert front["trials"] == {"COMPLETE": 5}
     assert front["reference"]["number"] == 0
@@ -197,7 +221,64 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
     assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
-    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()}
+    white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
+    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white
+
+
+@pytest.mark.parametrize("words", [("--noise", "camera"), ("--synthetic", "0.5")])
+def test_a_run_from_before_camera_noise_is_not_continued_with_it(words, finished, capsys):
+    assert main(["search", "--out", str(finished), "--trials", "5", *words]) == 1
+    assert "was made with white noise alone" in capsys.readouterr().err
+    assert "noise" not in Run(finished).settings()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--noise", "white", "--noise-profile", "pixel"), "add --noise camera or blend"),
+        (("--noise-profile", "no-such-phone"), "darmstadt"),
+        (("--noise", "blend", "--blend", "1.5"), "blend = 1.5"),
+        (("--synthetic", "0.5"), "bring pairs"),
+    ],
+)
+def test_noise_that_cannot_be_is_refused_before_the_run_folder_states_it(words, says, tmp_path, capsys):
+    assert main(["search", "--out", str(tmp_path / "run"), *words]) == 1
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_new_run_states_its_noise_with_all_figures_of_the_profile(tmp_path, monkeypatch):
+    class Begun(Exception):
+        """Stands for the work, which is not done here."""
+
+    def begin(*_):
+        raise Begun
+
+    monkeypatch.setattr("nas.search.search", begin)
+    for name, words in {"one": (), "two": ("--noise", "camera", "--noise-profile", "pixel")}.items():
+        with pytest.raises(Begun):
+            main(["search", "--out", str(tmp_path / name), "--workers", "1", *words])
+    one, two = (Run(tmp_path / name).settings() for name in ("one", "two"))
+    assert (one["noise"], one["blend"], one["noise_profile"]["name"]) == ("blend", 0.5, "wide")
+    assert two["noise"] == "camera"
+    assert two["noise_profile"]["shot"] == [0.000228, 0.001764]
+
+
+def test_noise_estimates_a_profile_that_a_search_takes(tmp_path, capsys):
+    assert main(["samples", "--out", str(tmp_path / "pairs")]) == 0
+    capsys.readouterr()
+    command = ["noise", "--data", str(tmp_path / "pairs"), "--out", str(tmp_path / "camera.json"), "--json"]
+    assert main(command) == 0
+    found = printed(capsys)
+    assert find_profile(str(tmp_path / "camera.json")).to_json() == found["profile"]
+    assert len(found["photographs"]) + len(found["left_out"]) == 3
+    for one in found["photographs"]:  # white noise on sRGB values
+        assert abs(one["luma_correlation"]) < 0.05
+        assert one["chroma"] == pytest.approx(1, abs=0.1)
+    assert main(command) == 1
+    assert "--force" in capsys.readouterr().err
+    assert main([*command[:-1], "--force"]) == 0
+    assert "noise profile pairs: shot" in capsys.readouterr().out
 
 
 def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_another(finished, monkeypatch, capsys):
@@ -234,22 +315,44 @@ def test_space_names_the_smallest_possible_budget_where_none_fits(capsys):
 
 def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agree(finished, capsys):
     study = open_study(finished / "study.journal")
+    record_test_input(study, 0.4)
     for number, ssim in ((0, 0.7), (1, 0.8), (2, 0.72), (4, 0.75)):  # 2 is no longer better than the cheaper 4
-        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0))
+        test = tuple(PhotoScore(name, ssim - lower, 29.0) for name, lower in (("a", 0.1), ("b", 0.3)))
+        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0, test))
     agreement = {"score": "short, 9 steps", "tau": 0.71, "low": 0.5, "high": 0.9, "seconds": 1.0}
     calibration = {"agreements": [agreement], "advice": "-", "networks": [{}] * 12}
     (finished / "calibration.json").write_text(json.dumps(calibration))
     assert main(["front", str(finished)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "fell off the front: candidate 2, SSIM 0.7200 after full training" in shown
+    assert "fell off the front: candidate 2, SSIM 0.5200 after full training" in shown
     assert (
         "short, 9 steps against full training from scratch, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
     )
     assert "Scores: full training of 40 steps" in shown
+    assert "on 2 test photographs, which chose nothing" in shown
+    assert {"0.5000", "0.5500", "0.6000"} <= set(shown.split())  # of the reference and the front, on the test
+    assert not {"0.7000", "0.7500", "0.8000"} & set(shown.split())  # on the validation
     assert main(["front", str(finished), "--json"]) == 0
     front = printed(capsys)
     assert [candidate["number"] for candidate in front["fell_off"]] == [2]
+    assert [(one["ssim"], round(one["test_ssim"], 9)) for one in front["front"]] == [(0.75, 0.55), (0.8, 0.6)]
+    assert front["split"] == "test"
+    assert front["test"]["photographs"] == 2
     assert front["calibration"] == calibration
+
+
+@pytest.mark.parametrize(
+    "command", [["search", "--trials", "5", "--out"], ["compress"], ["export"], ["sensitivity"], ["evaluate"]]
+)
+def test_a_run_of_a_version_that_kept_no_test_photographs_is_shown_and_not_gone_on_with(command, model, capsys):
+    older = Run(model)
+    older.describe({name: value for name, value in SETTINGS.items() if name != "splits"})
+    scored_reference(older)
+    record = (model / "run.json").read_text()
+    assert main([*command, str(model)]) == 1
+    assert "made by a version that kept no test photographs" in capsys.readouterr().err
+    assert (model / "run.json").read_text() == record
+    assert main(["front", str(model)]) == 0
 
 
 def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsys):
@@ -260,7 +363,7 @@ def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsy
 def test_samples_writes_pairs_that_evaluate_reads(tmp_path, capsys):
     assert main(["samples", "--out", str(tmp_path), "--json"]) == 0
     names = sorted(Path(path).relative_to(tmp_path).as_posix() for path in printed(capsys)["written"])
-    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("chelsea", "coffee", "flower")]
+    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("flower", "grace_hopper", "ihc")]
 
 
 def test_the_command_answers_help_without_importing_torch():

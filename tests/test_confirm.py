@@ -4,13 +4,14 @@ import optuna
 import pytest
 
 import nas.confirm
-from nas.confirm import ConfirmSettings, best, confirm, folder_of, too_close
+from nas.confirm import ConfirmSettings, confirm, folder_of, too_close
 from nas.task.evaluation import Quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.candidate import Candidate, Scores
 from results.files import load_network
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
@@ -18,7 +19,6 @@ from results.study import (
     BUDGET,
     Training,
     attributes_of,
-    candidates,
     fix_reference_point,
     full_trainings,
     record_training,
@@ -31,7 +31,7 @@ from search_spaces.space import REFERENCE, scaled
 
 # SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
 SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
-SETTINGS = ConfirmSettings(Recipe(40), top=3, seeds=2)
+SETTINGS = ConfirmSettings(Recipe(40), count=3, seeds=2)
 
 
 class Killed(BaseException):
@@ -75,7 +75,8 @@ class Trainings:
         self.done.append((number, repetition))
         self.seeds.append(seed)
         self.folders.append(folder)
-        self.kept[folder] = Quality(self.ssim(number, repetition), 31.0)
+        ssim = self.ssim(number, repetition)
+        self.kept[folder] = Quality(ssim, 31.0), (PhotoScore("a", ssim - 0.2, 29.0), PhotoScore("b", ssim, 30.0))
         return self.kept[folder]
 
 
@@ -110,19 +111,26 @@ def candidate(number: int, ssim: float, macs: int) -> Candidate:
     return Candidate(number, REFERENCE, Scores(ssim, 30.0, macs, 1000))
 
 
-def test_the_best_are_the_front_and_then_what_comes_next_after_it(study):
-    found = candidates(study.trials)
-    assert {c.number for c in best(found, 3)} == {1, 2, 3}
-    assert [c.number for c in best(found, 5)][3:] == [4, 5]
-    assert [c.number for c in best(found, 100)] == [*[c.number for c in best(found, 5)], 0, 6]
-
-
-def test_the_best_and_the_reference_are_trained_and_the_reference_with_every_seed(confirmed):
+def test_the_front_and_the_reference_are_trained_and_the_reference_with_every_seed(confirmed):
     assert sorted(confirmed(apart).done) == [(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)]
 
 
 def test_as_many_candidates_are_trained_as_were_asked_for_beside_a_reference_that_is_one_of_the_best(confirmed):
-    assert {number for number, _ in confirmed(apart, ConfirmSettings(Recipe(40), top=6, seeds=1)).done} == set(range(7))
+    assert {number for number, _ in confirmed(apart, ConfirmSettings(Recipe(40), count=6, seeds=1)).done} == set(
+        range(7)
+    )
+
+
+def test_what_is_trained_spreads_over_the_costs_also_where_dearer_networks_score_closely(study, confirmed):
+    """Twenty more between 400 and 490, each a little better than the cheaper ones: of them one is enough."""
+    for place in range(20):
+        trial = study.ask()
+        for name, value in attributes_of(REFERENCE, 400 + 4 * place, 1000, 400.0 + 4 * place).items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(BUDGET, -1.0)
+        tell_scores(study, trial.number, Scores(0.85 + 0.001 * place, 30.0, 400 + 4 * place, 1000))
+    done = confirmed(apart, ConfirmSettings(Recipe(40), count=3, seeds=1)).done
+    assert {number for number, _ in done} == {0, 1, 2, 3}
 
 
 def test_candidates_closer_than_the_seed_noise_are_trained_again(confirmed):
@@ -138,7 +146,7 @@ def test_only_those_that_are_close_to_a_neighbour_in_cost_are_trained_again(conf
 
 
 def test_one_seed_trains_everything_once(confirmed):
-    assert sorted(confirmed(alike, ConfirmSettings(Recipe(40), top=3, seeds=1)).done) == [(n, 0) for n in range(4)]
+    assert sorted(confirmed(alike, ConfirmSettings(Recipe(40), count=3, seeds=1)).done) == [(n, 0) for n in range(4)]
 
 
 def test_too_close_equals_a_comparison_of_all_neighbours_by_hand():
@@ -164,6 +172,8 @@ def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confi
     assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
         (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
     }
+    assert all([score.name for score in t.test] == ["a", "b"] for t in trainings(study, "full"))
+    assert all(t.test[1].ssim == alike(t.number, t.seed) for t in trainings(study, "full"))
 
 
 @pytest.mark.parametrize("kill_at", range(8))
@@ -176,7 +186,7 @@ def test_after_a_kill_nothing_is_trained_twice_and_nothing_is_missing(kill_at, c
 def test_what_is_confirmed_already_is_not_trained_again_and_more_adds_what_is_missing(confirmed):
     confirmed(apart)
     assert confirmed(apart).done == []
-    assert confirmed(apart, ConfirmSettings(Recipe(40), top=4, seeds=2)).done == [(4, 0)]
+    assert confirmed(apart, ConfirmSettings(Recipe(40), count=4, seeds=2)).done == [(4, 0)]
 
 
 def test_trainings_of_other_lengths_do_not_count(confirmed, study):
@@ -206,7 +216,7 @@ def test_the_front_is_rebuilt_from_the_full_trainings_and_says_what_fell_off(con
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"top": 0}, "top = 0: must be at least 1"),
+        ({"count": 0}, "count = 0: must be at least 1"),
         ({"seeds": 0}, "least = 1, seeds = 0: must be 1 <= least <= seeds"),
         ({"least": 0}, "least = 0, seeds = 2: must be 1 <= least <= seeds"),
     ],
@@ -217,7 +227,7 @@ def test_settings_that_confirm_nothing_are_refused_by_name_and_value(wrong, says
 
 
 def test_all_are_trained_as_often_as_is_the_least_also_where_they_are_far_apart(confirmed):
-    done = confirmed(apart, ConfirmSettings(Recipe(40), top=3, seeds=3, least=2)).done
+    done = confirmed(apart, ConfirmSettings(Recipe(40), count=3, seeds=3, least=2)).done
     assert sorted(done) == sorted([(number, seed) for number in range(4) for seed in range(2)] + [(0, 2)])
 
 
@@ -225,16 +235,16 @@ def test_candidates_start_from_inherited_weights_and_the_reference_from_scratch(
     made = Trainings(apart)
     monkeypatch.setattr(nas.confirm, "train_fully", made.score)
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
-    confirm(Run(tmp_path), ConfirmSettings(Recipe(40), top=1, seeds=1), Here(task), Silent(), lambda genotype: small)
+    confirm(Run(tmp_path), ConfirmSettings(Recipe(40), count=1, seeds=1), Here(task), Silent(), lambda genotype: small)
     starts = {(training.number, training.start) for training in full_trainings(study)}
-    assert starts == {(1, "inherited weights"), (0, "scratch")}
+    assert starts == {(3, "inherited weights"), (0, "scratch")}
     paths = {int(folder.parent.name): start for folder, start in made.starts.items()}
     assert paths[0] is None
-    assert load_network(paths[1]).blueprint == small.blueprint
+    assert load_network(paths[3]).blueprint == small.blueprint
 
 
 def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, task, tmp_path, monkeypatch):
-    once = ConfirmSettings(Recipe(40), top=2, seeds=1)
+    once = ConfirmSettings(Recipe(40), count=2, seeds=1)
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
     for inherited, level in ((None, 0.5), (lambda genotype: small, 0.7)):
         made = Trainings(lambda number, seed, level=level: level + number / 100)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.task.evaluation import Pair, evaluate, in_batches
+from nas.task.evaluation import Pair, evaluate, evaluate_each, in_batches
 from nas.task.metrics import psnr, ssim
 
 CPU = torch.device("cpu")
@@ -31,6 +31,19 @@ def test_an_evaluation_is_the_mean_over_photographs_of_any_size(pairs):
     ]
     assert found.ssim == pytest.approx(sum(one for one, _ in each) / 5)
     assert found.psnr == pytest.approx(sum(other for _, other in each) / 5)
+
+
+def test_every_photograph_has_its_own_score_in_the_order_of_the_pairs(pairs):
+    found = evaluate_each(darker, pairs, CPU)
+    assert [score.name for score in found] == ["0", "1", "2", "3", "4"]
+    for score, (_, degraded, clean) in zip(found, pairs, strict=True):
+        assert score.ssim == pytest.approx(ssim(darker(degraded), clean).item())
+        assert score.psnr == pytest.approx(psnr(darker(degraded), clean).item())
+
+
+def test_photographs_of_one_batch_share_its_name_and_are_numbered(pairs):
+    found = evaluate_each(darker, in_batches(pairs), CPU)
+    assert [score.name for score in found] == [f"0, 2, 4 ({n})" for n in (1, 2, 3)] + [f"1, 3 ({n})" for n in (1, 2)]
 
 
 def test_batches_hold_every_photograph_once_beside_those_of_its_size(pairs):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from results.candidate import Candidate, Scores
-from results.front import ReferencePoint, by_merit, compare, hypervolume, knee, pareto_front, ranks, verdict
+from results.front import ReferencePoint, along_cost, by_merit, compare, hypervolume, knee, pareto_front, ranks, verdict
+from results.verdict import judge
 from search_spaces.space import REFERENCE
 
 CORNER = ReferencePoint(ssim=0.5, cost=10_000)
@@ -157,7 +158,7 @@ def test_a_front_that_beats_the_reference_in_cost_only_says_so():
     assert (comparison.ssim_gain, comparison.cost_ratio) == (0, 2)
     assert verdict(comparison) == (
         "The front beats the reference in cost only: candidate 1 reaches its SSIM with 50% of its MACs "
-        "(seed noise is not known)."
+        "(seed noise is not known; not tested against chance)."
     )
 
 
@@ -177,12 +178,24 @@ def test_a_front_that_does_not_beat_the_reference_says_so(others, sentence):
     assert sentence in verdict(compare([reference, *found], reference))
 
 
-@pytest.mark.parametrize(("noise", "doubtful"), [(0.01, False), (0.02, True), (None, False)])
-def test_a_gain_within_twice_the_seed_noise_is_called_so(noise, doubtful):
+@pytest.mark.parametrize("noise", [None, 0.004])
+def test_a_verdict_that_no_test_photographs_gave_says_so_with_the_seed_noise(noise):
     reference = candidate(0, 0.80, 1000)
-    sentence = verdict(compare([reference, candidate(1, 0.83, 900)], reference), noise)
-    assert ("so the gain in SSIM may be chance" in sentence) == doubtful
-    assert ("seed noise is not known" if noise is None else f"seed noise {noise:.4f}") in sentence
+    sentence = verdict(compare([reference, candidate(1, 0.83, 900)], reference), noise=noise)
+    scatter = "seed noise is not known" if noise is None else "seed noise 0.0040"
+    assert sentence.endswith(f"({scatter}; not tested against chance).")
+
+
+@pytest.mark.parametrize(("apart", "beats"), [(0.03, True), (0.0001, False)])
+def test_the_front_beats_the_reference_only_where_the_test_photographs_say_so(apart, beats):
+    drawn = np.random.default_rng(0).normal(0.8, 0.002, (2, 3, 12))
+    judged = judge(drawn[0] - drawn[0].mean() + drawn[1].mean() + apart, drawn[1], names=("candidate 1", "it"))
+    reference = candidate(0, 0.80, 1000)
+    sentence = verdict(compare([reference, candidate(1, 0.80 + apart, 900)], reference), judged, noise=0.5)
+    assert sentence.startswith("The front beats the reference: ") == beats
+    assert sentence.startswith("The front is not shown to beat the reference in SSIM: ") != beats
+    assert sentence.endswith(judged.sentence)
+    assert "seed noise" not in sentence
 
 
 def test_the_verdict_names_the_cost_that_it_is_told():
@@ -232,6 +245,73 @@ def test_within_a_rank_the_ends_come_first_and_then_the_most_isolated():
     decades = (0, 0.5, 2, 3, 5, 5.5)
     points = [(0.1 * place, 10.0**at) for place, at in enumerate(decades)]
     assert by_merit(points) == [0, 5, 3, 2, 4, 1]
+
+
+def chosen_by_hand(found: list[Candidate], count: int) -> set[int]:
+    """Both ends of the front, and the best of each step between them, looked for step by step."""
+    front = [c for c in found if not any(dominates(other, c) for other in found)]
+    low, high = (end(c.scores.macs for c in front) for end in (min, max))
+    chosen = {c.number for c in front if c.scores.macs in (low, high)}
+    for step in range(count - 1):
+        below, above = (low * (high / low) ** ((step + more) / (count - 1)) for more in (0, 1))
+        inside = [c for c in found if below * (1 + 1e-9) < c.scores.macs <= min(above * (1 + 1e-9), high)]
+        if inside:
+            chosen.add(max(inside, key=lambda c: (c.scores.ssim, -c.scores.macs)).number)
+    return chosen
+
+
+def spread_set(seed: int, length: int = 60) -> list[Candidate]:
+    """Candidates without ties whose SSIM rises with the decades, with noise."""
+    generator = random.Random(seed)
+    costs = [10 ** generator.uniform(1, 3) for _ in range(length)]
+    return [candidate(n, 0.5 + 0.1 * math.log10(m) + generator.gauss(0, 0.02), round(m)) for n, m in enumerate(costs)]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_trained_are_both_ends_of_the_front_and_the_best_of_each_step_of_cost_between(seed, count):
+    found = spread_set(seed)
+    chosen = along_cost(found, count)
+    assert len(chosen) == len({c.number for c in chosen}) == count
+    assert chosen_by_hand(found, count) <= {c.number for c in chosen}
+    assert [c.scores.cost for c in chosen] == sorted(c.scores.cost for c in chosen)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_what_is_trained_no_two_neighbours_are_further_apart_than_two_steps_where_every_step_holds_one(seed):
+    found = spread_set(seed, 400)
+    decades = [math.log10(c.scores.cost) for c in along_cost(found, 6)]
+    assert max(np.diff(decades)) < 2 * (decades[-1] - decades[0]) / 5
+
+
+@pytest.mark.parametrize("count", range(1, 30))
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_are_trained_as_were_asked_for_or_as_there_are(seed, count):
+    found = random_set(seed)
+    chosen = along_cost(found, count)
+    assert len({c.number for c in chosen}) == len(chosen) == min(count, len(found))
+
+
+def test_one_alone_is_the_front_s_best_and_two_are_its_ends():
+    found = [candidate(1, 0.6, 10), candidate(2, 0.8, 100), candidate(3, 0.9, 500), candidate(4, 0.7, 900)]
+    assert [c.number for c in along_cost(found, 1)] == [3]
+    assert [c.number for c in along_cost(found, 2)] == [1, 3]
+    assert along_cost([], 3) == []
+
+
+def test_where_steps_are_empty_the_front_s_most_isolated_are_trained_before_what_it_dominates():
+    """Two of three steps hold none; 3 is further from its neighbours on the front than 2 is."""
+    found = [candidate(1, 0.5, 10), candidate(2, 0.6, 11), candidate(3, 0.7, 14), candidate(4, 0.8, 10_000)]
+    dominated = [candidate(5, 0.1, 12), candidate(6, 0.2, 9_000)]
+    assert [c.number for c in along_cost([*found, dominated[0]], 3)] == [1, 3, 4]
+    assert [c.number for c in along_cost([*found, *dominated], 4)] == [1, 2, 3, 4]
+
+
+def test_the_cheapest_worthwhile_is_the_cheapest_that_is_above_the_degraded_photographs():
+    found = [candidate(1, 0.4, 1), candidate(2, 0.6, 10), candidate(3, 0.8, 100), candidate(4, 0.9, 1000)]
+    assert [c.number for c in along_cost(found, 3, worthwhile=0.5)] == [2, 3, 4]
+    assert [c.number for c in along_cost(found, 4, worthwhile=0.5)] == [1, 2, 3, 4]
+    assert [c.number for c in along_cost(found, 2, worthwhile=1.0)] == [1, 4]
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -32,7 +32,7 @@ def test_the_flat_encoding_gives_the_same_genotype_back():
 
 
 def test_the_flat_encoding_has_the_same_genes_in_the_same_order_for_every_genotype():
-    stages = ("encoder1", "encoder2", "encoder3", "encoder4", "decoder0", "decoder1", "decoder2")
+    stages = ("encoder1", "encoder2", "encoder3", "encoder4", "decoder0", "decoder1", "decoder2", "decoder3")
     expected = [f"{stage}.{gene}" for stage in stages for gene in ("depth", "width", "expansion", "attention")]
     expected += ["block", "activation", "head", "stem", "levels", "opening", "join", "upsampling", "kernel"]
     assert list(GENES) == expected
@@ -152,6 +152,22 @@ def test_each_level_below_the_first_brings_an_encoder_and_a_decoder(levels, name
     assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))) == genotype
 
 
+def test_a_network_that_adds_has_a_decoder_at_the_first_level_and_none_at_the_lowest():
+    genotype = Genotype.from_flat(REFERENCE.flat() | {"join": "add"})
+    assert list(genotype.names) == ["encoder1", "encoder2", "encoder3", "decoder2", "decoder3"]
+    assert [stage.width for stage in genotype.stages] == [16, 32, 64, 32, 16]
+    assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))) == genotype
+
+
+def test_a_decoder_that_adds_is_as_wide_as_the_encoder_beside_it():
+    flat = REFERENCE.flat() | {"join": "add", "decoder3.width": 24}
+    genotype = Genotype.from_flat(flat)
+    assert genotype == Genotype.from_flat(flat | {"decoder3.width": 4})
+    assert "decoder3.width" not in genotype.counting()
+    with pytest.raises(GeneError, match=r"decoder3\.width = 24: must be 16, as of the encoder"):
+        replace(genotype, stages=(*genotype.stages[:4], replace(genotype.stages[4], width=24)))
+
+
 def test_genes_of_stages_that_are_not_there_make_no_other_genotype():
     flat = REFERENCE.flat()
     assert Genotype.from_flat(flat | {"encoder4.width": 32, "decoder0.depth": 1}) == REFERENCE
@@ -160,7 +176,7 @@ def test_genes_of_stages_that_are_not_there_make_no_other_genotype():
 
 
 def test_a_stage_that_the_levels_leave_out_is_refused_in_json():
-    with pytest.raises(GeneError, match=r"encoder4\.depth = 1: must be absent: a network of 3 levels has no encoder4"):
+    with pytest.raises(GeneError, match=r"encoder4\.depth = 1: must be absent: a network of 3 levels that concat"):
         Genotype.from_json(REFERENCE.to_json() | {"encoder4": {"depth": 1}})
 
 

@@ -314,7 +314,7 @@ def test_every_wiring_gives_every_parameter_a_gradient(opening, levels, join, up
 
 
 def test_a_network_of_four_levels_that_adds_computes_what_its_description_says():
-    flat = REFERENCE.flat() | {f"{name}.attention": "none" for name in ALL_STAGES}
+    flat = REFERENCE.flat() | {f"{name}.attention": "none" for name in ALL_STAGES} | {"encoder4.width": 24}
     words = {"levels": 4, "join": "add", "upsampling": "nearest", "opening": "leaky", "block": "plain"}
     network = network_of(Genotype.from_flat(flat | words | {"activation": "relu", "head": "conv3x3"})).double()
     weights = network.state_dict()
@@ -323,24 +323,26 @@ def test_a_network_of_four_levels_that_adds_computes_what_its_description_says()
         weight = weights[f"{name}.weight"]
         return F.conv2d(x, weight, weights[f"{name}.bias"], padding=weight.shape[-1] // 2)
 
-    def stage(x: Tensor, name: str) -> Tensor:
-        x = F.leaky_relu(convolution(x, f"{name}.0"), 0.1)
+    def blocks(x: Tensor, name: str) -> Tensor:
         for block in (f"{name}.2.residuals.0.spatial", f"{name}.2.residuals.1.spatial"):
             x = x + convolution(convolution(x, f"{block}.0").relu(), f"{block}.2")
         return x
 
-    def joined(below: Tensor, skip: Tensor, name: str) -> Tensor:
-        return skip + convolution(below, f"laterals.{name}").repeat_interleave(2, 2).repeat_interleave(2, 3)
+    def up(below: Tensor, name: str) -> Tensor:
+        return convolution(below, f"laterals.{name}").repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    def down(x: Tensor, name: str) -> Tensor:
+        return F.leaky_relu(F.conv2d(x, weights[f"{name}.0.weight"], weights[f"{name}.0.bias"], stride=2), 0.1)
 
     image = noise(1, 3, 16, 24).double()
     with torch.no_grad():
-        maps = [stage(image, "encoder1")]
+        maps = [blocks(F.leaky_relu(convolution(image, "encoder1.0"), 0.1), "encoder1")]
         for level in (2, 3, 4):
-            maps.append(stage(F.max_pool2d(maps[-1], 2), f"encoder{level}"))
-        x = stage(maps[3], "decoder0")
-        x = stage(joined(x, maps[2], "decoder1"), "decoder1")
-        x = stage(joined(x, maps[1], "decoder2"), "decoder2")
-        expected = image + convolution(joined(x, maps[0], "head"), "head.project")
+            maps.append(blocks(down(maps[-1], f"encoder{level}"), f"encoder{level}"))
+        x = maps[3]
+        for skip, name in ((maps[2], "decoder1"), (maps[1], "decoder2"), (maps[0], "decoder3")):
+            x = blocks(skip + up(x, name), name)
+        expected = image + convolution(x, "head.project")
         torch.testing.assert_close(network(image), expected, atol=1e-12, rtol=0)
 
 

@@ -10,6 +10,7 @@ from compress.bench_files import plan
 from compress.runtimes import load
 from compress.ship import ship_network
 from lpienas import main
+from nas.unseen import Unseen
 from results.files import load_network, network_at, save_network
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
@@ -63,7 +64,8 @@ def test_a_bench_takes_a_network_and_makes_its_files_elsewhere(network, tmp_path
 def test_export_writes_checked_float_files_of_a_network_named_after_it(network, tmp_path):
     photograph = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
     out = tmp_path / "files"
-    made = ship_network(network, out, [("one", photograph, photograph)], [], ["onnx"], [(16, 16)], 1, Silent())
+    judged_on = Unseen((("one", photograph, photograph),), None, "one")
+    made = ship_network(network, out, judged_on, [], ["onnx"], [(16, 16)], 1, Silent())
     assert set(made) == {"small_float.onnx"}
     assert made["small_float.onnx"]["parity"]["max_difference"] < 1e-4
     assert load(out / "small_float.onnx").about["training"].startswith("Not known")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.task.degrade import SensorNoise
+from nas.task.degrade import BlendedNoise, CameraNoise, Noise, SensorNoise
 from nas.task.patches import PatchSampler, validation_pairs
 from nas.task.photos import Photo
 
@@ -28,8 +28,10 @@ def as_bytes(images: torch.Tensor) -> np.ndarray:
     return (images * 255).round().to(torch.uint8).numpy()
 
 
-def sampler(*photos: Photo, noise: SensorNoise = FAINT, patch: int = 8, batch: int = 16, seed: int = 0) -> PatchSampler:
-    return PatchSampler(photos, patch, batch, noise, seed)
+def sampler(
+    *photos: Photo, noise: Noise = FAINT, patch: int = 8, batch: int = 16, seed: int = 0, synthetic: float = 0.0
+) -> PatchSampler:
+    return PatchSampler(photos, patch, batch, noise, seed, synthetic=synthetic)
 
 
 def test_a_batch_is_float32_in_channels_last_order_and_in_range():
@@ -114,6 +116,49 @@ def test_noise_is_added_on_the_fly_to_the_degraded_side_alone():
     torch.testing.assert_close(faint, same)
 
 
+@pytest.mark.parametrize("synthetic", [0.25, 0.3, 1.0])
+def test_a_share_of_the_patches_of_pairs_is_degraded_synthetically(synthetic):
+    """The degraded side of the pairs is the negative, the noise is faint: each patch shows which it is."""
+    source, shares = sampler(as_pair(numbered("a", 20, 30)), synthetic=synthetic), []
+    for step in range(60):
+        degraded, clean = source.batch(step)
+        faint = (degraded - clean).abs().amax(dim=(1, 2, 3)) < 1e-3
+        negative = (degraded + clean - 1).abs().amax(dim=(1, 2, 3)) < 1e-3
+        assert torch.equal(faint, ~negative)
+        assert abs(faint.sum().item() - synthetic * 16) < 1
+        shares.append(faint.float().mean().item())
+    assert np.mean(shares) == pytest.approx(synthetic, abs=0.012)  # three standard deviations, of 0.3
+
+
+@pytest.mark.parametrize("noise", [CameraNoise(), BlendedNoise(share=0.3)], ids=["camera", "blend"])
+@pytest.mark.parametrize("photo", [numbered("a", 20, 30), as_pair(numbered("a", 20, 30))], ids=["clean", "pair"])
+def test_camera_noise_and_mixtures_depend_on_seed_and_step_alone(photo, noise):
+    synthetic = 0.0 if photo.degraded is None else 0.4
+    first, resumed, other = (sampler(photo, noise=noise, seed=seed, synthetic=synthetic) for seed in (0, 0, 1))
+    for step in range(3):
+        first.batch(step)
+    for one, two in zip(first.batch(7), resumed.batch(7), strict=True):
+        assert torch.equal(one, two)
+    assert not torch.equal(first.batch(7)[0], other.batch(7)[0])
+    assert not torch.equal(first.batch(7)[0], first.batch(8)[0])
+
+
+def test_mixing_leaves_the_clean_side_and_the_real_patches_as_they_were():
+    photo = as_pair(numbered("a", 20, 30))
+    mixed, plain = sampler(photo, synthetic=0.5).batch(3), sampler(photo).batch(3)
+    assert torch.equal(mixed[1], plain[1])
+    assert torch.equal(mixed[0][8:], plain[0][8:])
+
+
+@pytest.mark.parametrize(
+    ("photo", "share", "message"),
+    [(numbered("a", 20, 30), 0.5, "bring pairs"), (as_pair(numbered("a", 20, 30)), 1.5, "synthetic = 1.5")],
+)
+def test_a_mixture_that_cannot_be_is_refused(photo, share, message):
+    with pytest.raises(ValueError, match=message):
+        sampler(photo, synthetic=share)
+
+
 @pytest.mark.parametrize(
     ("photos", "patch", "message"),
     [
@@ -153,12 +198,62 @@ def test_validation_noise_is_fixed_by_the_seed():
     assert not any(torch.equal(one[1], two[1]) for one, two in zip(first, other, strict=True))
 
 
-def test_validation_levels_rise_geometrically_over_the_photos():
-    flat = torch.full((3, 100, 100), 128, dtype=torch.uint8)
-    noise = SensorNoise(shot=(1e-12, 1e-12), read=(0.01, 0.16))
-    pairs = validation_pairs([Photo(str(index), flat, None) for index in range(5)], noise, seed=0, side=None)
-    spreads = [(noisy - clean).std().item() for _, noisy, clean in pairs]
-    assert spreads == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16], rel=0.03)
+def grey(name: str, shade: int) -> Photo:
+    """One grey value; shot noise of a level does not depend on it where there is read noise alone."""
+    return Photo(name, torch.full((3, 64, 64), shade, dtype=torch.uint8), None)
+
+
+READ_ALONE = SensorNoise(shot=(1e-12, 1e-12), read=(0.006, 0.096))
+
+
+def levels(photos: list[Photo], seed: int = 0) -> list[float]:
+    """Of every photo, found by its noise."""
+    pairs = validation_pairs(photos, READ_ALONE, seed, side=None)
+    return [float(((noisy - clean).std() / 0.006).log() / np.log(16)) for _, noisy, clean in pairs]
+
+
+def test_validation_levels_are_spread_geometrically_over_the_photos():
+    found = sorted(levels([grey(str(shade), shade) for shade in range(100, 141)]))
+    assert found == pytest.approx(np.linspace(0, 1, 41).tolist(), abs=0.03)
+
+
+def test_validation_levels_do_not_go_by_name_or_order():
+    shades = list(range(100, 141))
+    first = levels([grey(f"{shade:03d}", shade) for shade in shades])
+    renamed = levels([grey(f"{999 - shade:03d}", shade) for shade in shades])
+    turned = levels([grey(f"{shade:03d}", shade) for shade in reversed(shades)])
+    assert renamed == first
+    assert turned == first[::-1]
+    assert abs(np.corrcoef(first, shades)[0, 1]) < 0.4
+    assert not np.allclose(levels([grey(str(shade), shade) for shade in shades], seed=1), first, atol=0.1)
+
+
+def test_the_first_photos_of_a_set_have_low_and_high_levels():
+    some = levels([grey(str(shade), shade) for shade in range(80, 170)])[:12]
+    assert min(some) < 0.25
+    assert max(some) > 0.75
+    assert np.mean(some) == pytest.approx(0.5, abs=0.25)
+
+
+def test_the_noise_of_a_photo_stays_its_own_when_others_come():
+    few, more = ([grey(str(shade), shade) for shade in shades] for shades in ((100, 110), (90, 100, 110)))
+    fixed = SensorNoise(shot=(1e-12, 1e-12), read=(0.02, 0.02))
+    for one, other in zip(
+        validation_pairs(few, fixed, 0, None), validation_pairs(more, fixed, 0, None)[1:], strict=True
+    ):
+        assert torch.equal(one[1], other[1])
+
+
+def test_a_blend_validates_on_both_kinds_of_noise_over_all_levels():
+    blend = BlendedNoise(CameraNoise(jpeg=0.0), SensorNoise((1e-12, 1e-12), (0.3, 0.3)), share=0.5)
+    photos = [grey(str(shade), shade) for shade in range(100, 140)]
+    pairs = validation_pairs(photos, blend, 0, None)
+    white = [float((noisy - clean).std()) > 0.25 for _, noisy, clean in pairs]
+    assert sum(white) == 20
+    of_white = [level for level, is_white in zip(levels(photos), white, strict=True) if is_white]
+    assert sorted(of_white) == pytest.approx(np.linspace(0, 1, 20).tolist(), abs=0.06)
+    again = validation_pairs(photos, blend, 0, None)
+    assert all(torch.equal(one[1], other[1]) for one, other in zip(pairs, again, strict=True))
 
 
 def test_one_validation_photo_has_the_middle_level():

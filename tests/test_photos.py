@@ -1,6 +1,5 @@
 """Photos: the packaged samples, and a user's folder with everything that can be wrong in it."""
 
-import itertools
 import socket
 from pathlib import Path
 
@@ -42,11 +41,12 @@ def test_samples_are_split_by_scene():
         "motorcycle_right",
         "rocket",
     ]
-    assert [photo.name for photo in photos.validation] == ["chelsea", "coffee", "flower"]
+    assert [photo.name for photo in photos.validation] == ["chelsea", "coffee"]
+    assert [photo.name for photo in photos.test] == ["flower", "grace_hopper", "ihc"]
 
 
 def test_a_sample_has_the_pixels_that_scikit_image_reads():
-    (chelsea, coffee, _) = sample_photos().validation
+    (chelsea, coffee) = sample_photos().validation
     np.testing.assert_array_equal(pixels_of(chelsea), data.chelsea())
     np.testing.assert_array_equal(pixels_of(coffee), data.coffee())
 
@@ -195,10 +195,10 @@ def test_a_folder_that_is_empty_missing_or_a_file_is_an_error_that_says_what_to_
         load_folder(tmp_path / place, patch=8)
 
 
-def test_one_photo_alone_cannot_be_split(tmp_path):
-    save(tmp_path / "a.png", colours(0))
-    with pytest.raises(DataError, match="at least two"):
-        load_folder(tmp_path, patch=8)
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_photos_cannot_be_split(tmp_path, count):
+    with pytest.raises(DataError, match=r"00\.png.*: at least three are needed"):
+        load_folder(folder_of(tmp_path, count), patch=8)
 
 
 def folder_of(tmp_path: Path, count: int) -> Path:
@@ -211,10 +211,11 @@ def names(photos: tuple[Photo, ...]) -> set[str]:
     return {photo.name for photo in photos}
 
 
-def test_every_photo_is_on_exactly_one_side_of_the_split(tmp_path):
-    photos = load_folder(folder_of(tmp_path, 10), patch=8, validation_share=0.3)
-    assert (len(photos.training), len(photos.validation)) == (7, 3)
-    assert len(names(photos.training) | names(photos.validation)) == 10
+def test_every_photo_is_in_exactly_one_part_of_the_split(tmp_path):
+    photos = load_folder(folder_of(tmp_path, 10), patch=8)
+    parts = [names(part) for part in (photos.training, photos.validation, photos.test)]
+    assert all(parts)
+    assert sum(len(part) for part in parts) == len(set.union(*parts)) == 10
 
 
 def test_the_split_depends_on_the_seed_alone(tmp_path):
@@ -224,24 +225,24 @@ def test_the_split_depends_on_the_seed_alone(tmp_path):
     assert len(set(splits)) > 1
 
 
-@pytest.mark.parametrize(("count", "share"), list(itertools.product([2, 3], [0.01, 0.99])))
-def test_each_side_of_the_split_has_a_photo(tmp_path, count, share):
-    photos = load_folder(folder_of(tmp_path, count), patch=8, validation_share=share)
-    assert photos.training
-    assert photos.validation
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_validation_share_outside_of_0_and_1_is_refused(tmp_path, share):
-    with pytest.raises(ValueError, match=r"^validation_share"):
-        load_folder(tmp_path, patch=8, validation_share=share)
+def test_photos_of_one_scene_are_in_one_part_and_the_source_says_how_many_scenes_there_are(tmp_path):
+    for scene in range(6):
+        for shot in range(2):
+            save(tmp_path / "clean" / f"scene{scene}_{shot}.png", colours(scene))
+            save(tmp_path / "noisy" / f"scene{scene}_{shot}.png", colours(shot))
+    photos = load_folder(tmp_path, patch=8)
+    told = [{name.split("_")[0] for name in names(part)} for part in (photos.training, photos.validation, photos.test)]
+    assert sum(len(scenes) for scenes in told) == 6
+    assert "12 pairs of photos, split by scene, of which their names tell 6, with seed 0" in photos.source
 
 
 def test_the_source_says_where_the_photos_come_from(tmp_path):
     source = load_folder(folder_of(tmp_path, 3), patch=8, seed=5).source
     assert str(tmp_path) in source
     assert "3 clean photos" in source
+    assert "split by photo" in source
     assert "seed 5" in source
+    assert "1 for training, 1 for validation, 1 for the test" in source
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,9 @@ def test_a_photo_of_another_type_or_shape_is_refused(clean, degraded):
         Photo("a", clean, degraded)
 
 
-def test_photos_without_a_validation_side_are_refused():
-    with pytest.raises(ValueError, match="at least one"):
-        Photos((Photo("a", torch.zeros(3, 4, 4, dtype=torch.uint8), None),), (), "nowhere")
+@pytest.mark.parametrize("missing", range(3))
+def test_photos_without_one_of_the_parts_are_refused(missing):
+    one = (Photo("a", torch.zeros(3, 4, 4, dtype=torch.uint8), None),)
+    parts = [() if place == missing else one for place in range(3)]
+    with pytest.raises(ValueError, match=f"got .*0 for {('training', 'validation', 'test')[missing]}"):
+        Photos(*parts, "nowhere")

@@ -1,5 +1,7 @@
 """Plots: a picture is written, whole, with the front, the knee and the reference on it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -8,7 +10,7 @@ from PIL import Image
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint, compare
 from results.plots import plot_front
-from results.report import FrontReport
+from results.report import FrontReport, HeldOut
 from search_spaces.space import REFERENCE
 
 COLOURS = {"front": "#1a73e8", "knee": "#e8710a", "reference": "#d93025", "dominated": "#9aa0a6"}
@@ -23,7 +25,7 @@ FRONT = [candidate(1, 0.70, 50_000_000), candidate(2, 0.80, 100_000_000), candid
 WHOLE = candidate(0, 0.75, 1_200_000_000)
 
 
-def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
+def report_of(candidates, front, fell_off=(), cost="macs", searched=()) -> FrontReport:
     return FrontReport(
         basis="one short training each",
         reference=WHOLE,
@@ -37,13 +39,13 @@ def report_of(candidates, front, fell_off=(), cost="macs") -> FrontReport:
         comparison=compare(candidates, WHOLE),
         seed_noise=None,
         seeds={},
-        searched=candidates,
+        searched=searched or candidates,
         cost=cost,
     )
 
 
-def drawn(path, candidates, front, fell_off=(), cost="macs", control=None, others=None) -> np.ndarray:
-    plot_front(path, report_of(candidates, front, fell_off, cost), (256, 256), control, others)
+def drawn(path, candidates, front, fell_off=(), cost="macs", control=None, others=None, searched=()) -> np.ndarray:
+    plot_front(path, report_of(candidates, front, fell_off, cost, searched), (256, 256), control, others)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB")).astype(int)
@@ -115,3 +117,49 @@ def test_what_fell_off_and_the_control_are_drawn_only_where_there_are_any(pictur
 @pytest.mark.parametrize("cost", ["latency", "memory"])
 def test_other_costs_are_drawn_too(cost, tmp_path):
     assert pixels_near(drawn(tmp_path / "front.png", [*FRONT, WHOLE], FRONT, cost=cost), COLOURS["front"]) > 50
+
+
+def test_what_was_not_trained_fully_is_grey_at_the_search_s_own_score_and_what_was_keeps_its_final_one(
+    tmp_path, monkeypatch
+):
+    points = {}
+    scatter = Axes.scatter
+
+    def noted(self, x, y, **how):
+        points[how["label"]] = sorted(zip(x, y, strict=True))
+        return scatter(self, x, y, **how)
+
+    monkeypatch.setattr(Axes, "scatter", noted)
+    dominated = candidate(4, 0.78, 9 * 10**8)
+    searched = [candidate(5, 0.65, 60_000_000), candidate(6, 0.62, 70_000_000), candidate(7, 0.1, 80_000_000)]
+    before = [candidate(c.number, c.scores.ssim - 0.1, c.scores.macs) for c in (*FRONT, WHOLE, dominated)]
+    drawn(tmp_path / "front.png", [*FRONT, WHOLE, dominated], FRONT, searched=[*before, *searched])
+    assert points["the search's score only, 1 too low to show"] == [(60, 0.65), (70, 0.62)]
+    assert points["dominated"] == [(900, 0.78)]
+    assert points["Pareto front"] == [(50, 0.70), (100, 0.80), (900, 0.82)]
+
+
+@pytest.mark.parametrize(("tested", "split"), [(None, "validation"), (HeldOut(3, 0.3, 0.5), "test")])
+def test_the_axis_says_which_photographs_ssim_is_of_and_the_points_are_of_those(tested, split, tmp_path, monkeypatch):
+    labels, drawn_at = [], []
+    scatter = Axes.scatter
+    monkeypatch.setattr(Axes, "set_ylabel", lambda self, text: labels.append(text))
+    monkeypatch.setattr(
+        Axes,
+        "scatter",
+        lambda self, x, y, **how: drawn_at.append((how["label"], list(y))) or scatter(self, x, y, **how),
+    )
+    front = [replace(c, scores=replace(c.scores, test_ssim=c.scores.ssim - 0.2, test_psnr=20.0)) for c in FRONT]
+    whole = replace(WHOLE, scores=replace(WHOLE.scores, test_ssim=0.5, test_psnr=20.0))
+    report = replace(report_of([*front, whole], front), reference=whole, test=tested)
+    plot_front(tmp_path / "front.png", report, (256, 256))
+    assert labels == [f"SSIM on the {split} photographs"]
+    lower = 0.2 if tested else 0.0
+    assert dict(drawn_at)["Pareto front"] == pytest.approx([0.70 - lower, 0.80 - lower, 0.82 - lower])
+
+
+def test_a_control_that_was_not_tested_is_not_drawn_beside_a_front_that_was(tmp_path):
+    front = [replace(c, scores=replace(c.scores, test_ssim=0.6, test_psnr=20.0)) for c in FRONT]
+    report = replace(report_of(front, front), comparison=None, test=HeldOut(3, 0.3, 0.5))
+    with pytest.raises(ValueError, match="candidate 20 was not judged on test photographs"):
+        plot_front(tmp_path / "front.png", report, (256, 256), control=[candidate(20, 0.6, 10**8)])

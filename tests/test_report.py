@@ -1,14 +1,26 @@
 """Report: what the study holds, once, in agreement with itself and with the file that is written of it."""
 
+import io
 import json
 
 import optuna
 import pytest
+from rich.console import Console
 
 from results.candidate import Scores
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.report import report_front
-from results.study import BUDGET, Training, attributes_of, fix_reference_point, record_training, tell_scores
+from results.study import (
+    BUDGET,
+    Training,
+    attributes_of,
+    fix_reference_point,
+    record_test_input,
+    record_training,
+    tell_scores,
+)
+from results.table import front_table
 from search_spaces.space import REFERENCE
 
 
@@ -95,7 +107,9 @@ def test_without_full_training_the_basis_is_the_search_and_nothing_fell_off(repo
     assert report.basis == "one short training each"
     assert report.fell_off == []
     assert report.seed_noise is None
-    assert report.verdict.endswith("Scores: one short training each.")
+    assert report.verdict.endswith(
+        "Scores: one short training each, on the validation photographs, which chose them, so not final."
+    )
     assert report_front(study_of((0.80, 1000)), score="supernet").basis == "inherited weights of the supernet"
 
 
@@ -178,3 +192,141 @@ def test_inherited_weights_are_not_compared_with_the_reference_and_full_training
     for number in (0, 1):
         record_training(study, Training(number, "full", 9, 0, "scratch", 0.9 + number / 100, 30.0))
     assert report_front(study, score="supernet").comparison.cost_ratio == 10
+
+
+def on_photographs(study, number, *levels, start="scratch"):
+    """Record full trainings that come to these levels, each a little different on nine photographs."""
+    for seed, level in enumerate(levels):
+        test = tuple(PhotoScore(f"{at}.png", level + at / 100 + number * at % 3 / 10_000, 30.0) for at in range(9))
+        record_training(study, Training(number, "full", 400, seed, start, level, 31.0, test))
+
+
+def test_the_verdict_on_the_best_candidate_is_of_the_test_photographs_and_allows_for_the_choice():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.99, 2000))
+    record_test_input(study, 0.5)
+    for number, level in ((0, 0.80), (1, 0.70), (2, 0.83), (3, 0.90)):
+        on_photographs(study, number, level, level + 0.001, level + 0.002)
+    report = report_front(study)
+    assert report.judged.names == ("candidate 2", "the reference")
+    assert report.judged.word == "better"
+    assert report.judged.gain == pytest.approx(report.comparison.ssim_gain)
+    assert report.judged.chosen_of == 2  # 3 costs more than the reference
+    assert report.judged.sentence in report.verdict
+    assert report.to_json()["judged"] == report.judged.to_json()
+
+
+def test_one_training_each_is_not_called_better_however_far_it_is_above():
+    study = study_of((0.80, 1000), (0.82, 100))
+    record_test_input(study, 0.5)
+    on_photographs(study, 0, 0.80)
+    on_photographs(study, 1, 0.90)
+    report = report_front(study)
+    assert report.judged.word == "cannot be said: one training each"
+    assert report.verdict.startswith("The front is not shown to beat the reference in SSIM")
+
+
+def test_three_trainings_from_one_supernet_are_judged_as_one():
+    study = study_of((0.80, 1000), (0.82, 100))
+    record_test_input(study, 0.5)
+    on_photographs(study, 0, 0.80, 0.81, 0.82)
+    on_photographs(study, 1, 0.90, 0.901, 0.902, start="inherited weights")
+    assert report_front(study).judged.trainings == (1, 3)
+
+
+def test_trainings_without_scores_by_test_photograph_give_no_verdict():
+    study = study_of((0.80, 1000), (0.82, 100))
+    trained(study, "full", 400, (0, 0.85), (0, 0.86), (1, 0.9), (1, 0.91))
+    report = report_front(study)
+    assert report.judged is None
+    assert report.to_json()["judged"] is None
+    assert "not tested against chance" in report.verdict
+
+
+def test_every_candidate_that_was_trained_fully_is_shown_on_the_front_or_as_dominated():
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.81, 200), (0.60, 500), over_budget={0})
+    trained(study, "full", 400, (0, 0.85), (1, 0.75), (2, 0.83), (3, 0.81), (4, 0.82))
+    report = report_front(study)
+    assert [c.number for c in report.front] == [1, 2]
+    assert [(c.number, c.scores.ssim) for c in report.trained_and_dominated] == [(3, 0.81), (4, 0.82)]
+    assert [c["number"] for c in report.to_json()["dominated"]] == [3, 4]
+    table = Console(width=80, record=True, file=io.StringIO())
+    table.print(front_table(report, (256, 256)))
+    shown = table.export_text()
+    assert all(f" {number} dominated" in shown for number in (3, 4))
+    assert "2 knee" in shown
+
+
+def test_before_full_training_nothing_is_called_dominated_in_the_table(report):
+    assert report.trained_and_dominated == []
+
+
+# Validation and test disagree: 2 and 3 change places, and 1 is the worst of all. The reference is 0.
+VALIDATION = {0: 0.85, 1: 0.75, 2: 0.84, 3: 0.86}
+TEST = {0: 0.70, 1: 0.40, 2: 0.80, 3: 0.72}
+
+
+def judged_study(test=TEST):
+    study = study_of((0.80, 1000), (0.70, 10), (0.82, 100), (0.84, 200))
+    record_test_input(study, 0.3)
+    for number, ssim in VALIDATION.items():
+        photographs = (PhotoScore("a", test[number] - 0.1, 20.0), PhotoScore("b", test[number] + 0.1, 24.0))
+        record_training(study, Training(number, "full", 400, 0, "scratch", ssim, 31.0, photographs))
+    return study
+
+
+def test_validation_chooses_and_the_test_photographs_report():
+    report = report_front(judged_study())
+    assert [candidate.number for candidate in report.front] == [1, 2, 3]
+    assert [report.final(candidate) for candidate in report.front] == [
+        pytest.approx((TEST[number], 22.0)) for number in (1, 2, 3)
+    ]
+    assert [candidate.scores.ssim for candidate in report.front] == [0.75, 0.84, 0.86]
+    assert report.comparison.best.number == report.comparison.cheapest.number == 3
+    assert report.comparison.ssim_gain == pytest.approx(0.72 - 0.70)
+    assert report.comparison.cost_ratio == 5
+    # the rectangles of 1 and 2 below the corner of 10,000; 3 adds nothing to what 2 covers
+    assert report.test.hypervolume == pytest.approx((0.40 - 0.3) * 3 + (0.80 - 0.40) * 2)
+    assert report.hypervolume == pytest.approx((0.75 - 0.5) * 3 + (0.84 - 0.75) * 2 + (0.86 - 0.84) * 1.69897)
+    assert "2 test photographs, which chose nothing" in report.verdict
+
+
+@pytest.mark.parametrize("test", [TEST, {0: 0.1, 1: 0.9, 2: 0.2, 3: 0.0}, {0: 0.9, 1: 0.5, 2: 0.5, 3: 0.5}])
+def test_whatever_the_test_photographs_say_the_same_is_chosen(test):
+    report = report_front(judged_study(test))
+    assert [candidate.number for candidate in report.front] == [1, 2, 3]
+    assert report.knee.number == 2
+    assert [candidate.number for candidate in report.fell_off] == []
+    assert report.comparison.best.number == 3
+
+
+def test_a_gain_that_only_the_validation_photographs_saw_is_no_gain():
+    report = report_front(judged_study({0: 0.9, 1: 0.4, 2: 0.5, 3: 0.85}))
+    assert report.comparison.ssim_gain == pytest.approx(-0.05)
+    assert report.comparison.cheapest is None
+    assert report.verdict.startswith("The front does not beat the reference: at no more MACs its best candidate, 3, is")
+
+
+def test_the_noise_of_seeds_is_that_of_the_figures_it_stands_beside():
+    study = judged_study()
+    again = (PhotoScore("a", TEST[0] - 0.06, 20.0), PhotoScore("b", TEST[0] + 0.1, 24.0))  # mean 0.02 above
+    record_training(study, Training(0, "full", 400, 1, "scratch", VALIDATION[0], 31.0, again))
+    assert report_front(study).seed_noise == pytest.approx(0.02 / 2**0.5)
+
+
+def test_trainings_without_test_photographs_are_called_not_final():
+    study = judged_study()
+    record_training(study, Training(2, "full", 400, 0, "scratch", VALIDATION[2], 31.0))
+    report = report_front(study)
+    assert (report.split, report.test) == ("validation", None)
+    assert report.final(report.front[0])[0] == VALIDATION[1]
+    assert "validation photographs, which chose them, so not final" in report.verdict
+    assert report.to_json()["front"][1]["test_ssim"] is None
+
+
+def test_a_reference_that_was_not_tested_is_not_compared_with():
+    study = study_of((0.80, 1000), (0.70, 10))
+    record_test_input(study, 0.3)
+    record_training(study, Training(1, "full", 400, 0, "scratch", 0.75, 31.0, (PhotoScore("a", 0.4, 20.0),)))
+    report = report_front(study)
+    assert report.split == "test"
+    assert report.comparison is None

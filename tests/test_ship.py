@@ -14,6 +14,7 @@ from compress.card import about_of
 from compress.export.parity import ParityError
 from compress.latency import _write_onnx_by_tracing
 from compress.ship import file_name
+from nas.task.evaluation import evaluate
 from results.files import fingerprint, load_network, read_json, save_network
 from results.progress import Silent
 from results.run import Run
@@ -21,7 +22,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 
-SCORES = {"ssim": 0.9, "psnr": 30.0, "made_by": "trained"}
+SCORES = {"ssim": 0.9, "psnr": 30.0, "test_ssim": 0.8, "test_psnr": 29.0, "made_by": "trained"}
 ROOT = Path(__file__).parent.parent
 PARENT = """
 import os, sys, time
@@ -99,12 +100,25 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
     path = compressed.exported / "lpienet_float.onnx"
     compressed.exported.mkdir()
     job = ship_module._Job(
-        compressed.network("float"), "weights", "onnx", "float", path, (64, 64), about, (), (), task.validation
+        compressed.network("float"),
+        "weights",
+        "onnx",
+        "float",
+        path,
+        (64, 64),
+        about,
+        (),
+        (),
+        task.validation,
+        task.test,
     )
     if scale == 1:
         figures = ship_module._export(job)
         assert (figures["runtime"], figures["layout"], figures["size"]) == ("ONNX Runtime", "NCHW", "any")
         assert figures["bytes"] == path.stat().st_size
+        own = evaluate(load_network(compressed.network("float")), task.test, torch.device("cpu"))
+        assert (figures["ssim"], figures["psnr"]) == pytest.approx((own.ssim, own.psnr), rel=1e-4)
+        assert figures["split"] == "test"
     else:
         with pytest.raises(ParityError):
             ship_module._export(job)
@@ -170,7 +184,17 @@ def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, t
     path.mkdir(parents=True)
     (path / "older").touch()
     job = ship_module._Job(
-        compressed.network("float"), "weights", "coreml", "float", path, (8, 8), about, (), (), task.validation
+        compressed.network("float"),
+        "weights",
+        "coreml",
+        "float",
+        path,
+        (8, 8),
+        about,
+        (),
+        (),
+        task.validation,
+        task.test,
     )
     figures = ship_module._export(job)
     assert (figures["runtime"], figures["ssim"], figures["parity"], figures["bytes"]) == (None, None, None, 5)

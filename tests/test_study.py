@@ -14,6 +14,7 @@ import pytest
 
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
+from results.photo_score import PhotoScore
 from results.study import (
     BUDGET,
     Training,
@@ -23,8 +24,10 @@ from results.study import (
     fix_reference_point,
     genotype_of,
     in_flight,
+    input_on_test,
     is_within_budget,
     open_study,
+    record_test_input,
     record_training,
     reference_of,
     reference_point,
@@ -287,3 +290,21 @@ def test_a_study_in_sqlite_of_an_older_version_is_read_and_continued(tmp_path):
     assert older.read_bytes().startswith(b"SQLite format 3")
     scored(open_study(older), OTHER, Scores(0.7, 30.0, 12_345, 678))
     assert [candidate.number for candidate in candidates(open_study(older).trials)] == [0, 1]
+
+
+def test_the_scores_of_every_test_photograph_are_kept_with_a_training(stored, path):
+    scores = (PhotoScore("b", 0.8123456789, 31.25), PhotoScore("a", 0.7, 30.0))
+    record_training(stored, replace(training(), test=scores))
+    record_test_input(stored, 0.5)
+    again = open_study(path)
+    (kept,) = trainings(again, "full")
+    assert kept == replace(training(), test=scores)
+    assert input_on_test(again) == 0.5
+
+
+def test_a_training_of_a_version_without_test_photographs_is_read(stored, path):
+    older = {"number": 3, "kind": "full", "steps": 9, "seed": 0, "start": "scratch", "ssim": 0.75, "psnr": 30.5}
+    stored.set_user_attr("training 3 full 9 scratch 0", older)
+    (kept,) = trainings(open_study(path), "full")
+    assert (kept.ssim, kept.test) == (0.75, ())
+    assert input_on_test(stored) is None

@@ -24,7 +24,7 @@ from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe, shares
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
-from search_spaces.genotype import STAGES
+from search_spaces.genotype import SINCE, STAGES
 from search_spaces.lpienet import build
 from search_spaces.space import Space, default_space
 
@@ -41,7 +41,7 @@ def space_of(**words: tuple[str, ...]) -> Space:
         choices[f"{stage}.expansion"] = (0.5, 1.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
     shared = {"block": ("released",), "activation": ("elu", "relu"), "head": ("gated", "conv3x3"), "stem": ("full",)}
-    return Space(choices | shared | words)
+    return Space.from_json(choices | shared | words)
 
 
 SMALL = space_of()
@@ -97,7 +97,7 @@ def test_a_slice_computes_exactly_what_the_network_built_from_its_blueprint_does
 
 def test_the_largest_slice_holds_the_first_channels_of_every_smaller_one(supernet):
     """Of the first convolution, which has as many inputs in every slice; test_elastic has the places of all others."""
-    words = {"block": "released", "activation": "elu", "head": "gated", "stem": "full"}
+    words = SINCE | {"block": "released", "activation": "elu", "head": "gated"}
     small, large = (Blueprint.from_genotype(WIDE.extreme(most, words)) for most in (False, True))
     one, other = supernet.slice(small)["encoder1.0.weight"], supernet.slice(large)["encoder1.0.weight"]
     assert (one.shape[0], other.shape[0]) == (4, 8)
@@ -250,7 +250,7 @@ def test_training_lowers_the_loss_of_large_and_small_slices(tmp_path, task):
     assert all(late < 0.97 * early for early, late in zip(before, after, strict=True))
 
 
-WORDS = {"block": "released", "activation": "relu", "head": "conv3x3", "stem": "full"}
+WORDS = SINCE | {"block": "released", "activation": "relu", "head": "conv3x3"}
 
 
 def test_a_score_is_the_quality_of_the_sliced_network_on_the_crops(tmp_path, task):
@@ -279,6 +279,20 @@ def test_there_are_few_crops_however_many_photographs_there_are(task):
     picture = torch.rand(1, 3, 40, 40)
     found = crops(replace(task, validation=tuple((str(number), picture, picture) for number in range(30))))
     assert len(found) == len({name.split("-")[0] for name, *_ in found}) == 12
+
+
+@pytest.mark.parametrize("count", [5, 12, 45])
+def test_crops_are_as_degraded_as_the_photographs_are_whatever_their_order(count, task):
+    """Pictures whose error rises evenly: the crops' errors are spread as evenly, not over the first pictures alone."""
+    picture = torch.full((1, 3, 40, 40), 0.2)
+    errors = [0.01 * (number + 1) for number in range(count)]
+    pairs = [(f"{error:.2f}", picture + error, picture) for error in errors]
+    means = []
+    for order in (pairs, pairs[::-1], random.Random(0).sample(pairs, count)):
+        found = crops(replace(task, validation=tuple(order)))
+        means.append(sum(float((degraded - clean).mean()) for _, degraded, clean in found) / len(found))
+    assert means[0] == pytest.approx(means[1]) == pytest.approx(means[2])
+    assert means[0] == pytest.approx(sum(errors) / count, rel=0.05)
 
 
 def test_crops_of_a_small_photograph_lie_inside_it(task):

@@ -11,9 +11,10 @@ from compress.export.formats import FORMATS, export_network
 from compress.runtimes import Runtime, in_pytorch, load
 from compress.tiles import enhance, fitted, in_tiles, receptive_radius, tile_size
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import Genotype, Stage
+from search_spaces.genotype import ALL_STAGES, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import on_any_size, padded_side
+from search_spaces.space import REFERENCE
 
 
 def blueprint_of(depth: int, head: str, attention: str, stem: str = "full", block: str = "released") -> Blueprint:
@@ -87,7 +88,31 @@ def test_halo_smaller_than_the_receptive_field_shows_seams() -> None:
 def test_receptive_radius_is_what_a_block_of_output_pixels_depends_on(
     depth: int, head: str, attention: str, stem: str, block: str
 ) -> None:
-    blueprint = blueprint_of(depth, head, attention, stem, block)
+    assert_reached(blueprint_of(depth, head, attention, stem, block))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("join", "upsampling", "block", "kernel", "stem"),
+    [
+        ("concat", "bilinear", "mobilenet", 5, "full"),
+        ("concat", "nearest", "plain", 3, "full"),
+        ("add", "nearest", "mobilenet", 3, "full"),
+        ("add", "bilinear", "released", 5, "full"),
+        ("add", "nearest", "plain", 3, "space-to-depth"),
+    ],
+)
+def test_receptive_radius_is_right_for_every_wiring(
+    levels: int, join: str, upsampling: str, block: str, kernel: int, stem: str
+) -> None:
+    genes = {gene: value for name in ALL_STAGES for gene, value in ((f"{name}.width", 4), (f"{name}.depth", 1))}
+    words = {"levels": levels, "join": join, "upsampling": upsampling, "block": block, "kernel": kernel, "stem": stem}
+    plain = {f"{name}.attention": "none" for name in ALL_STAGES} | {"activation": "relu", "head": "conv3x3"}
+    assert_reached(Blueprint.from_genotype(Genotype.from_flat(REFERENCE.flat() | genes | words | plain)))
+
+
+def assert_reached(blueprint: Blueprint) -> None:
+    """That the gradient of a block of 8x8 output pixels ends where the radius says."""
     radius = receptive_radius(blueprint)
     network = loud(blueprint)
     side = 16 * (radius // 8 + 3)

@@ -1,4 +1,6 @@
-"""Full training: beside the trained network stands what its stages are worth, and its cost without dead channels."""
+"""Full training: its network is judged on the test photographs, which choose nothing, and taken apart: what each
+stage is worth, and what is left without dead channels, stands beside it.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +9,11 @@ from typing import Any
 from nas.anatomy import anatomy, few
 from nas.dead import lightened
 from nas.scoring.short import score_by_training
-from nas.task.evaluation import Quality
+from nas.task.evaluation import Quality, evaluate_each
 from nas.task.task import Task
 from nas.task.training import Recipe
 from results.files import load_network, network_fingerprint, read_json, write_json
+from results.photo_score import PhotoScore, photo_scores
 from results.progress import Watcher
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -27,11 +30,24 @@ def train_fully(
     seed: int,
     folder: Path,
     start: Path | None = None,
-) -> Quality:
-    """As nas.scoring.short.score_by_training, with the trained network's anatomy in `folder`; kept when it is there."""
+) -> tuple[Quality, tuple[PhotoScore, ...]]:
+    """Like `score_by_training`, with the scores of every test photograph beside the means of the validation ones.
+
+    The trained network's anatomy is kept in `folder` too.
+    """
     quality = score_by_training(task, on_step, blueprint, recipe, seed, folder, start)
     kept_anatomy(folder / "network", folder / ANATOMY, f"{folder.parent.name}/{folder.name}", task)
-    return quality
+    return quality, score_on_test(task, folder)
+
+
+def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
+    """The test scores of the network that a finished training left in `folder`, kept there beside it."""
+    figures = folder / "test.json"
+    if not figures.exists():
+        network = load_network(folder / "network").to(task.device.torch)
+        found = evaluate_each(network, task.test, task.device.torch)
+        write_json(figures, {"photographs": [score.to_json() for score in found]})
+    return photo_scores(read_json(figures)["photographs"])
 
 
 def kept_anatomy(network: Path, record: Path, name: str, task: Task, watcher: Watcher | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch.func import functional_call
 
 from nas.suggest import derive_seed
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
+from nas.task.metrics import psnr
 from nas.task.task import Task
 from nas.task.training import Recipe, descend
 from results.files import fingerprint, write_tensors
@@ -201,12 +202,15 @@ class Slices:
 def crops(task: Task) -> tuple[Pair, ...]:
     """Parts of the validation photographs, few and small enough to score hundreds of candidates a minute on.
 
-    Photographs take turns, each with its four quarters' centres in order, until there are enough.
+    Photographs are taken evenly along how degraded they are, so that no degree counts more than another, and of each
+    the centre of one of its four quarters in turns; where there are few, several quarters.
     """
+    count = min(_CROPS, 4 * len(task.validation))
+    by_degradation = sorted(task.validation, key=lambda pair: float(psnr(pair[1], pair[2])))
     found = []
-    for number in range(min(_CROPS, 4 * len(task.validation))):
-        name, degraded, clean = task.validation[number % len(task.validation)]
-        row, column = divmod(number // len(task.validation) % 4, 2)
+    for number in range(count):
+        name, degraded, clean = by_degradation[(2 * number + 1) * len(by_degradation) // (2 * count)]
+        row, column = divmod(number % 4, 2)
         height, width = degraded.shape[-2:]
         top = max(0, (1 + 2 * row) * height // 4 - _CROP_SIDE // 2)
         left = max(0, (1 + 2 * column) * width // 4 - _CROP_SIDE // 2)

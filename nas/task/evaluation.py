@@ -1,12 +1,14 @@
-"""Evaluation: mean SSIM and PSNR of a network, or of any function, over pairs of photographs."""
+"""Evaluation: SSIM and PSNR of a network, or of any function, on pairs of photographs: of each, and their means."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from nas.task.metrics import psnr, ssim
+from results.photo_score import PhotoScore
 from search_spaces.sides import on_any_size
 
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (B, 3, H, W), clean (B, 3, H, W), both in [0, 1]
@@ -26,21 +28,38 @@ class Quality:
         return asdict(self)
 
 
+def as_test(quality: Quality) -> dict[str, float]:
+    """Quality on the test photographs, named so that it can stand beside that on the validation photographs."""
+    return {f"test_{name}": value for name, value in quality.to_json().items()}
+
+
 def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> Quality:
     """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
 
     Raises ValueError when there are no pairs.
     """
-    ssims: list[float] = []
-    psnrs: list[float] = []
+    return mean_quality(evaluate_each(network, pairs, device))
+
+
+def evaluate_each(
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device
+) -> tuple[PhotoScore, ...]:
+    """Like `evaluate`, of every photograph by itself, in order; those of one batch share its name, numbered."""
+    found: list[PhotoScore] = []
     with torch.inference_mode():
-        for _, degraded, clean in pairs:
+        for name, degraded, clean in pairs:
             output = on_any_size(network, degraded.to(device)).float().clamp(0, 1).cpu()
-            ssims += ssim(output, clean).tolist()
-            psnrs += psnr(output, clean).clamp(max=_EQUAL).tolist()
-    if not ssims:
+            ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=_EQUAL).tolist()
+            names = [name] if len(ssims) == 1 else [f"{name} ({number})" for number in range(1, len(ssims) + 1)]
+            found += map(PhotoScore, names, ssims, psnrs)
+    return tuple(found)
+
+
+def mean_quality(scores: Sequence[PhotoScore]) -> Quality:
+    """Means over photographs; raises ValueError when there are none."""
+    if not scores:
         raise ValueError("nothing to evaluate: no pairs of photographs were given")
-    return Quality(sum(ssims) / len(ssims), sum(psnrs) / len(psnrs))
+    return Quality(fmean(score.ssim for score in scores), fmean(score.psnr for score in scores))
 
 
 def in_batches(pairs: Iterable[Pair]) -> list[Pair]:

@@ -1,6 +1,5 @@
 """Photos: where clean pictures, and pairs of a degraded and a clean one, come from."""
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,6 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+
+from nas.task.splits import FEWEST, PARTS, split
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 DEGRADED = ("noisy", "blurred", "degraded")  # names of the degraded side: a folder, or `_noisy` behind a file's name
@@ -24,10 +25,11 @@ _SAMPLE_TRAINING = (
     "skimage/data/motorcycle_right.png",
     "skimage/data/rocket.jpg",
 )
-_SAMPLE_VALIDATION = (
-    "skimage/data/chelsea.png",
-    "skimage/data/coffee.png",
+_SAMPLE_VALIDATION = ("skimage/data/chelsea.png", "skimage/data/coffee.png")
+_SAMPLE_TEST = (
     "sklearn/datasets/images/flower.jpg",
+    "matplotlib/mpl-data/sample_data/grace_hopper.jpg",
+    "skimage/data/ihc.png",
 )
 
 
@@ -58,58 +60,59 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """Pictures to train on and pictures to judge by; raises ValueError when either side is empty."""
+    """Pictures to train on, to choose networks by, and to report on; raises ValueError when a part is empty."""
 
     training: tuple[Photo, ...]
     validation: tuple[Photo, ...]
+    test: tuple[Photo, ...]  # nothing is chosen by these
     source: str  # a sentence that says where they come from
 
     def __post_init__(self) -> None:
-        if not self.training or not self.validation:
-            raise ValueError(
-                f"photos need at least one for training and one for validation, got {len(self.training)} and "
-                f"{len(self.validation)}"
-            )
+        counts = {"training": len(self.training), "validation": len(self.validation), "test": len(self.test)}
+        if not all(counts.values()):
+            said = ", ".join(f"{count} for {part}" for part, count in counts.items())
+            raise ValueError(f"photos need at least one for each of {', '.join(PARTS)}, got {said}")
 
 
 def sample_photos() -> Photos:
-    """Eight clean photos from the installed wheels of scikit-image and scikit-learn; nothing is downloaded.
+    """Ten clean pictures from the wheels of scikit-image, scikit-learn and matplotlib; nothing is downloaded.
 
-    Split by scene: the two motorcycle photos show one and are both in training. skimage.data's own functions are
-    not called because they fetch with pooch what they do not find.
+    Split by scene: the two motorcycle photos show one and are both in training. Those of the test part are a
+    flower, a portrait, and tissue through a microscope. skimage.data's own functions are not called because they
+    fetch with pooch what they do not find.
     """
     return Photos(
         training=tuple(_packaged(path) for path in _SAMPLE_TRAINING),
         validation=tuple(_packaged(path) for path in _SAMPLE_VALIDATION),
-        source="Sample photos from the packages scikit-image and scikit-learn, degraded synthetically: "
-        f"training on {_names(_SAMPLE_TRAINING)}; validation on {_names(_SAMPLE_VALIDATION)}.",
+        test=tuple(_packaged(path) for path in _SAMPLE_TEST),
+        source="Sample photos from the packages scikit-image, scikit-learn and matplotlib, degraded synthetically: "
+        f"training on {_names(_SAMPLE_TRAINING)}; validation on {_names(_SAMPLE_VALIDATION)}; test on "
+        f"{_names(_SAMPLE_TEST)}.",
     )
 
 
-def load_folder(folder: Path, patch: int, validation_share: float = 0.2, seed: int = 0) -> Photos:
-    """A user's pictures (see `read_folder`), split by photo; the same folder and seed give the same split.
+def load_folder(folder: Path, patch: int, seed: int = 0) -> Photos:
+    """A user's pictures (see `read_folder`) in three parts (see `splits.split`).
 
-    Which photos show one scene cannot be known here. Photos of one scene on both sides make the validation scores
-    too good, so keep one photo per scene, or bring more scenes than photos per scene.
-    `patch`: pixels per side that every picture must have at least. `validation_share`: of the photos, in (0, 1);
-    each side gets at least one. Raises DataError for unusable pictures, and for fewer than two.
+    The same names and seed give the same parts. Photos of one scene in several parts make scores too good: where
+    names do not tell scenes, keep one photo per scene.
+    `patch`: pixels per side that every picture must have at least. Raises DataError for unusable pictures, and for
+    fewer than three.
     """
-    if not 0 < validation_share < 1:
-        raise ValueError(f"validation_share = {validation_share}: must lie between 0 and 1, for example 0.2")
     photos = read_folder(folder, patch)
-    if len(photos) < 2:
+    if len(photos) < FEWEST:
         raise DataError(
-            f"folder {folder} holds one photo, {photos[0].name}: at least two are needed, one to train on and one to "
-            "judge by; add photos of other scenes"
+            f"folder {folder} holds too few photos, {', '.join(photo.name for photo in photos)}: at least three are "
+            "needed, one to train on, one to choose networks by, and one to test them on; add photos of other scenes"
         )
-    count = min(max(round(validation_share * len(photos)), 1), len(photos) - 1)
-    chosen = set(random.Random(seed).sample(range(len(photos)), count))
+    parts = split([photo.name for photo in photos], seed)
     kind = "clean photos, degraded synthetically" if photos[0].degraded is None else "pairs of photos"
     return Photos(
-        training=tuple(photo for index, photo in enumerate(photos) if index not in chosen),
-        validation=tuple(photo for index, photo in enumerate(photos) if index in chosen),
-        source=f"Folder {folder} with {len(photos)} {kind}, split by photo with seed {seed}: {len(photos) - count} for "
-        f"training, {count} for validation.",
+        training=tuple(photos[place] for place in parts.training),
+        validation=tuple(photos[place] for place in parts.validation),
+        test=tuple(photos[place] for place in parts.test),
+        source=f"Folder {folder} with {len(photos)} {kind}, split {parts.by}, with seed {seed}: "
+        f"{len(parts.training)} for training, {len(parts.validation)} for validation, {len(parts.test)} for the test.",
     )
 
 

@@ -13,11 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.task.device import Device, ThreadChoice
+from nas.task.soap import Soap
 from results.files import write_tensors
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
-_BETAS = (0.8, 0.99)  # of Adam: trainings are short
+OPTIMIZERS = ("soap", "adam")
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]  # step -> degraded, clean: (B, 3, P, P) in [0, 1]
 
@@ -30,8 +31,12 @@ class Recipe:
     learning_rate: float = 2e-2  # at the peak, of a convolution of few inputs; see `shares`
     warmup: float = 0.2  # share of the steps with a rising learning rate
     clip: float = 0.5  # gradient norm; the gated head needs it, see search_spaces.blocks.GatedHead
+    optimizer: str = "soap"  # one of OPTIMIZERS
+    betas: tuple[float, float] = (0.9, 0.95)  # of its moments
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer = {self.optimizer!r}: must be one of {', '.join(OPTIMIZERS)}")
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps}: must be at least 1")
         if not 0 < self.learning_rate < 1:
@@ -49,7 +54,7 @@ class Recipe:
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite."""
+    """The loss or a gradient became NaN or infinite; the weights are those of the step before."""
 
 
 def train(
@@ -83,7 +88,7 @@ def descend(
     checkpoint: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Move the weights of `network`, already on `device`, along `gradients(step)` for `recipe.steps` steps of Adam.
+    """Move the weights of `network`, already on `device`, along `gradients(step)` for `recipe.steps` steps.
 
     Each convolution has its own share of the learning rate, see `shares`.
 
@@ -92,7 +97,11 @@ def descend(
     an uninterrupted one would. `on_step(step, loss)` is called after each step. Raises Diverged.
     """
     groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
-    optimizer = torch.optim.Adam(groups, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+    optimizer: torch.optim.Optimizer = (
+        Soap(groups, recipe.learning_rate, recipe.betas)
+        if recipe.optimizer == "soap"
+        else torch.optim.Adam(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    )
     done = 0
     if checkpoint is not None and checkpoint.exists():
         done = _restore(checkpoint, network, optimizer)
@@ -106,7 +115,9 @@ def descend(
         current = gradients(step)
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        if not torch.isfinite(norm):
+            raise Diverged(f"a gradient became NaN or infinite at step {step} of {recipe.steps}")
         optimizer.step()
         threads.end_step()
         if on_step is not None:
@@ -114,8 +125,6 @@ def descend(
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, network, optimizer, step + 1)
             saved = time.monotonic()
-    if any(not torch.isfinite(parameter).all() for parameter in network.parameters()):
-        raise Diverged("a weight became NaN or infinite in the last step")
 
 
 def shares(network: nn.Module) -> dict[float, list[nn.Parameter]]:
@@ -149,7 +158,7 @@ def is_identity(psnr: float, input_psnr: float) -> bool:
     return abs(psnr - input_psnr) < 0.05
 
 
-def _save(path: Path, network: nn.Module, optimizer: torch.optim.Adam, step: int) -> None:
+def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
     # Copies, since safetensors refuses two names for one tensor, as where ranges of fake quantization are shared.
     tensors = {f"network.{name}": tensor.clone() for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
@@ -157,7 +166,7 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Adam, step: int
     write_tensors(path, tensors, {"step": str(step)})
 
 
-def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Adam) -> int:
+def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Load `network` and `optimizer`, and return the number of steps already done."""
     tensors = load_file(path)
     state = OrderedDict((name.removeprefix("network."), t) for name, t in tensors.items() if name[0] == "n")
@@ -169,8 +178,9 @@ def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Adam) -> int
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, field = name.split(".")
+            weight = weights[int(index)]
             # fused Adam pairs elements by their place in memory: a moment needs the strides of its weight
-            laid_out = tensor if field == "step" else torch.empty_like(weights[int(index)]).copy_(tensor)
+            laid_out = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
             states.setdefault(int(index), {})[field] = laid_out
     optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
     with safe_open(path, framework="pt") as file:

@@ -1,4 +1,4 @@
-"""Degrade: synthetic sensor noise on clean photos."""
+"""White: sensor noise on sRGB values, of no pixel related to its neighbour's."""
 
 import math
 from dataclasses import dataclass
@@ -37,6 +37,21 @@ class SensorNoise:
         levels = torch.rand(clean.shape[0], generator=generator, device=clean.device)
         shot, read = (low * (high / low) ** levels for low, high in (self.shot, self.read))
         return add_sensor_noise(clean, shot, read, generator)
+
+    def degrade_at(self, clean: Tensor, level: float, generator: Generator) -> Tensor:
+        """Noisy copy of `clean` (B, 3, H, W) in [0, 1] at one level; raises ValueError for a level outside [0, 1]."""
+        return add_sensor_noise(clean, *self.at(level), generator)
+
+    def in_turn(self, rank: int) -> "SensorNoise":
+        """What photograph number `rank` of a set to judge by gets."""
+        return self
+
+    def describe(self) -> str:
+        """The end of a sentence that says what noise this is, for the model card."""
+        return (
+            "synthetic sensor noise on sRGB values in [0, 1], white, of variance shot * value + read^2, shot from "
+            f"{self.shot[0]} to {self.shot[1]} and read from {self.read[0]} to {self.read[1]}, both moved by one gain"
+        )
 
 
 def add_sensor_noise(clean: Tensor, shot: Tensor | float, read: Tensor | float, generator: Generator) -> Tensor:

@@ -1,0 +1,100 @@
+"""Curves: one long training, resumable, with SSIM and PSNR on the way and on the test photographs at its end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from nas.suggest import derive_seed
+from nas.task.evaluation import evaluate, evaluate_each
+from nas.task.task import Task
+from nas.task.training import Diverged, Recipe, train
+from results.files import has_network, load_network, read_json, save_network, write_json
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of, parameters_of
+from search_spaces.lpienet import LPIENet, build
+
+LOOKS = (400, 1000, 2000, 4000, 6000, 9000, 12000, 18000, 24000)  # steps after which a network is judged
+
+
+def curve(
+    folder: Path, task: Task, network: LPIENet, recipe: Recipe, seed: int, looks: tuple[int, ...] = LOOKS
+) -> dict[str, Any]:
+    """Train `network` with patches of `seed`; returns what is also kept in `folder`/curve.json.
+
+    {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr"}] on the validation photographs, "test":
+    {"ssim", "psnr", "photographs": [{"name", "ssim", "psnr"}]}, "seconds"}. A training that is finished is
+    not repeated, one that was cut off goes on; one that diverges is recorded as such, under "failed".
+    """
+    figures = folder / "curve.json"
+    found: dict[str, Any] = read_json(figures) if figures.exists() else {"curve": [], "seconds": 0.0}
+    if "test" in found or "failed" in found:
+        return found
+    blueprint = network.blueprint
+    found |= {"steps": recipe.steps, "seed": seed, "macs": macs_of(blueprint, DEFAULT_SIZE)}
+    found |= {"parameters": parameters_of(blueprint)}
+    begun, before = time.process_time(), found["seconds"]
+
+    def look(step: int, loss: float) -> None:
+        if step + 1 not in looks or any(point["step"] == step + 1 for point in found["curve"]):
+            return
+        quality = evaluate(network.eval(), task.validation, task.device.torch)
+        network.train()
+        found["curve"].append({"step": step + 1, "ssim": quality.ssim, "psnr": quality.psnr})
+        found["seconds"] = before + time.process_time() - begun
+        write_json(figures, found)
+
+    batch = task.batches(derive_seed(seed, 0, "patches"))
+    checkpoint = folder / "checkpoint.safetensors"
+    try:
+        train(network.train(), batch, task.loss, recipe, task.device, checkpoint, look)
+    except Diverged as error:
+        found["failed"] = str(error)
+        write_json(figures, found)
+        return found
+    network.eval()
+    scores = evaluate_each(network, task.test, task.device.torch)
+    found["test"] = {
+        "ssim": sum(score.ssim for score in scores) / len(scores),
+        "psnr": sum(score.psnr for score in scores) / len(scores),
+        "photographs": [{"name": score.name, "ssim": score.ssim, "psnr": score.psnr} for score in scores],
+    }
+    found["seconds"] = before + time.process_time() - begun
+    write_json(figures, found)
+    save_network(folder / "network", network)
+    checkpoint.unlink(missing_ok=True)
+    return found
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether this process may work in `folder`: several of them share the work of one benchmark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield True
+    except Timeout:
+        yield False
+
+
+def first_weights(blueprint: Blueprint, seed: int) -> LPIENet:
+    """A new network with first weights of its own."""
+    return build(blueprint, derive_seed(seed, 0, "weights"))
+
+
+def one_thread() -> None:
+    """Each process trains on one thread; as many may run as there are processors."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def kept(folder: Path) -> tuple[dict[str, Any], LPIENet] | None:
+    """What a finished training came to, and its network; None where it is not finished."""
+    if not has_network(folder / "network"):
+        return None
+    return read_json(folder / "curve.json"), load_network(folder / "network")

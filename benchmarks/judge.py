@@ -1,0 +1,106 @@
+"""Judge: what networks are worth on test photographs with white noise at three levels, and on real pairs.
+
+    python benchmarks/judge.py runs/night/networks/float --data ~/photographs --pairs ~/pairs --bm3d
+
+NETWORK is a path of NAME.json and NAME.safetensors. White sensor noise is put on the test part of --data, at levels 0,
+0.5 and 1, which chose nothing and trained nothing; real pairs are taken whole, by the part of their names before the
+first `_`. Beside the networks stand the degraded photographs themselves and, with --bm3d, BM3D that is told the true
+standard deviation of the noise (its package, `pip install bm3d`, is free for research only). Prints SSIM and PSNR, and
+with --json one object.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.task.degrade import SensorNoise, add_sensor_noise
+from nas.task.evaluation import Pair, Quality, evaluate
+from nas.task.patches import validation_pairs
+from nas.task.photos import Photo, read_folder
+from nas.task.task import TaskSettings, read_photos
+from results.files import load_network
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of
+
+LEVELS = (0.0, 0.5, 1.0)  # of white noise
+_CPU = torch.device("cpu")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", type=Path, metavar="NETWORK")
+    parser.add_argument("--data", help="folder of clean photographs (default: sample photographs)")
+    parser.add_argument("--pairs", type=Path, help="folder of pairs of real photographs")
+    parser.add_argument("--side", type=int, default=384, help="pixels that test photographs are cropped to (384)")
+    parser.add_argument("--bm3d", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    tests = read_photos(TaskSettings(options.data)).test
+    sets: dict[str, list[Pair]] = {f"white {level:g}": _white(tests, level, options.side) for level in LEVELS}
+    if options.pairs is not None:
+        for photo in read_folder(options.pairs):
+            pair = validation_pairs([photo], SensorNoise(), 0, None)
+            sets.setdefault(photo.name.partition("_")[0], []).extend(pair)
+    found: dict[str, dict[str, Quality]] = {"the pictures themselves": _judged(sets, lambda image: image)}
+    for path in options.networks:
+        network = load_network(path)
+        macs = macs_of(network.blueprint, DEFAULT_SIZE) / 1e6
+        found[f"{path.parent.name}/{path.name}, {macs:.0f} MMACs"] = _judged(sets, network)
+    if options.bm3d:
+        found["BM3D, true level"] = {
+            name: evaluate(partial(_bm3d, deviation=_deviation(sets[name])), sets[name], _CPU)
+            for name in sets
+            if name.startswith("white") and name != "white 0"
+        }
+    counts = ", ".join(f"{name}: {len(pairs)}" for name, pairs in sets.items())
+    if options.json:
+        plain: dict[str, Any] = {
+            who: {name: one.to_json() for name, one in by_set.items()} for who, by_set in found.items()
+        }
+        print(
+            json.dumps({"photographs": {name: len(pairs) for name, pairs in sets.items()}, "judged": plain}, indent=2)
+        )
+        return
+    print(f"photographs: {counts}; white noise on test photographs of at most {options.side}x{options.side} pixels")
+    for who, by_set in found.items():
+        print(f"{who:44}" + "".join(f"  {name}: {q.ssim:.4f} {q.psnr:.2f}" for name, q in by_set.items()), flush=True)
+
+
+def _white(photos: Iterable[Photo], level: float, side: int) -> list[Pair]:
+    """Pairs of the photographs' centres with white noise of one level, rounded to 8 bits."""
+    noise = SensorNoise()
+    pairs = []
+    for number, photo in enumerate(photos):
+        clean = validation_pairs([photo], noise, 0, side)[0][2]
+        noisy = add_sensor_noise(clean, *noise.at(level), torch.Generator().manual_seed(1000 + number))
+        pairs.append((photo.name, noisy.mul_(255).round_().div_(255), clean))
+    return pairs
+
+
+def _judged(sets: dict[str, list[Pair]], network: Callable[[Tensor], Tensor]) -> dict[str, Quality]:
+    return {name: evaluate(network, pairs, _CPU) for name, pairs in sets.items()}
+
+
+def _deviation(pairs: list[Pair]) -> float:
+    """True standard deviation of the noise of a set, of values in [0, 1]."""
+    return math.sqrt(np.mean([float((degraded - clean).square().mean()) for _, degraded, clean in pairs]))
+
+
+def _bm3d(image: Tensor, deviation: float) -> Tensor:
+    from bm3d import bm3d_rgb
+
+    pixels = image[0].permute(1, 2, 0).double().numpy()
+    return torch.from_numpy(bm3d_rgb(pixels, deviation)).permute(2, 0, 1)[None].float()
+
+
+if __name__ == "__main__":
+    main()

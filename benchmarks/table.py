@@ -1,0 +1,121 @@
+"""Table: a space measured: networks from 40 to 400 MMACs, each trained from scratch as users train.
+
+    python benchmarks/table.py --data ~/photographs --out runs/table            # several at once share the work
+    python benchmarks/table.py --out runs/table --publish results/published/table/table.json
+
+Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
+--steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
+SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
+proxies are judged on this table (benchmarks/scores.py).
+"""
+
+import argparse
+import math
+import random
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from curves import claimed, curve, first_weights, one_thread
+from nas.task.degrade import make_noise
+from nas.task.device import Device
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Recipe
+from results.files import read_json, write_json
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of
+from search_spaces.genotype import Genotype
+from search_spaces.space import Space, default_space
+
+LEAST, MOST = 40e6, 400e6  # MACs
+_DRAWN = 8000  # genotypes to choose from
+_EVERY = 4  # networks that are trained a second time, and for twice as long
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
+    parser.add_argument("--out", type=Path, default=Path("runs/table"))
+    parser.add_argument("--networks", type=int, default=44)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
+    options = parser.parse_args()
+    chosen = stratified(default_space(), options.networks)
+    plan = [(number, 0, options.steps) for number in range(len(chosen))]
+    plan += [(number, 1, options.steps) for number in range(0, len(chosen), _EVERY)]
+    plan += [(number, 0, 2 * options.steps) for number in range(0, len(chosen), _EVERY)]
+    if options.publish is None:
+        one_thread()
+        task = _task(options.data)
+        for number, seed, steps in plan:
+            _train(options.out, task, number, chosen[number], seed, steps)
+        return
+    rows = [row for place in plan if (row := _row(options.out, chosen, *place)) is not None]
+    write_json(
+        options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / "data.json")}
+    )
+    print(f"{len(rows)} of {len(plan)} trainings in {options.publish}")
+
+
+def stratified(space: Space, count: int) -> list[Genotype]:
+    """`count` genotypes, one in each of as many bands of log MACs, whose genes take turns as evenly as they can."""
+    drawn = random.Random(0)
+    bands: list[list[Genotype]] = [[] for _ in range(count)]
+    for number in range(_DRAWN):  # genes independent of one another, and all around one size, in turns
+        genotype = space.sample_of_any_size(drawn) if number % 2 else space.sample(drawn)
+        place = (math.log(_macs(genotype)) - math.log(LEAST)) / (math.log(MOST) - math.log(LEAST))
+        if 0 <= place < 1:
+            bands[int(place * count)].append(genotype)
+    genes = space.counting()
+    seen: Counter[tuple[str, Any]] = Counter()
+    chosen = []
+    for band in sorted(range(count), key=lambda band: len(bands[band])):
+        best = min(bands[band], key=lambda g: fmean(seen[place] for place in _counted(g, genes)))
+        for counted in _counted(best, genes):
+            seen[counted] += 1
+        chosen.append(best)
+    drawn.shuffle(chosen)  # so that whatever is finished first is a sample of all
+    return chosen
+
+
+def _counted(genotype: Genotype, genes: tuple[str, ...]) -> list[tuple[str, Any]]:
+    flat, present = genotype.flat(), set(genotype.counting())
+    return [(gene, flat[gene]) for gene in genes if gene in present]
+
+
+def _macs(genotype: Genotype) -> int:
+    return macs_of(Blueprint.from_genotype(genotype), DEFAULT_SIZE)
+
+
+def _task(data: str | None) -> Task:
+    settings = TaskSettings(data, noise=make_noise("blend"))
+    return make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+
+
+def _folder(out: Path, number: int, seed: int, steps: int) -> Path:
+    return out / f"{number:03d}-{seed}-{steps}"
+
+
+def _train(out: Path, task: Task, number: int, genotype: Genotype, seed: int, steps: int) -> None:
+    write_json(
+        out / "data.json",
+        {"photographs": task.photos.source, "input": {"ssim": task.test_input.ssim, "psnr": task.test_input.psnr}},
+    )
+    folder = _folder(out, number, seed, steps)
+    with claimed(folder) as mine:
+        if mine:
+            own = 1000 * number + seed
+            found = curve(folder, task, first_weights(Blueprint.from_genotype(genotype), own), Recipe(steps), own)
+            print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
+
+
+def _row(out: Path, chosen: list[Genotype], number: int, seed: int, steps: int) -> dict[str, Any] | None:
+    file = _folder(out, number, seed, steps) / "curve.json"
+    found = read_json(file) if file.exists() else {}
+    return {"number": number, "genotype": chosen[number].to_json(), **found} if "test" in found else None
+
+
+if __name__ == "__main__":
+    main()

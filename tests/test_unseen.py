@@ -1,0 +1,107 @@
+"""Unseen: of the folder that a run was searched on, only what was kept for the test is judged on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lpienas import main
+from nas.task.photos import DataError, load_folder
+from nas.task.splits import PARTS
+from nas.unseen import unseen
+from results.files import save_network
+from results.run import NoTestPart, Run
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+
+def folder_of(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        pixels = np.random.default_rng(index).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"p{index:02}.png")
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return folder_of(tmp_path / "mine", 30)
+
+
+def run_on(folder: Path, data: Path | None, seed: int = 0) -> Run:
+    run = Run(folder)
+    run.folder.mkdir()
+    settings = {"data": None if data is None else str(data), "seed": seed, "patch": 16, "batch": 2}
+    run.describe(settings | {"splits": list(PARTS)})
+    return run
+
+
+def names(found) -> set[str]:
+    return {name for name, *_ in found.pairs}
+
+
+def kept(data: Path, seed: int = 0) -> set[str]:
+    return {photo.name for photo in load_folder(data, 16, seed).test}
+
+
+@pytest.mark.parametrize("model", ["", "exported/lpienet_int8.onnx", "networks/float"])
+def test_of_the_runs_own_folder_only_the_test_photographs_count_and_it_is_said(model, tmp_path, data):
+    run = run_on(tmp_path / "run", data)
+    found = unseen([run.folder / model], data / ".." / "mine")
+    assert names(found) == kept(data)
+    assert found.split == "test"
+    assert found.says.startswith(f"{len(kept(data))} test photograph")
+    assert "on whose others it was searched" in found.says
+
+
+def test_without_a_folder_the_test_photographs_of_the_run_are_taken_whole(tmp_path, data):
+    found = unseen([run_on(tmp_path / "run", data).folder], None)
+    assert names(found) == kept(data)
+    assert {(*clean.shape[-2:],) for _, _, clean in found.pairs} == {(24, 32)}
+
+
+def test_without_a_folder_and_a_run_the_test_photographs_of_the_samples_are_taken(tmp_path):
+    assert names(unseen([tmp_path / "bare.onnx"], None)) == {"flower", "grace_hopper", "ihc"}
+
+
+def test_of_another_folder_every_photograph_counts(tmp_path, data):
+    other = folder_of(tmp_path / "other", 4)
+    found = unseen([run_on(tmp_path / "run", data).folder], other)
+    assert (len(found.pairs), found.split) == (4, None)
+
+
+def test_of_two_runs_only_what_both_kept_counts(tmp_path, data):
+    seed = next(seed for seed in range(1, 99) if kept(data, seed) & kept(data) not in (set(), kept(data)))
+    runs = [run_on(tmp_path / f"run{number}", data, number) for number in (0, seed)]
+    assert names(unseen([run.folder for run in runs], data)) == kept(data) & kept(data, seed)
+
+
+def test_where_no_photograph_is_left_it_is_said(tmp_path):
+    few = folder_of(tmp_path / "few", 3)
+    seed = next(seed for seed in range(1, 99) if kept(few, seed) != kept(few, 0))
+    runs = [run_on(tmp_path / f"run{number}", few, number) for number in (0, seed)]
+    with pytest.raises(DataError, match="evaluate them one by one"):
+        unseen([run.folder for run in runs], few)
+
+
+def test_a_run_that_kept_no_test_photographs_is_not_judged_on_its_own_folder(tmp_path, data):
+    run = Run(tmp_path / "old")
+    run.folder.mkdir()
+    run.describe({"data": str(data), "seed": 0, "patch": 16, "batch": 2})
+    for folder in (data, None):
+        with pytest.raises(NoTestPart, match="kept no test photographs"):
+            unseen([run.folder], folder)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_evaluate_says_that_it_is_the_test_part(given, tmp_path, data, capsys):
+    run = run_on(tmp_path / "run", data)
+    stages = tuple(Stage(1, 4, 1.0, "none") for _ in range(5))
+    genotype = Genotype(stages, activation="relu", head="conv3x3")
+    save_network(run.network("float"), build(Blueprint.from_genotype(genotype), seed=0))
+    assert main(["evaluate", str(run.folder), *(["--data", str(data)] if given else [])]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(kept(data))} test photograph" in said
+    assert str(data) in said
