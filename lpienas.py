@@ -239,7 +239,17 @@ def _parser() -> argparse.ArgumentParser:
         "write files for phones and check each in its own runtime",
         "lpienas export runs/night --to litert --size 256x256 720x1280 1080x1920 2160x3840",
     )
-    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument("run", type=Path, metavar="RUN|NETWORK", help=_RUN_OR_NETWORK)
+    export.add_argument("--out", type=Path, metavar="DIR", help="of a network: where files go (beside it)")
+    export.add_argument(
+        "--data", type=Path, metavar="DIR", help="of a network: pairs that files are checked on (test photographs)"
+    )
+    export.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="of a network: photographs that int8 ranges are taken from (without, no int8)",
+    )
     export.add_argument(
         "--to",
         nargs="+",

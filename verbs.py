@@ -345,8 +345,17 @@ def compress(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     from compress.ship import ship
-    from results.run import Run
+    from results.run import Run, is_run
 
+    if not is_run(options.run):
+        _export_network(options)
+        return
+    for name in ("out", "data", "calibration"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"--{name} is for a network without a run; a run has photographs and a folder of its own, and takes "
+                "int8 ranges from `lpienas compress --calibration`"
+            )
     run = Run(options.run)
     settings = run.settings()
     with ExitStack() as stack:
@@ -360,6 +369,34 @@ def export(options: argparse.Namespace) -> None:
         _print_json({"exported": exported, "card": str(run.card)})
     else:
         _console().print(f"{len(exported)} files in {run.exported}, described in {run.card}")
+
+
+def _export_network(options: argparse.Namespace) -> None:
+    """Files of a network that has no run; int8 ones where `--calibration` names photographs."""
+    from compress.calibration import folder_calibration
+    from compress.export.about import NO_LICENCE
+    from compress.ship import ship_network
+    from nas.task.task import TaskSettings
+    from nas.unseen import unseen
+
+    network, settings = _saved_network(options.run), TaskSettings()
+    out = network.parent if options.out is None else options.out
+    judged_on = unseen([network], options.data)
+    folder = options.calibration
+    calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
+    with _bars(_console(stderr=True)) as bars:
+        licence = options.licence or NO_LICENCE
+        exported = ship_network(
+            network, out, judged_on, calibration, options.to, options.size, options.workers, bars, licence
+        )
+    if options.json:
+        _print_json({"exported": exported, "folder": str(out)})
+        return
+    console = _console()
+    console.print(f"{len(exported)} files in {out}: {', '.join(sorted(exported))}", highlight=False)
+    console.print(f"checked and scored on {judged_on.says}", highlight=False)
+    if folder is None:
+        console.print("no int8: name photographs of the camera with --calibration to have it", highlight=False)
 
 
 def sensitivity(options: argparse.Namespace) -> None:

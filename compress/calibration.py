@@ -11,7 +11,7 @@ from torch import Tensor
 from nas.suggest import derive_seed
 from nas.task.patches import PatchSampler
 from nas.task.photos import read_folder
-from nas.task.task import Task, calibration_images
+from nas.task.task import Task, TaskSettings, calibration_images
 from results.files import write_tensors
 from results.run import Run
 
@@ -27,7 +27,11 @@ def int8_calibration(task: Task, seed: int, folder: Path | None = None) -> list[
     drawn = derive_seed(seed, 0, "calibration")
     if folder is None:
         return calibration_images(task, CALIBRATION_IMAGES, drawn)
-    settings = task.settings
+    return folder_calibration(task.settings, folder, drawn)
+
+
+def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list[Tensor]:
+    """Patches of the photographs of `folder` as they are, of pairs the degraded side; `drawn` is the seed."""
     photos = read_folder(folder, settings.patch)
     degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.noise, drawn).batch(0)
     taken = clean if photos[0].degraded is None else degraded

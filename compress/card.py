@@ -9,7 +9,9 @@ from typing import Any
 from compress.export.about import About, input_text, output_text
 from compress.export.formats import FORMATS
 from nas.anatomy import verdict
+from nas.task.evaluation import Quality
 from nas.task.task import Task
+from nas.unseen import Unseen
 from results.files import read_json, written_whole
 from results.run import Run, versions
 from search_spaces.blueprint import Blueprint
@@ -38,6 +40,24 @@ def about_of(
         "PyTorch, before it became this file (the photographs themselves: "
         f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)",
         training=f"{_shortened(task.photos.source, task.settings.data)} {degradation(task)}",
+        licence=licence,
+        made_by=f"lpienas {versions()['lpienas']}",
+    )
+
+
+def about_of_network(
+    blueprint: Blueprint, format: str, precision: str, quality: Quality, judged_on: Unseen, licence: str
+) -> About:
+    """What a file of a network says of itself that has no run, so that its training is not known."""
+    layout = FORMATS[format].layout
+    return About(
+        network=f"LPIENet that enhances photographs: {_size_text(blueprint)}",
+        input=input_text(layout),
+        output=output_text(layout),
+        precision=precision,
+        quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
+        f"{'test ' if judged_on.split == 'test' else ''}photographs in PyTorch, before it became this file",
+        training="Not known: exported from a network without its run.",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
     )

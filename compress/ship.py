@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.calibration import calibration_fingerprint, calibration_of
-from compress.card import NOT_RUN, about_of, write_card
+from compress.card import NOT_RUN, about_of, about_of_network, write_card
 from compress.export.about import NO_LICENCE, About
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
@@ -24,6 +24,7 @@ from compress.runtimes import load
 from compress.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
+from nas.unseen import Unseen
 from nas.workers import end_with_parent
 from results.files import (
     bytes_of,
@@ -114,16 +115,58 @@ def ship(
             )
     watcher.begin("export", len(jobs))
     run.exported.mkdir(parents=True, exist_ok=True)
-    # Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that
-    # has used torch's threads can hang.
-    log = run.folder / "export.log"
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log,)) as pool:
-        for done, (job, made) in enumerate(_as_made(pool, jobs), 1):
-            exported[job.path.name] = made
-            run.summarize(exported=exported)
-            watcher.at(done)
-            watcher.say(_line(job.path.name, made))
+    for done, (job, made) in enumerate(_made(jobs, workers, run.folder / "export.log"), 1):
+        exported[job.path.name] = made
+        run.summarize(exported=exported)
+        watcher.at(done)
+        watcher.say(_line(job.path.name, made))
     write_card(run, task, licence)
+    return exported
+
+
+def ship_network(
+    network: Path,
+    out: Path,
+    judged_on: Unseen,
+    calibration: Sequence[Tensor],
+    formats: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    workers: int,
+    watcher: Watcher,
+    licence: str = NO_LICENCE,
+) -> dict[str, Any]:
+    """Export a saved network (path without suffix) that has no run; file name -> figures, as in `ship`.
+
+    Files go into `out` and are named after the network. They are checked and scored on `judged_on`; int8 files are made
+    where there are patches to calibrate on. Nothing is known of the training, and there is no model card.
+    """
+    saved = load_network(network)
+    quality = evaluate(saved.eval(), judged_on.pairs, torch.device("cpu"))
+    jobs = [
+        _Job(
+            network,
+            _made_from(network, precision, calibration if precision == "int8" else (), ()),
+            format,
+            precision,
+            out / file_name(format, precision, size).replace("lpienet", network.name, 1),
+            size,
+            about_of_network(saved.blueprint, format, precision, quality, judged_on, licence),
+            tuple(calibration),
+            (),
+            judged_on.pairs,
+            judged_on.pairs,
+            judged_on.split,
+        )
+        for format, size, precision in _asked(formats, sizes)
+        if precision != "int8" or calibration
+    ]
+    exported: dict[str, Any] = {}
+    watcher.begin("export", len(jobs))
+    out.mkdir(parents=True, exist_ok=True)
+    for done, (job, made) in enumerate(_made(jobs, workers, out / "export.log"), 1):
+        exported[job.path.name] = made
+        watcher.at(done)
+        watcher.say(_line(job.path.name, made))
     return exported
 
 
@@ -164,6 +207,17 @@ class _Job:
     in_float: tuple[str, ...]
     validation: tuple[Pair, ...]  # on which the file must say what its network says
     test: tuple[Pair, ...]  # on which it is judged
+    split: str | None = "test"  # which those are; None: all of a folder
+
+
+def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
+    """Make and check the files of `jobs`: each with its figures, as they are done; converters talk into `log`.
+
+    Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that has
+    used torch's threads can hang.
+    """
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log,)) as pool:
+        yield from _as_made(pool, jobs)
 
 
 def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -174,8 +228,8 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
             yield running[ended], ended.result()
     except BrokenProcessPool as error:
         raise RuntimeError(
-            "a process that made a file was ended from outside, or ran out of memory; export.log in the run folder has "
-            "its last words; --workers 1 needs the least memory"
+            "a process that made a file was ended from outside, or ran out of memory; export.log in the run folder, or "
+            "beside the files, has its last words; --workers 1 needs the least memory"
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -235,7 +289,7 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
         "runtime": runtime.name,
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
-        "split": "test",
+        "split": job.split,
     }
 
 
@@ -248,5 +302,5 @@ def _line(name: str, figures: dict[str, Any]) -> str:
         return f"{name}: {figures['bytes'] / 1024:.0f} KiB, {NOT_RUN}"
     return (
         f"{name}: {figures['bytes'] / 1024:.0f} KiB, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB on the "
-        f"test photographs in {figures['runtime']}"
+        f"{'test ' if figures['split'] == 'test' else ''}photographs in {figures['runtime']}"
     )

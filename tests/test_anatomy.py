@@ -34,6 +34,9 @@ def network_of(**changes) -> LPIENet:
     return network
 
 
+ADDS = {"join": "add", "stages": tuple(Stage(1, width) for width in (8, 12, 16, 12, 8))}
+
+
 @pytest.fixture(scope="module")
 def pairs(task):
     return list(task.validation)  # 64x64 pixels: no padding
@@ -154,7 +157,14 @@ def test_a_cheap_stage_or_a_branch_that_is_worth_nothing_is_not_named():
     ]
 
 
-@pytest.mark.parametrize("changes", [{}, {"join": "add"}, {"stages": GENOTYPE.stages[:1], "levels": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        ADDS,
+        {"stages": GENOTYPE.stages[:1], "levels": 1},
+    ],
+)
 def test_networks_of_all_wirings_are_looked_into_and_left_as_they_were(changes, pairs):
     network = network_of(**changes)
     before = network(pairs[0][1])
@@ -178,7 +188,7 @@ def test_few_photographs_are_taken_evenly_from_first_to_last():
 
 def test_a_full_training_keeps_its_anatomy_and_makes_it_again_only_when_it_is_gone(task, tmp_path):
     arguments = task, lambda step, loss: None, Blueprint.from_genotype(GENOTYPE), Recipe(8), 0, tmp_path
-    quality = train_fully(*arguments)
+    quality, *_ = train_fully(*arguments)
     kept = read_json(tmp_path / ANATOMY)
     assert kept["ssim"] == pytest.approx(quality.ssim, abs=1e-6)
     assert kept["stripped"]["macs"] <= kept["macs"] == cost_of(load_network(tmp_path / "network").blueprint).macs

@@ -108,9 +108,8 @@ def test_a_branch_of_which_every_channel_is_dead_keeps_one():
     assert difference(network, left.network) <= SAME
 
 
-@pytest.mark.parametrize("join", ["concat", "add"])
-def test_stages_that_only_a_closed_decoder_reads_shrink_to_one_channel(join):
-    network = network_of(join=join)
+def test_stages_that_only_a_closed_decoder_reads_shrink_to_one_channel():
+    network = network_of()
     close(network, "decoder2")
     left = without_dead(network, PATCHES, HELD_OUT)
     widths = {name: stage.width for name, stage in left.network.blueprint.named()}
@@ -135,16 +134,13 @@ def test_a_closed_stage_with_another_opening_than_relu_is_not_called_closed():
 
 
 @pytest.mark.parametrize("head", ["conv3x3", "gated"])
-@pytest.mark.parametrize("join", ["concat", "add"])
 @pytest.mark.parametrize(("decoder", "levels"), [("decoder2", 1), ("decoder1", 2), ("decoder0", 3)])
-def test_a_decoder_that_gives_nothing_goes_with_all_levels_below(decoder, levels, join, head):
+def test_a_decoder_that_gives_nothing_goes_with_all_levels_below(decoder, levels, head):
     deep = tuple(Stage(1, width, attention="none") for width in (8, 12, 16, 20, 16, 12, 8))
-    network = network_of(stages=deep, levels=4, join=join, head=head)
+    network = network_of(stages=deep, levels=4, head=head)
     with torch.no_grad():
         for parameter in getattr(network, decoder).parameters():
             parameter.zero_()
-        for lateral in network.laterals.values():
-            lateral.bias.zero_()  # or it adds a constant inside the image and none in the padding
     left = without_dead(network, PATCHES, HELD_OUT)
     assert left.network.blueprint.names == stages_of(levels)
     assert {one.layer for one in left.removed} >= set(stages_of(4)) - set(stages_of(levels))
@@ -193,4 +189,5 @@ def test_a_trained_network_gives_the_same_without_its_dead_channels(task, tmp_pa
     left = lightened(network, task)
     assert left.removed  # ReLUs close at this recipe's rate
     assert macs_of(left.network.blueprint, SIZE) < macs_of(blueprint, SIZE)
-    assert difference(network, left.network) <= SAME
+    # Photographs of the test split: on white noise, of which it saw none, a channel that is dead here may open.
+    assert difference(network, left.network, [degraded for _, degraded, _ in task.test]) <= SAME
