@@ -1,0 +1,158 @@
+"""Scores: how well each cheap score ranks the networks of a table (benchmarks/table.py) as their full training does.
+
+    python benchmarks/scores.py --data ~/photographs --table results/published/table/table.json --out runs/scores \\
+        --publish results/published/scores/scores.json
+
+Scores: a supernet trained for --steps, short trainings of --short steps with seeds of their own, predictors that are
+fitted to the other networks of the table (leave one out) on genes and counts, with and without the supernet's score;
+beside multiply-adds alone and parameters alone. The truth is the mean SSIM on the test photographs over a network's
+full trainings. Resumable: the supernet and each short training are kept.
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.preprocessing import StandardScaler
+
+from curves import first_weights, one_thread
+from nas.scoring.supernet import SupernetSettings, have_supernet, score_by_supernet
+from nas.suggest import derive_seed
+from nas.task.degrade import make_noise
+from nas.task.device import Device
+from nas.task.evaluation import evaluate
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Recipe, train
+from results.agreement import agreement, scores_json
+from results.files import read_json, write_json
+from results.progress import Silent
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype
+from search_spaces.space import Space, default_space
+
+_Array = NDArray[np.float64]
+_CEILING = 400_000_000  # MACs of the dearest network of a table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
+    parser.add_argument("--table", type=Path, default=Path("results/published/table/table.json"))
+    parser.add_argument("--out", type=Path, default=Path("runs/scores"))
+    parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the supernets (1000)")
+    parser.add_argument("--short", type=int, default=400, help="of a short training (400); 0: none")
+    parser.add_argument("--publish", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    one_thread()
+    networks = _networks(read_json(options.table)["networks"])
+    genotypes = [Genotype.from_json(rows[0]["genotype"]) for rows in networks]
+    truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
+    macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
+    settings = TaskSettings(options.data, noise=make_noise("blend"))
+    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    counts = _features(genotypes, macs, parameters)
+    scores: dict[str, tuple[Any, float]] = {"predictor of genes and counts": (_left_out(counts, truth), 0.0)}
+    for steps in options.steps:
+        found, seconds = _by_supernet(task, default_space(), genotypes, steps, options.out)
+        scores[f"supernet of {steps} steps"] = found, seconds
+        both = np.column_stack((counts, found))
+        scores[f"predictor with the supernet of {steps} steps"] = _left_out(both, truth), seconds
+    if options.short:
+        scores[f"training of {options.short} steps"] = _by_training(task, genotypes, options.short, options.out)
+    scores |= {"multiply-adds alone": (macs, 0.0), "parameters alone": (parameters, 0.0)}
+    agreements = [
+        agreement(name, values, truth, macs, parameters, seconds) for name, (values, seconds) in scores.items()
+    ]
+    for one in sorted(agreements, key=lambda one: -one.tau):
+        above = (
+            "" if one.above_macs is None else f", above MACs by {one.above_macs.value:+.2f} ({one.above_macs.low:+.2f})"
+        )
+        within = "" if one.within_bands is None else f", within bands {one.within_bands.value:.2f}"
+        print(f"{one.name:44} tau {one.tau:.2f} ({one.low:.2f}, {one.high:.2f}){above}{within}, {one.seconds:.1f} s")
+    if options.publish is not None:
+        write_json(options.publish, scores_json(len(networks), agreements))
+
+
+def _networks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The rows of each network with the fewest steps that it was trained for: its full trainings, one a seed."""
+    least = min(row["steps"] for row in rows)
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["steps"] == least:
+            groups.setdefault(row["number"], []).append(row)
+    return list(groups.values())
+
+
+def _features(genotypes: list[Genotype], macs: list[int], parameters: list[int]) -> _Array:
+    """(networks, features): logarithms of both counts, of widths and hidden channels; depths, words as 0 or 1."""
+    rows = []
+    for genotype, one, other in zip(genotypes, macs, parameters, strict=True):
+        stages = dict(zip(genotype.names, genotype.stages, strict=True))
+        row = [math.log(one), math.log(other), float(genotype.levels), float(genotype.block == "released")]
+        for name in ("encoder1", "encoder2", "encoder3", "encoder4", "decoder1", "decoder2", "decoder3"):
+            stage = stages.get(name)
+            row += (
+                [0.0] * 5
+                if stage is None
+                else [
+                    math.log(stage.width),
+                    math.log(stage.hidden * stage.depth),
+                    float(stage.depth),
+                    float(stage.attention in ("spatial", "both")),
+                    float(stage.attention in ("channel", "both")),
+                ]
+            )
+        rows.append(row)
+    return np.array(rows)
+
+
+def _left_out(features: _Array, truth: Any) -> _Array:
+    """What a Gaussian process that is fitted to all other networks predicts of each one."""
+    values = np.asarray(truth, dtype=np.float64)
+    predicted = np.empty_like(values)
+    for place in range(len(values)):
+        others = np.arange(len(values)) != place
+        scaler = StandardScaler().fit(features[others])
+        kernel = ConstantKernel(1.0) * RBF(5.0, (1.0, 100.0)) + WhiteKernel(0.1, (1e-3, 1.0))
+        process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+        process.fit(scaler.transform(features[others]), values[others])
+        predicted[place] = process.predict(scaler.transform(features[[place]]))[0]
+    return predicted
+
+
+def _by_supernet(
+    task: Task, space: Space, genotypes: list[Genotype], steps: int, out: Path
+) -> tuple[list[float], float]:
+    path = have_supernet(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0, out, Silent())
+    begun = time.process_time()
+    found = [
+        score_by_supernet(task, lambda step, loss: None, path, space, Blueprint.from_genotype(genotype)).ssim
+        for genotype in genotypes
+    ]
+    return found, (time.process_time() - begun) / len(genotypes)
+
+
+def _by_training(task: Task, genotypes: list[Genotype], steps: int, out: Path) -> tuple[list[float], float]:
+    kept = out / f"short-{steps}.json"
+    done: dict[str, Any] = read_json(kept) if kept.exists() else {}
+    for number, genotype in enumerate(genotypes):
+        if str(number) in done:
+            continue
+        begun, seed = time.process_time(), derive_seed(0, number, "short training of the table")
+        network = first_weights(Blueprint.from_genotype(genotype), seed)
+        train(network, task.batches(seed), task.loss, Recipe(steps), task.device)
+        ssim = evaluate(network.eval(), task.validation, task.device.torch).ssim
+        done[str(number)] = {"ssim": ssim, "seconds": time.process_time() - begun}
+        write_json(kept, done)
+    rows = [done[str(number)] for number in range(len(genotypes))]
+    return [row["ssim"] for row in rows], float(np.mean([row["seconds"] for row in rows]))
+
+
+if __name__ == "__main__":
+    main()
