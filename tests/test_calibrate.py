@@ -115,8 +115,8 @@ def test_the_networks_are_different_within_the_budget_and_evenly_spread_in_decad
 
 
 def test_no_network_is_taken_twice_where_several_cost_the_same():
-    wide = ("activation", "encoder1.depth")
-    six = Space({gene: values if gene in wide else values[:1] for gene, values in SPACE.choices.items()})
+    depths = {gene: values if gene == "encoder1.depth" else values[:1] for gene, values in SPACE.choices.items()}
+    six = Space(depths).fixed(["activation=elu,relu"])
     assert len(set(stratified(six, SETTINGS))) == six.size == 6
 
 

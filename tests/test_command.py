@@ -76,7 +76,7 @@ def finished(tmp_path) -> Path:
     reference, _, *smaller = hand_made(space)
     for number, genotype in enumerate([reference, *smaller]):
         if number:  # the reference is not of the space
-            study.enqueue_trial(parameters_of(genotype))
+            study.enqueue_trial(parameters_of(genotype, space))
         trial = study.ask()
         assert number == 0 or suggest(trial, space) == genotype
         blueprint = Blueprint.from_genotype(genotype)

@@ -172,7 +172,8 @@ def test_for_another_candidate_every_stage_is_made_again_and_those_that_it_does_
     compress(run, candidate(run, 1), task, SETTINGS, Silent())
     compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None), Silent())
     assert set(made_at(run)) == {"trained", "float", "quantized"}
-    assert load_network(run.network("trained")).blueprint == Blueprint.from_genotype(GENOTYPES[2])
+    trained = load_network(run.network("trained")).blueprint  # without what computes nothing
+    assert [stage.width for stage in trained.stages] == [stage.width for stage in GENOTYPES[2].stages]
     assert not (run.folder / "networks" / "control-training").exists()
 
 
@@ -455,7 +456,7 @@ def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(r
     assert scores["quantized"]["in_float"] == ["head"]
     partly = ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())["lpienet_int8.onnx"]
     assert partly["bytes"] != whole["bytes"]  # made anew, from the same weights
-    assert partly["ssim"] == pytest.approx(scores["quantized"]["ssim"], abs=1e-3)
+    assert partly["ssim"] == pytest.approx(scores["quantized"]["test_ssim"], abs=1e-3)
 
 
 def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_trained(run, task):
@@ -467,7 +468,7 @@ def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_
 @pytest.fixture
 def with_supernet(run, task) -> Run:
     """The finished search, as one that was scored by a supernet of one step."""
-    fix = ["activation=relu", "block=released"]
+    fix = ["activation=relu", "block=released", "levels=3", "opening=relu", "join=concat", "upsampling=bilinear"]
     made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
     run.describe(made_with | {"steps": 1, "fix": fix})
     train_supernet(default_space().fixed(fix), task, SupernetSettings(Recipe(1)), 0, run.supernet)

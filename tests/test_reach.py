@@ -133,7 +133,7 @@ def test_the_budget_that_a_refusal_names_is_accepted():
     require_possible(space, parse_macs(named), (1080, 1920))
 
 
-@pytest.mark.parametrize(("most", "widths"), [(None, 4), (400_000_000, 4), (100_000_000, 3), (75_000_000, 2)])
+@pytest.mark.parametrize(("most", "widths"), [(None, 4), (400_000_000, 4), (120_000_000, 3), (75_000_000, 2)])
 def test_genotypes_within_a_budget_have_every_possible_width_of_the_first_encoder_equally_often(most, widths):
     space, generator = default_space(), random.Random(0)
     drawn = [draw_within(space, generator, most, (256, 256)) for _ in range(100)]

@@ -43,9 +43,10 @@ def test_size_is_the_number_of_genotypes_counted_one_by_one():
 
 
 def test_size_of_the_default_space_is_the_product_of_its_choices():
-    depth, expansion, attention = 3, 4, 4
-    widths, blocks, activations = 4 * 4 * 4 * 4 * 4, 2, 2
-    assert default_space().size == widths * (depth * expansion * attention) ** 5 * blocks * activations
+    depth, expansion, attention, blocks = 3, 3, 4, 2
+    three = 4 * 4 * 4 * (depth * expansion * attention) ** 5  # widths of the encoders, and five stages
+    four = 4 * 4 * 4 * 3 * (depth * expansion * attention) ** 7
+    assert default_space().size == (three + four) * blocks
 
 
 def test_every_sample_is_in_the_space():
@@ -62,9 +63,9 @@ def test_a_sample_depends_on_the_generator_alone():
 
 def test_samples_reach_every_choice_of_every_gene():
     space, generator = default_space(), random.Random(0)
-    drawn = [space.sample(generator).flat() for _ in range(300)]
+    drawn = [space.sample(generator) for _ in range(300)]
     for gene in space.counting():
-        assert {genes[gene] for genes in drawn} == set(space.choices[gene])
+        assert {one.flat()[gene] for one in drawn if gene in one.counting()} == set(space.choices[gene])
 
 
 def test_size_counts_choices_that_decide_nothing_once():
@@ -78,8 +79,10 @@ def test_size_counts_choices_that_decide_nothing_once():
 def test_genes_that_count_are_those_of_the_stages_that_may_be_there():
     counting = default_space().counting()
     assert "encoder3.width" in counting
-    assert "encoder4.width" not in counting
-    assert "encoder4.width" in default_space().fixed(["levels=3,4"]).counting()
+    assert "encoder4.width" in counting
+    assert "encoder4.width" not in default_space().fixed(["levels=3"]).counting()
+    assert "decoder3.width" not in counting  # added to encoder1
+    assert "decoder3.depth" in counting
 
 
 def test_a_space_of_before_there_were_levels_is_read_as_one_of_three():
@@ -89,7 +92,7 @@ def test_a_space_of_before_there_were_levels_is_read_as_one_of_three():
             del old[gene]
     space = Space.from_json(old)
     assert (space.choices["levels"], space.choices["kernel"], space.choices["join"]) == ((3,), (3,), ("concat",))
-    assert space.size == default_space().size
+    assert "encoder4.depth" not in space.counting()
 
 
 def test_choices_that_leave_a_combination_without_a_network_are_refused():
@@ -113,13 +116,16 @@ def test_nearest_leaves_a_genotype_of_the_space_alone():
 def test_nearest_moves_every_number_to_the_closest_choice():
     far = replace(REFERENCE, stages=(Stage(depth=8, width=100, expansion=4.0), Stage(width=4), *REFERENCE.stages[2:]))
     near = default_space().nearest(far)
-    assert near.stages[0] == Stage(depth=3, width=16, expansion=2.0)
+    assert near.stages[0] == Stage(depth=3, width=16, expansion=3.0)
     assert near.stages[1] == Stage(width=8)
-    assert near.stages[2:] == REFERENCE.stages[2:]
+    assert near.stages[2] == REFERENCE.stages[2]
+    assert [stage.width for stage in near.stages[3:]] == [8, 16]  # of the encoders whose skips are added
 
 
 def test_nearest_moves_a_word_that_is_no_choice_to_the_first_one():
-    assert default_space().nearest(PAPER) == replace(PAPER, block="released")
+    near = default_space().nearest(PAPER)
+    assert (near.block, near.opening, near.join, near.upsampling) == ("mobilenet", "none", "add", "nearest")
+    assert (near.activation, near.head) == (PAPER.activation, PAPER.head)
 
 
 def test_a_space_can_be_left_fewer_choices():

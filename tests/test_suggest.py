@@ -81,7 +81,8 @@ def test_evenly_spaced_numbers_are_told_to_the_sampler_as_numbers_and_words_as_c
     kinds = {gene: type(kind).__name__ for gene, kind in study.trials[0].distributions.items()}
     assert tuple(kinds) == SPACE.counting()
     for gene, kind in kinds.items():
-        expected = {"depth": "IntDistribution", "width": "IntDistribution", "expansion": "FloatDistribution"}
+        numbers = dict.fromkeys(("depth", "width", "levels"), "IntDistribution")
+        expected = numbers | {"expansion": "FloatDistribution"}
         assert kind == expected.get(gene.split(".")[-1], "CategoricalDistribution")
 
 

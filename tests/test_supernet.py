@@ -202,11 +202,11 @@ def test_no_slice_is_above_the_ceiling_but_the_smallest(ceiling):
     for step in range(30):
         large, smallest, *others = draw(step)
         assert all(macs_of(plan, COUNTED_AT) <= ceiling for plan in (large, *others))
-        assert {(stage.width, len(stage.blocks), stage.attention) for stage in smallest.stages} == {
-            (4, 1, "none"),
-            (8, 1, "none"),
-            (16, 1, "none"),
-        }
+        assert {(len(stage.blocks), stage.attention) for stage in smallest.stages} == {(1, "none")}
+        assert [stage.width for stage in smallest.stages[: len(smallest.stages) // 2 + 1]] in (
+            [4, 8, 16],
+            [4, 8, 16, 32],
+        )
 
 
 def test_under_a_ceiling_the_widest_first_encoder_is_trained_as_often_as_others():

@@ -83,7 +83,7 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
         search(
             run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256))), Here(each), Silent()
         )
-        confirm(run, ConfirmSettings(Recipe(3), top=3, seeds=1), Here(each), Silent())
+        confirm(run, ConfirmSettings(Recipe(3), count=3, seeds=1), Here(each), Silent())
         made.append((run, each))
     return made
 
