@@ -26,7 +26,7 @@ def simplest(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("chain") / "run"
-    supernet = ["--score", "supernet", "--steps", "40", "--patch", "32", "--batch", "2"]
+    supernet = ["--steps", "80", "--patch", "32", "--batch", "2", "--noise", "white"]
     small = ["--trials", "4", "--budget", "250M", "--fix", "depth=1", "--confirm", "1", "--full-steps", "30"]
     assert main(["search", "--out", str(folder), "--workers", "1", *small, *supernet]) == 0
     assert main(["compress", str(folder), "--pick", simplest(folder), "--steps", "40", "--prune", "0.2"]) == 0

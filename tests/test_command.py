@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
-from search_spaces.space import PAPER, REFERENCE, default_space, hand_made
+from search_spaces.space import PAPER, REFERENCE, default_space, scaled
 
 ROOT = Path(__file__).parent.parent
 VERBS = (
@@ -67,14 +68,15 @@ SETTINGS = {
 
 @pytest.fixture
 def finished(tmp_path) -> Path:
-    """A run folder whose study holds the hand-made networks with made-up scores."""
+    """A run folder whose study holds four networks and the reference, with made-up scores."""
     run = Run(tmp_path / "run")
     run.folder.mkdir()
     run.describe(SETTINGS)
     space, study = default_space(), open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
-    reference, _, *smaller = hand_made(space)
-    for number, genotype in enumerate([reference, *smaller]):
+    light = replace(REFERENCE, activation="relu", head="conv3x3")
+    smaller = [space.nearest(scaled(light, factor)) for factor in (1, 0.5, 0.75, 0.25)]
+    for number, genotype in enumerate([REFERENCE, *smaller]):
         if number:  # the reference is not of the space
             study.enqueue_trial(parameters_of(genotype, space))
         trial = study.ask()
