@@ -87,6 +87,13 @@ def first_weights(blueprint: Blueprint, seed: int) -> LPIENet:
     return build(blueprint, derive_seed(seed, 0, "weights"))
 
 
+def described(task: Task) -> dict[str, Any]:
+    """How many photographs there are and what the degraded test ones have, without a path of this machine."""
+    photos = task.photos
+    counts = {part: len(getattr(photos, part)) for part in ("training", "validation", "test")}
+    return {"photographs": counts, "input": task.test_input.to_json()}
+
+
 def one_thread() -> None:
     """Each process trains on one thread; as many may run as there are processors."""
     torch.set_num_threads(1)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from curves import claimed, curve, first_weights, kept, one_thread
+from curves import claimed, curve, described, first_weights, kept, one_thread
 from nas.task.degrade import make_noise
 from nas.task.degrade.noise import KINDS
 from nas.task.device import Device
@@ -112,8 +112,7 @@ def main() -> None:
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise(options.noise))
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    inputs = {"photographs": task.photos.source, "noise": options.noise}
-    write_json(options.out / "data.json", inputs | {"ssim": task.test_input.ssim, "psnr": task.test_input.psnr})
+    write_json(options.out / "data.json", described(task) | {"noise": options.noise})
     for seed in range(options.seeds):
         for name in options.only:
             for way in options.ways:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from curves import claimed, curve, first_weights, one_thread
+from curves import claimed, curve, described, first_weights, one_thread
 from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -99,10 +99,7 @@ def _folder(out: Path, number: int, seed: int, steps: int) -> Path:
 
 
 def _train(out: Path, task: Task, number: int, genotype: Genotype, seed: int, steps: int) -> None:
-    write_json(
-        out / "data.json",
-        {"photographs": task.photos.source, "input": {"ssim": task.test_input.ssim, "psnr": task.test_input.psnr}},
-    )
+    write_json(out / "data.json", described(task))
     folder = _folder(out, number, seed, steps)
     with claimed(folder) as mine:
         if mine:
