@@ -60,7 +60,7 @@ def confirm(
 ) -> None:
     """Train candidates of all costs and the reference fully, and record what each came to.
 
-    The cheapest and the dearest of the search's front are among them, and the best between (`along_cost`).
+    The cheapest, and the best of each step of cost up to the dearest (`along_cost`).
 
     The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
     neighbour on the cost axis than twice the noise are trained again. What is recorded already is kept, and a training

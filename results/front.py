@@ -57,23 +57,25 @@ def by_merit(points: Sequence[Point]) -> list[int]:
 
 
 def along_cost(candidates: Sequence[Candidate], count: int, worthwhile: float = -math.inf) -> list[Candidate]:
-    """Up to `count` candidates from the cheapest to the dearest of the front, evenly spread in decades, cheapest first.
+    """Up to `count` candidates from the cheapest to the dearest, evenly spread in decades, cheapest first.
 
-    Both ends of the front, and in each of `count` - 1 equal steps between them the one with the best SSIM, whether the
-    front holds it or not: scores are not so sure that a front of them is more than a hint. Steps that hold none give
-    their places to the front's most isolated candidates, then to those next in merit. Candidates of SSIM `worthwhile`
-    or less, such as the degraded photographs have themselves, come last. `count` of 1 gives the front's best SSIM.
+    The cheapest, and in each of `count` - 1 equal steps from it to the dearest candidate the one with the best SSIM,
+    whether the front holds it or not: scores are not so sure that a front of them is more than a hint, and a score of
+    short trainings has no eye for what large networks come to. Steps that hold none give their places to the front's
+    most isolated candidates, then to those next in merit. Candidates of SSIM `worthwhile` or less, such as the degraded
+    photographs have themselves, come last. `count` of 1 gives the front's best SSIM.
     """
     worthy = [candidate for candidate in candidates if candidate.scores.ssim > worthwhile]
     others = [candidate for candidate in candidates if candidate.scores.ssim <= worthwhile]
     front = pareto_front(worthy or others)
     if not front or count < 1:
         return []
-    cheapest, dearest = front[0], front[-1]
-    chosen = {dearest.number: dearest}
+    cheapest, best = front[0], front[-1]
+    chosen = {best.number: best}
     if count > 1:
         chosen[cheapest.number] = cheapest
-        for step in _steps(worthy or others, cheapest.scores.cost, dearest.scores.cost, count - 1):
+        dearest = max(candidate.scores.cost for candidate in worthy or others)
+        for step in _steps(worthy or others, cheapest.scores.cost, dearest, count - 1):
             top = max(step, key=lambda c: (c.scores.ssim, -c.scores.cost))
             chosen[top.number] = top
     while len(chosen) < count and (left := [candidate for candidate in front if candidate.number not in chosen]):

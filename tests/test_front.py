@@ -248,10 +248,11 @@ def test_within_a_rank_the_ends_come_first_and_then_the_most_isolated():
 
 
 def chosen_by_hand(found: list[Candidate], count: int) -> set[int]:
-    """Both ends of the front, and the best of each step between them, looked for step by step."""
-    front = [c for c in found if not any(dominates(other, c) for other in found)]
-    low, high = (end(c.scores.macs for c in front) for end in (min, max))
-    chosen = {c.number for c in front if c.scores.macs in (low, high)}
+    """The cheapest, the best, and the best of each step from the cheapest to the dearest, looked for step by step."""
+    low, high = (end(c.scores.macs for c in found) for end in (min, max))
+    best = max(found, key=lambda c: c.scores.ssim)
+    cheapest = max((c for c in found if c.scores.macs == low), key=lambda c: c.scores.ssim)
+    chosen = {best.number, cheapest.number}
     for step in range(count - 1):
         below, above = (low * (high / low) ** ((step + more) / (count - 1)) for more in (0, 1))
         inside = [c for c in found if below * (1 + 1e-9) < c.scores.macs <= min(above * (1 + 1e-9), high)]
@@ -269,7 +270,7 @@ def spread_set(seed: int, length: int = 60) -> list[Candidate]:
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_trained_are_both_ends_of_the_front_and_the_best_of_each_step_of_cost_between(seed, count):
+def test_what_is_trained_are_the_cheapest_the_best_and_the_best_of_each_step_up_to_the_dearest(seed, count):
     found = spread_set(seed)
     chosen = along_cost(found, count)
     assert len(chosen) == len({c.number for c in chosen}) == count
@@ -297,6 +298,11 @@ def test_one_alone_is_the_front_s_best_and_two_are_its_ends():
     assert [c.number for c in along_cost(found, 1)] == [3]
     assert [c.number for c in along_cost(found, 2)] == [1, 3]
     assert along_cost([], 3) == []
+
+
+def test_a_dear_candidate_is_trained_although_the_score_sees_no_gain_in_it():
+    found = [candidate(1, 0.6, 10), candidate(2, 0.7, 30), candidate(3, 0.65, 100), candidate(4, 0.66, 900)]
+    assert [c.number for c in along_cost(found, 4)] == [1, 2, 3, 4]
 
 
 def test_where_steps_are_empty_the_front_s_most_isolated_are_trained_before_what_it_dominates():
