@@ -57,18 +57,7 @@ def test_a_large_network_whose_other_channels_are_silent_computes_what_its_slice
     large = Blueprint.from_genotype(
         Genotype(tuple(Stage(1, width, 2.0, "none") for width in (8, 12, 16, 12, 8)), "released", "elu", head, stem)
     )
-    wide = build(large, seed=3)
-    with torch.no_grad():
-        kept = {name: torch.zeros_like(weight, requires_grad=True) for name, weight in wide.named_parameters()}
-    sum(tensor.sum() for tensor in sliced(kept, small, large).values()).backward()
-    with torch.no_grad():
-        for name, weight in wide.named_parameters():
-            weight.mul_(kept[name].grad)  # 1 inside the slice, 0 outside
-    narrow = build(small, seed=0)
-    narrow.load_state_dict(sliced(wide.state_dict(), small, large))
-    image = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        torch.testing.assert_close(wide(image), narrow(image), atol=1e-6, rtol=0)
+    require_silent_channels_to_change_nothing(small, large)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 4])
@@ -80,25 +69,27 @@ def test_a_slice_of_any_wiring_computes_what_the_large_network_does_with_its_oth
     levels, join, block, activation, kernel
 ):
     words = {"levels": levels, "join": join, "block": block, "activation": activation, "kernel": kernel}
-    sizes = {"attention": "none", "depth": 1}
 
     def plan(width: int, expansion: float) -> Blueprint:
-        genes = {f"{name}.{gene}": value for name in ALL_STAGES for gene, value in sizes.items()}
-        genes |= {
-            f"{name}.{gene}": v for name in ALL_STAGES for gene, v in (("width", width), ("expansion", expansion))
-        }
+        stage = {"attention": "none", "depth": 1, "width": width, "expansion": expansion}
+        genes = {f"{name}.{gene}": value for name in ALL_STAGES for gene, value in stage.items()}
         return Blueprint.from_genotype(Genotype.from_flat(REFERENCE.flat() | genes | words | {"head": "conv3x3"}))
 
-    small, large = plan(4, 1.0), plan(12, 2.0)
+    require_silent_channels_to_change_nothing(plan(4, 1.0), plan(12, 2.0))
+
+
+def require_silent_channels_to_change_nothing(small: Blueprint, large: Blueprint) -> None:
+    """That a network of `large`, silent outside of the slice of `small`, computes what that slice does."""
     wide = build(large, seed=3)
-    kept = {name: torch.zeros_like(weight, requires_grad=True) for name, weight in wide.named_parameters()}
+    with torch.no_grad():
+        kept = {name: torch.zeros_like(weight, requires_grad=True) for name, weight in wide.named_parameters()}
     sum(tensor.sum() for tensor in sliced(kept, small, large).values()).backward()
     with torch.no_grad():
         for name, weight in wide.named_parameters():
             weight.mul_(kept[name].grad)  # 1 inside the slice, 0 outside
     narrow = build(small, seed=0)
     narrow.load_state_dict(sliced(wide.state_dict(), small, large))
-    image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(wide(image), narrow(image), atol=1e-6, rtol=0)
 

@@ -1,8 +1,7 @@
 """Soap: Adam in the eigenbasis of Shampoo's preconditioner, for the small convolutions of these networks.
 
 Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024. A small network's step is all
-convolutions of patches, beside which matrices of some hundred rows cost a tenth; and it learns in half of the steps
-(benchmarks/recipe.py).
+convolutions of patches, beside which matrices of some hundred rows cost a tenth (results/published/recipe).
 """
 
 from collections.abc import Callable, Iterable
