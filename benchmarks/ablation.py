@@ -1,96 +1,135 @@
-"""Ablation: what each gene is worth, one changed at a time on one small network, all trained alike.
+"""Ablation: what each gene is worth, one changed at a time on the hand-made network, all trained alike.
 
-    python benchmarks/ablation.py --out runs/ablation --steps 1500 --seeds 2
+    python benchmarks/ablation.py --data ~/photographs --out runs/ablation          # several at once share the work
+    python benchmarks/ablation.py --out runs/ablation --publish results/published/ablation/ablation.json
 
-Prints SSIM (mean and spread over seeds), PSNR, MACs and parameters of every row beside the base network. Resumable.
+The base is search_spaces.space.ADDITIVE. Each row is trained from scratch for --steps, with first weights and patches
+of its own for each seed, and judged on the test photographs; its anatomy says what its stages are worth. Rows cost more
+or fewer multiply-adds than the base: what a row is above the line of the base, half of its widths and one and a half
+times stands behind its cost.
 """
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
+from typing import Any
 
-from nas.scoring.short import score_by_training
-from nas.suggest import derive_seed
+import numpy as np
+
+from curves import claimed, curve, described, first_weights, one_thread
+from nas.anatomy import worthless
+from nas.task.degrade import make_noise
 from nas.task.device import Device
-from nas.task.task import TaskSettings, make_task, read_photos
-from nas.task.training import Diverged, Recipe
-from nas.workers import make_workers
-from results.files import write_json
+from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.training import Recipe
+from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import cost_of
-from search_spaces.genotype import Genotype, Stage
-
-BASE = Genotype(tuple(Stage(1, width, 1.0, "none") for width in (8, 16, 32, 16, 8)), head="conv3x3")
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of
+from search_spaces.genotype import Genotype
+from search_spaces.space import ADDITIVE, scaled
 
 
 def _all_stages(**genes: object) -> Genotype:
-    return replace(BASE, stages=tuple(replace(stage, **genes) for stage in BASE.stages))  # type: ignore[arg-type]
+    return replace(ADDITIVE, stages=tuple(replace(stage, **genes) for stage in ADDITIVE.stages))  # type: ignore[arg-type]
 
 
-def _wider(factor: float) -> Genotype:
-    return replace(BASE, stages=tuple(replace(stage, width=int(stage.width * factor)) for stage in BASE.stages))
+def _three_levels(**genes: object) -> Genotype:
+    stages = ADDITIVE.stages
+    return replace(ADDITIVE, stages=stages[:3] + stages[-2:], levels=3, **genes)  # type: ignore[arg-type]
 
 
 ROWS = {
-    "base: widths 8/16/32/16/8, depth 1, no attention, ELU, conv 3x3 head": BASE,
-    "space-to-depth stem": replace(BASE, stem="space-to-depth"),
-    "space-to-depth stem, widths x2": replace(_wider(2), stem="space-to-depth"),
-    "gated head": replace(BASE, head="gated"),
-    "paper's block": replace(BASE, block="paper"),
-    "MobileNetV2's block": replace(BASE, block="mobilenet"),
-    "MobileNetV2's block, expansion 2": replace(_all_stages(expansion=2.0), block="mobilenet"),
-    "ReLU": replace(BASE, activation="relu"),
+    "base": ADDITIVE,
+    "widths x0.5": scaled(ADDITIVE, 0.5),
+    "widths x1.5": scaled(ADDITIVE, 1.5),
+    "3 levels": _three_levels(),
+    "space-to-depth stem, 3 levels": _three_levels(stem="space-to-depth"),
+    "concatenated skips": replace(ADDITIVE, join="concat"),
+    "bilinear upsampling": replace(ADDITIVE, upsampling="bilinear"),
+    "ReLU before each block": replace(ADDITIVE, opening="relu"),
+    "leaky ReLU before each block": replace(ADDITIVE, opening="leaky"),
+    "depthwise 5x5": replace(ADDITIVE, kernel=5),
+    "plain block, expansion 1": replace(_all_stages(expansion=1.0), block="plain"),
+    "released block, expansion 1": replace(_all_stages(expansion=1.0), block="released"),
+    "released block": replace(ADDITIVE, block="released"),
+    "paper's block": replace(ADDITIVE, block="paper"),
+    "ELU": replace(ADDITIVE, activation="elu"),
+    "simple gate": replace(ADDITIVE, activation="gate"),
+    "gated head": replace(ADDITIVE, head="gated"),
     "attention: channel": _all_stages(attention="channel"),
     "attention: spatial": _all_stages(attention="spatial"),
     "attention: both": _all_stages(attention="both"),
+    "depth 2, expansion 1": _all_stages(depth=2, expansion=1.0),
     "depth 2": _all_stages(depth=2),
-    "expansion 2": _all_stages(expansion=2.0),
-    "widths x0.5": _wider(0.5),
-    "widths x1.5": _wider(1.5),
+    "expansion 1": _all_stages(expansion=1.0),
 }
+_BY_WIDTH = ("widths x0.5", "base", "widths x1.5")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
-    settings = TaskSettings(options.data)
+    if options.publish is not None:
+        _publish(options.out, options.publish)
+        return
+    one_thread()
+    settings = TaskSettings(options.data, noise=make_noise("blend"))
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    print(f"{task.photos.source}\n{options.steps} steps; the input has SSIM {task.input.ssim:.4f}")
-    result = {}
-    with make_workers(task, options.workers) as workers:
-        running = {
-            (name, seed): workers.submit(
-                score_by_training,
-                Blueprint.from_genotype(genotype),
-                Recipe(options.steps),
-                derive_seed(seed, 0, name),
-                options.out / name.replace(" ", "-").replace("/", "_").replace(":", "") / f"{options.steps}-{seed}",
-            )
-            for name, genotype in ROWS.items()
-            for seed in range(options.seeds)
-        }
-        for name, genotype in ROWS.items():
-            cost, found = cost_of(Blueprint.from_genotype(genotype)), []
-            for seed in range(options.seeds):
-                try:
-                    found.append(running[name, seed].result())
-                except Diverged as error:
-                    print(f"{name}, seed {seed}: {error}")
-            if not found:
-                continue
-            ssims = [quality.ssim for quality in found]
-            spread = f" +- {stdev(ssims):.4f}" if len(ssims) > 1 else ""
-            psnr = fmean(quality.psnr for quality in found)
-            print(f"SSIM {fmean(ssims):.4f}{spread}, {psnr:.2f} dB, {cost.macs / 1e6:6.1f} MMACs  {name}", flush=True)
-            result[name] = {"ssim": ssims, "psnr": psnr, "macs": cost.macs, "parameters": cost.parameters}
-    write_json(options.out / f"ablation-{options.steps}.json", result)
+    write_json(options.out / "data.json", described(task))
+    for seed in range(options.seeds):
+        for name in options.rows:
+            _train(options.out, task, name, options.steps, seed)
+
+
+def _folder(out: Path, name: str, steps: int, seed: int) -> Path:
+    plain = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in name)
+    return out / f"{plain},{steps},{seed}"
+
+
+def _train(out: Path, task: Task, name: str, steps: int, seed: int) -> None:
+    folder = _folder(out, name, steps, seed)
+    with claimed(folder) as mine:
+        if mine:
+            blueprint = Blueprint.from_genotype(ROWS[name])
+            found = curve(folder, task, first_weights(blueprint, seed), Recipe(steps), seed)
+            write_json(folder / "row.json", {"row": name})
+            print(name, seed, found.get("failed") or found["test"]["ssim"], flush=True)
+
+
+def _publish(out: Path, file: Path) -> None:
+    """Every training, and a line a row, the dearest first."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(out.glob("*/row.json")):
+        rows.setdefault(read_json(path)["row"], []).append(read_json(path.with_name("curve.json")))
+    means = {name: fmean(one["test"]["ssim"] for one in done) for name, ones in rows.items() if (done := _done(ones))}
+    by_width = [name for name in _BY_WIDTH if name in means]
+    for name in sorted(means, key=lambda name: -means[name]):
+        done = _done(rows[name])
+        macs, psnr = _macs(name), fmean(one["test"]["psnr"] for one in done)
+        beyond = ""
+        if len(by_width) == len(_BY_WIDTH):
+            costs, reached = np.log([_macs(one) for one in by_width]), [means[one] for one in by_width]
+            beyond = f", {means[name] - np.polyval(np.polyfit(costs, reached, 1), np.log(macs)):+.4f} beyond its cost"
+        dead = [sentence for one in done for sentence in worthless(one["anatomy"])]
+        said = f"SSIM {means[name]:.4f}, PSNR {psnr:.2f} dB, {macs / 1e6:5.1f} MMACs{beyond}"
+        print(f"{name:30} {len(done)} seeds: {said}" + (f"; {dead[0]}" if dead else ""))
+    write_json(file, {"rows": rows, **read_json(out / "data.json")})
+
+
+def _done(trainings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in trainings if "anatomy" in one]
+
+
+def _macs(name: str) -> int:
+    return macs_of(Blueprint.from_genotype(ROWS[name]), DEFAULT_SIZE)
 
 
 if __name__ == "__main__":

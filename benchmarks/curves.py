@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from nas.anatomy import STAGE, anatomy
+from nas.scoring.full import ANATOMY, kept_anatomy
+from nas.scoring.supernet import crops
 from nas.suggest import derive_seed
 from nas.task.evaluation import evaluate, evaluate_each
 from nas.task.task import Task
@@ -27,14 +30,18 @@ def curve(
 ) -> dict[str, Any]:
     """Train `network` with patches of `seed`; returns what is also kept in `folder`/curve.json.
 
-    {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr"}] on the validation photographs, "test":
-    {"ssim", "psnr", "photographs": [{"name", "ssim", "psnr"}]}, "seconds"}. A training that is finished is
-    not repeated, one that was cut off goes on; one that diverges is recorded as such, under "failed".
+    {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
+    "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr",
+    "photographs": [{"name", "ssim", "psnr"}]}, "anatomy": as `lpienas anatomy --json` gives it, "seconds"}. A training
+    that is finished is not repeated, one that was cut off goes on; one that diverges is recorded as such, under
+    "failed".
     """
     figures = folder / "curve.json"
     found: dict[str, Any] = read_json(figures) if figures.exists() else {"curve": [], "seconds": 0.0}
-    if "test" in found or "failed" in found:
+    if "anatomy" in found or "failed" in found:
         return found
+    if "test" in found:  # as versions before left it
+        return _with_anatomy(folder, task, found)
     blueprint = network.blueprint
     found |= {"steps": recipe.steps, "seed": seed, "macs": macs_of(blueprint, DEFAULT_SIZE)}
     found |= {"parameters": parameters_of(blueprint)}
@@ -44,8 +51,9 @@ def curve(
         if step + 1 not in looks or any(point["step"] == step + 1 for point in found["curve"]):
             return
         quality = evaluate(network.eval(), task.validation, task.device.torch)
+        stages = _stages(network, task)
         network.train()
-        found["curve"].append({"step": step + 1, "ssim": quality.ssim, "psnr": quality.psnr})
+        found["curve"].append({"step": step + 1, "ssim": quality.ssim, "psnr": quality.psnr, "stages": stages})
         found["seconds"] = before + time.process_time() - begun
         write_json(figures, found)
 
@@ -65,9 +73,26 @@ def curve(
         "photographs": [{"name": score.name, "ssim": score.ssim, "psnr": score.psnr} for score in scores],
     }
     found["seconds"] = before + time.process_time() - begun
-    write_json(figures, found)
     save_network(folder / "network", network)
+    write_json(figures, found)
     checkpoint.unlink(missing_ok=True)
+    return _with_anatomy(folder, task, found)
+
+
+def _stages(network: LPIENet, task: Task) -> list[dict[str, Any]]:
+    """What each stage is worth on a few crops, while the network is being trained."""
+    found = anatomy(network, crops(task), "", "crops", task.device.torch)
+    return [
+        {"name": part.name, "firing": part.firing, "ssim_lost": part.ssim_lost}
+        for part in found.parts
+        if part.kind == STAGE
+    ]
+
+
+def _with_anatomy(folder: Path, task: Task, found: dict[str, Any]) -> dict[str, Any]:
+    """`found` with the anatomy of the finished network in `folder`, kept there."""
+    found["anatomy"] = kept_anatomy(folder / "network", folder / ANATOMY, folder.name, task)
+    write_json(folder / "curve.json", found)
     return found
 
 
