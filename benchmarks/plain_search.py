@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nas.suggest import suggest
-from nas.task.degrade import SensorNoise
+from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import TaskSettings, make_task, read_photos
@@ -32,7 +32,7 @@ from search_spaces.lpienet import LPIENet
 from search_spaces.space import default_space
 
 
-class Patches(Dataset[tuple[Tensor, Tensor]]):
+class Patches(Dataset[Tensor]):
     """Random patches of picture files, decoded when they are asked for."""
 
     def __init__(self, files: list[Path], patch: int, length: int) -> None:
@@ -41,17 +41,14 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Tensor:
         random = np.random.default_rng((index, torch.initial_seed() % 2**32))
         with Image.open(self.files[random.integers(len(self.files))]) as file:
             image = np.asarray(file.convert("RGB"))
         top, left = (random.integers(side - self.patch + 1) for side in image.shape[:2])
         crop = image[top : top + self.patch, left : left + self.patch]
         crop = np.rot90(crop, int(random.integers(4)))
-        clean = torch.from_numpy(crop.copy()).permute(2, 0, 1).float() / 255
-        shot, read = SensorNoise().at(float(random.random()))
-        noise = torch.randn_like(clean) * (clean * shot + read**2).sqrt()
-        return (clean + noise).clamp(0, 1), clean
+        return torch.from_numpy(crop.copy()).permute(2, 0, 1).float() / 255
 
 
 def main() -> None:
@@ -65,7 +62,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    settings = TaskSettings(options.data)
+    settings = TaskSettings(options.data, noise=make_noise("blend"))
+    generator = torch.Generator().manual_seed(options.seed)
     task = make_task(settings, read_photos(settings), Device("cpu", False, "plain"))
     files = sorted(options.photos.iterdir())
     space, found = default_space(), []
@@ -82,7 +80,8 @@ def main() -> None:
         network = LPIENet(blueprint)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         data = Patches(files, settings.patch, options.steps * settings.batch)
-        for degraded, clean in DataLoader(data, settings.batch, num_workers=0):
+        for clean in DataLoader(data, settings.batch, num_workers=0):
+            degraded = settings.noise.degrade(clean, generator)
             output = network(degraded)
             similarity = pytorch_msssim.ssim(output, clean, data_range=1.0)
             loss = torch.nn.functional.l1_loss(output, clean) + 0.1 * (1 - similarity)

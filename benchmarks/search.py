@@ -1,113 +1,112 @@
-"""Search: lpienas against a plain Optuna script, at equal processor seconds, judged after equal full training.
+"""Search: lpienas against a plain Optuna script and against random search, at equal processor seconds.
 
-    python benchmarks/search.py --out runs/benchmark-search --steps 1000 --trials 300 --full-steps 500
+    python benchmarks/search.py --data ~/photographs --out runs/rivals --seeds 3     # several at once share the work
+    python benchmarks/search.py --out runs/rivals --publish results/published/search/search.json
 
-lpienas searches first, by its supernet; the plain script (benchmarks/plain_search.py) then gets the processor seconds
-that this took, on one thread, where a training step costs it least of them. Of both fronts the same number of networks
-is trained fully, alike and from scratch, and the hypervolumes of what results are compared. A second, small lpienas
-search tells whether a tenth of the seconds is enough for what the script found. Everything is kept in --out and resumed
-from there.
+For each seed lpienas searches as a user would ask it to, and once more with random genotypes under the same score; the
+plain script (benchmarks/plain_search.py) gets the processor seconds that lpienas took, on one thread, where a training
+step costs it least of them. Of each one's candidates the same number is trained fully, chosen along the cost axis in
+the same way, alike and from scratch, and judged on the test photographs. Printed are the best SSIM under each ceiling
+of MACs and the hypervolume below the budget and above the degraded photographs. Resumable.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from command import python
-from nas.scoring.short import score_by_training
-from nas.suggest import derive_seed
+from curves import claimed, curve, described, first_weights, one_thread
+from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.photos import write_pairs
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
-from nas.workers import make_workers
 from results.candidate import Candidate, Scores
 from results.files import read_json, write_json
 from results.front import ReferencePoint, along_cost, hypervolume
 from results.run import Run
 from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype
-from search_spaces.reach import dearest
-from search_spaces.space import default_space
 
-SIZE = (256, 256)
+OURS, RANDOM, PLAIN = "lpienas", "lpienas, random sampler", "plain Optuna"
+CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
-    parser.add_argument("--steps", type=int, default=600, help="of the supernet")
-    parser.add_argument("--trials", type=int, default=300)
-    parser.add_argument("--small-steps", type=int, default=40)
-    parser.add_argument("--small-trials", type=int, default=20)
+    parser.add_argument("--search", nargs=argparse.REMAINDER, default=[], help="last: more options of lpienas search")
     parser.add_argument("--budget", type=int, default=600_000_000, help="MACs")
-    parser.add_argument("--top", type=int, default=5, help="networks of each front to train fully")
-    parser.add_argument("--full-steps", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--top", type=int, default=6, help="networks of each search to train fully")
+    parser.add_argument("--full-steps", type=int, default=6000)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and search nothing")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    settings = TaskSettings(options.data)
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-
-    found = {"lpienas": _lpienas(options, "lpienas", options.steps, options.trials)}
-    found["lpienas, small"] = _lpienas(options, "small", options.small_steps, options.small_trials)
-    found["plain Optuna"] = _plain(options, task, found["lpienas"]["cpu_seconds"])
-
-    corner = ReferencePoint(task.input.ssim, macs_of(Blueprint.from_genotype(dearest(default_space())), SIZE))
-    result: dict[str, Any] = {"corner": {"ssim": corner.ssim, "macs": corner.cost}, "full_steps": options.full_steps}
-    for name, search in found.items():
-        trained = _train_fully(options, task, name, search["candidates"])
-        area = hypervolume([candidate.scores for candidate in trained], corner)
-        result[name] = {
-            "cpu_seconds": search["cpu_seconds"],
-            "candidates": len(search["candidates"]),
-            "hypervolume": area,
-            "front": [candidate.to_json() for candidate in trained],
-        }
-        print(
-            f"{name}: {search['cpu_seconds']:.0f} processor seconds, {len(search['candidates'])} candidates, "
-            f"hypervolume {area:.4f} after full training of {len(trained)}"
-        )
-    ratio = result["lpienas"]["hypervolume"] / max(result["plain Optuna"]["hypervolume"], 1e-9)
-    print(f"hypervolume at equal processor seconds: {ratio:.2f}x")
-    if result["lpienas, small"]["hypervolume"] >= result["plain Optuna"]["hypervolume"]:
-        fewer = result["plain Optuna"]["cpu_seconds"] / result["lpienas, small"]["cpu_seconds"]
-        print(f"the plain script's final hypervolume is reached with {fewer:.1f}x fewer processor seconds")
+    if options.publish is None:
+        _work(options)
     else:
-        print("the small search does not reach the plain script's final hypervolume")
-    write_json(options.out / "result.json", result | {"ratio": ratio})
+        _publish(options)
 
 
-def _lpienas(options: argparse.Namespace, name: str, steps: int, trials: int) -> dict[str, Any]:
-    """A search by the command, with the processor seconds of all its processes."""
-    run, kept = options.out / name, options.out / f"{name}.json"
-    if not kept.exists():
-        words = ["-m", "lpienas", "search", "--out", run, "--steps", steps, "--trials", trials]
-        words += ["--budget", options.budget, "--confirm", 0, "--seed", options.seed]
-        words += ["--workers", options.workers, *(["--data", options.data] if options.data else [])]
-        seconds = _cpu_seconds(words, {})
-        write_json(kept, {"cpu_seconds": seconds})
-    trials_now = open_study(Run(run).study).get_trials(deepcopy=False)
-    rows = [{"genotype": c.genotype.to_json(), "ssim": c.scores.ssim} for c in candidates(trials_now)]
-    return {"cpu_seconds": read_json(kept)["cpu_seconds"], "candidates": rows}
+def _work(options: argparse.Namespace) -> None:
+    one_thread()
+    settings = TaskSettings(options.data, noise=make_noise("blend"))
+    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    write_json(options.out / "data.json", described(task))
+    for seed in range(options.seeds):
+        for name in (OURS, RANDOM, PLAIN):
+            with claimed(_folder(options.out, name, seed)) as mine:
+                if mine:
+                    _search(options, task, name, seed)
+    for seed in range(options.seeds):
+        for name in (OURS, RANDOM, PLAIN):
+            for genotype in _chosen(options, name, seed):
+                _train_fully(options, task, genotype, seed)
 
 
-def _plain(options: argparse.Namespace, task: Task, seconds: float) -> dict[str, Any]:
-    kept, photos = options.out / "plain.json", options.out / "photos"
-    if not kept.exists():
+def _folder(out: Path, name: str, seed: int) -> Path:
+    return out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+
+
+def _search(options: argparse.Namespace, task: Task, name: str, seed: int) -> None:
+    """One search, from where it was cut off; what it found is kept as found.json, in the form of the plain script."""
+    folder = _folder(options.out, name, seed)
+    kept = folder / "found.json"
+    if kept.exists():
+        return
+    data = ["--data", options.data] if options.data else []
+    if name == PLAIN:
+        ours = _folder(options.out, OURS, seed) / "found.json"
+        if not ours.exists():
+            return  # another process is at it; the next call goes on from here
+        photos = folder / "photos"
         write_pairs(((p.name, p.clean[None] / 255, p.clean[None] / 255) for p in task.photos.training), photos)
-        words = [Path(__file__).with_name("plain_search.py"), "--photos", photos / "clean"]
-        words += ["--cpu-seconds", seconds, "--budget", options.budget, "--seed", options.seed]
-        words += ["--out", kept, *(["--data", options.data] if options.data else [])]
-        _cpu_seconds(words, {"OMP_NUM_THREADS": "1"})
-    return dict(read_json(kept))
+        seconds = read_json(ours)["cpu_seconds"]
+        words = [Path(__file__).with_name("plain_search.py"), "--photos", photos / "clean", "--cpu-seconds", seconds]
+        _cpu_seconds(
+            [*words, "--budget", options.budget, "--seed", seed, "--out", kept, *data], {"OMP_NUM_THREADS": "1"}
+        )
+    else:
+        words = ["-m", "lpienas", "search", "--out", folder / "run", "--budget", options.budget, "--confirm", 0]
+        words += ["--seed", seed, "--workers", options.workers, *data, *options.search]
+        words += ["--sampler", "random"] if name == RANDOM else []
+        spent = folder / "seconds.json"  # also of calls that were cut off, as far as they wrote it
+        before = read_json(spent)["cpu_seconds"] if spent.exists() else 0.0
+        seconds = before + _cpu_seconds(words, {})
+        write_json(spent, {"cpu_seconds": seconds})
+        found = candidates(open_study(Run(folder / "run").study).get_trials(deepcopy=False))
+        rows = [{"genotype": c.genotype.to_json(), "ssim": c.scores.ssim, "macs": c.scores.macs} for c in found]
+        write_json(kept, {"candidates": rows, "cpu_seconds": seconds})
 
 
 def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
@@ -118,34 +117,71 @@ def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
-def _train_fully(options: argparse.Namespace, task: Task, name: str, rows: list[dict[str, Any]]) -> list[Candidate]:
-    """Networks of all costs of one search, trained alike, with one seed for equal networks."""
-    found = [_candidate(number, row) for number, row in enumerate(rows)]
-    trained = []
-    with make_workers(task, options.workers) as workers:
-        running = []
-        for candidate in along_cost(found, options.top):
-            text = json.dumps(candidate.genotype.to_json(), sort_keys=True)
-            seed = derive_seed(options.seed, 0, text)
-            folder = options.out / "full" / f"{seed}-{options.full_steps}"
-            blueprint, recipe = Blueprint.from_genotype(candidate.genotype), Recipe(options.full_steps)
-            running.append((candidate, workers.submit(score_by_training, blueprint, recipe, seed, folder)))
-        for candidate, future in running:
-            quality, scores = future.result(), candidate.scores
-            trained.append(
-                Candidate(
-                    candidate.number,
-                    candidate.genotype,
-                    Scores(quality.ssim, quality.psnr, scores.macs, scores.parameters),
-                )
+def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]:
+    """What is trained fully of one search: along the cost axis, below the budget (the reference is above it)."""
+    kept = _folder(options.out, name, seed) / "found.json"
+    rows = read_json(kept)["candidates"] if kept.exists() else []
+    found = []
+    for number, row in enumerate(rows):
+        genotype = Genotype.from_json(row["genotype"])
+        macs = macs_of(Blueprint.from_genotype(genotype), DEFAULT_SIZE)
+        if macs <= options.budget:
+            found.append(Candidate(number, genotype, Scores(row["ssim"], 0.0, macs, 1)))
+    return [candidate.genotype for candidate in along_cost(found, options.top)]
+
+
+def _trained(options: argparse.Namespace, genotype: Genotype, seed: int) -> tuple[Path, int]:
+    """Folder of a full training, and its own seed: the same for equal networks of all searches of one seed."""
+    text = json.dumps([genotype.to_json(), seed], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return options.out / "full" / f"{digest[:16]}-{options.full_steps}", int(digest[:8], 16)
+
+
+def _train_fully(options: argparse.Namespace, task: Task, genotype: Genotype, seed: int) -> None:
+    folder, own = _trained(options, genotype, seed)
+    with claimed(folder) as mine:
+        if mine:
+            network = first_weights(Blueprint.from_genotype(genotype), own)
+            found = curve(folder, task, network, Recipe(options.full_steps), own)
+            print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    """Print and write what each search came to."""
+    data = read_json(options.out / "data.json")
+    corner = ReferencePoint(data["input"]["ssim"], options.budget)
+    rows = []
+    for seed in range(options.seeds):
+        for name in (OURS, RANDOM, PLAIN):
+            networks = []
+            for genotype in _chosen(options, name, seed):
+                figures = _trained(options, genotype, seed)[0] / "curve.json"
+                found = read_json(figures) if figures.exists() else {}
+                if "test" in found:
+                    networks.append({"genotype": genotype.to_json(), "macs": found["macs"], **found["test"]})
+            if networks:
+                kept = read_json(_folder(options.out, name, seed) / "found.json")
+                scores = [Scores(one["ssim"], one["psnr"], one["macs"], 1) for one in networks]
+                row = {"search": name, "seed": seed, "cpu_seconds": kept["cpu_seconds"], "networks": networks}
+                row |= {"candidates": len(kept["candidates"]), "hypervolume": hypervolume(scores, corner)}
+                row["best"] = {str(round(top)): _best(scores, top) for top in CEILINGS}
+                rows.append(row)
+    for name in (OURS, RANDOM, PLAIN):
+        ones = [row for row in rows if row["search"] == name]
+        for row in ones:
+            best = ", ".join(
+                f"{float(top) / 1e6:.0f}M: " + ("-" if ssim is None else f"{ssim:.4f}")
+                for top, ssim in row["best"].items()
             )
-    return trained
+            said = f"{row['candidates']} candidates, {row['cpu_seconds']:.0f} s, hypervolume {row['hypervolume']:.4f}"
+            print(f"{name}, seed {row['seed']}: {said}; best SSIM under {best}")
+        if ones:
+            print(f"{name}: mean hypervolume {fmean(row['hypervolume'] for row in ones):.4f}")
+    write_json(options.publish, {"corner": {"ssim": corner.ssim, "macs": corner.cost}, "searches": rows, **data})
 
 
-def _candidate(number: int, row: dict[str, Any]) -> Candidate:
-    genotype = Genotype.from_json(row["genotype"])
-    macs = macs_of(Blueprint.from_genotype(genotype), SIZE)
-    return Candidate(number, genotype, Scores(row["ssim"], 0.0, macs, 1))
+def _best(scores: list[Scores], ceiling: float) -> float | None:
+    return max((one.ssim for one in scores if one.macs <= ceiling), default=None)
 
 
 if __name__ == "__main__":

@@ -138,10 +138,11 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
         if error is not None:  # a training may have minutes to go; its checkpoint is on disk
             for child in active_children():
                 child.terminate()
+        # waits, so that the pool's thread is gone before Python closes what it listens to
+        self._pool.shutdown(wait=True, cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise RuntimeError(
                 "a worker process was ended from outside, or ran out of memory; the same command with fewer --workers "
