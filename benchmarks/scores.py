@@ -21,12 +21,12 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.preprocessing import StandardScaler
 
-from curves import first_weights, one_thread
-from nas.scoring.supernet import SupernetSettings, have_supernet, score_by_supernet
+from curves import claimed, first_weights, one_thread
+from nas.scoring.supernet import SupernetSettings, crops, have_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.device import Device
-from nas.task.evaluation import evaluate
+from nas.task.evaluation import evaluate, in_batches
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe, train
 from results.agreement import agreement, scores_json
@@ -35,6 +35,7 @@ from results.progress import Silent
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
 from search_spaces.space import Space, default_space
+from table import NETWORKS, stratified
 
 _Array = NDArray[np.float64]
 _CEILING = 400_000_000  # MACs of the dearest network of a table
@@ -46,16 +47,22 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path("results/published/table/table.json"))
     parser.add_argument("--out", type=Path, default=Path("runs/scores"))
     parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the supernets (1000)")
-    parser.add_argument("--short", type=int, default=400, help="of a short training (400); 0: none")
+    parser.add_argument("--short", type=int, nargs="*", default=[400, 1000], help="of short trainings (400 and 1000)")
+    parser.add_argument("--train", action="store_true", help="only train shortly, also what is not in the table yet")
     parser.add_argument("--publish", type=Path, metavar="FILE")
     options = parser.parse_args()
     one_thread()
+    settings = TaskSettings(options.data, noise=make_noise("blend"))
+    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    if options.train:
+        for steps in options.short:
+            for number, genotype in enumerate(stratified(default_space(), NETWORKS)):
+                _short(task, genotype, number, steps, options.out)
+        return
     networks = _networks(read_json(options.table)["networks"])
     genotypes = [Genotype.from_json(rows[0]["genotype"]) for rows in networks]
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
-    settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     counts = _features(genotypes, macs, parameters)
     scores: dict[str, tuple[Any, float]] = {"predictor of genes and counts": (_left_out(counts, truth), 0.0)}
     for steps in options.steps:
@@ -63,8 +70,11 @@ def main() -> None:
         scores[f"supernet of {steps} steps"] = found, seconds
         both = np.column_stack((counts, found))
         scores[f"predictor with the supernet of {steps} steps"] = _left_out(both, truth), seconds
-    if options.short:
-        scores[f"training of {options.short} steps"] = _by_training(task, genotypes, options.short, options.out)
+    for steps in options.short:
+        found, seconds = _by_training(task, networks, steps, options.out)
+        scores[f"training of {steps} steps"] = found, seconds
+        both = np.column_stack((counts, found))
+        scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
     scores |= {"multiply-adds alone": (macs, 0.0), "parameters alone": (parameters, 0.0)}
     agreements = [
         agreement(name, values, truth, macs, parameters, seconds) for name, (values, seconds) in scores.items()
@@ -138,20 +148,23 @@ def _by_supernet(
     return found, (time.process_time() - begun) / len(genotypes)
 
 
-def _by_training(task: Task, genotypes: list[Genotype], steps: int, out: Path) -> tuple[list[float], float]:
-    kept = out / f"short-{steps}.json"
-    done: dict[str, Any] = read_json(kept) if kept.exists() else {}
-    for number, genotype in enumerate(genotypes):
-        if str(number) in done:
-            continue
-        begun, seed = time.process_time(), derive_seed(0, number, "short training of the table")
-        network = first_weights(Blueprint.from_genotype(genotype), seed)
-        train(network, task.batches(seed), task.loss, Recipe(steps), task.device)
-        ssim = evaluate(network.eval(), task.validation, task.device.torch).ssim
-        done[str(number)] = {"ssim": ssim, "seconds": time.process_time() - begun}
-        write_json(kept, done)
-    rows = [done[str(number)] for number in range(len(genotypes))]
-    return [row["ssim"] for row in rows], float(np.mean([row["seconds"] for row in rows]))
+def _by_training(task: Task, networks: list[list[dict[str, Any]]], steps: int, out: Path) -> tuple[list[float], float]:
+    found = [_short(task, Genotype.from_json(rows[0]["genotype"]), rows[0]["number"], steps, out) for rows in networks]
+    return [one["ssim"] for one in found], float(np.mean([one["seconds"] for one in found]))
+
+
+def _short(task: Task, genotype: Genotype, number: int, steps: int, out: Path) -> dict[str, Any]:
+    """A short training of a network of the table, with first weights and patches of its own; kept."""
+    kept = out / f"short-{steps}" / f"{number:03d}.json"
+    with claimed(kept.with_suffix("")) as mine:
+        if mine and not kept.exists():
+            begun, seed = time.process_time(), derive_seed(0, number, "short training of the table")
+            network = first_weights(Blueprint.from_genotype(genotype), seed)
+            train(network, task.batches(seed), task.loss, Recipe(steps), task.device)
+            crop = evaluate(network.eval(), in_batches(crops(task)), task.device.torch).ssim
+            ssim = evaluate(network, task.validation, task.device.torch).ssim
+            write_json(kept, {"ssim": ssim, "crops": crop, "seconds": time.process_time() - begun})
+    return dict(read_json(kept)) if kept.exists() else {}
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from search_spaces.genotype import Genotype
 from search_spaces.space import Space, default_space
 
 LEAST, MOST = 40e6, 400e6  # MACs
+NETWORKS = 44
 _DRAWN = 8000  # genotypes to choose from
 _EVERY = 4  # networks that are trained a second time, and for twice as long
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
     parser.add_argument("--out", type=Path, default=Path("runs/table"))
-    parser.add_argument("--networks", type=int, default=44)
+    parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
