@@ -15,7 +15,7 @@ from nas.scoring.supernet import crops
 from nas.suggest import derive_seed
 from nas.task.evaluation import evaluate, evaluate_each
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe, train
+from nas.task.training import Batch, Diverged, Recipe, train
 from results.files import has_network, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -26,9 +26,9 @@ LOOKS = (400, 1000, 2000, 4000, 6000, 9000, 12000, 18000, 24000)  # steps after 
 
 
 def curve(
-    folder: Path, task: Task, network: LPIENet, recipe: Recipe, seed: int, looks: tuple[int, ...] = LOOKS
+    folder: Path, task: Task, network: LPIENet, recipe: Recipe, seed: int, batch: Batch | None = None
 ) -> dict[str, Any]:
-    """Train `network` with patches of `seed`; returns what is also kept in `folder`/curve.json.
+    """Train `network` with patches of `seed`, or with `batch`; returns what is also kept in `folder`/curve.json.
 
     {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
     "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr",
@@ -48,7 +48,7 @@ def curve(
     begun, before = time.process_time(), found["seconds"]
 
     def look(step: int, loss: float) -> None:
-        if step + 1 not in looks or any(point["step"] == step + 1 for point in found["curve"]):
+        if step + 1 not in LOOKS or any(point["step"] == step + 1 for point in found["curve"]):
             return
         quality = evaluate(network.eval(), task.validation, task.device.torch)
         stages = _stages(network, task)
@@ -57,7 +57,7 @@ def curve(
         found["seconds"] = before + time.process_time() - begun
         write_json(figures, found)
 
-    batch = task.batches(derive_seed(seed, 0, "patches"))
+    batch = batch or task.batches(derive_seed(seed, 0, "patches"))
     checkpoint = folder / "checkpoint.safetensors"
     try:
         train(network.train(), batch, task.loss, recipe, task.device, checkpoint, look)

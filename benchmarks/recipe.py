@@ -16,14 +16,16 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from curves import claimed, curve, described, first_weights, kept, one_thread
+from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.degrade.noise import KINDS
 from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe
-from results.files import read_json, write_json
+from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
+from nas.task.training import Batch, Recipe
+from results.files import load_network, read_json, write_json
 from search_spaces.blocks import ConvHead
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -69,6 +71,9 @@ class Way:
     recipe: dict[str, Any]
     genes: dict[str, Any]  # of the network itself; the reference's released form has none of them
     begun: Callable[[LPIENet], None] = lambda network: None
+    patches: tuple[int, int] | None = None  # pixels a side, patches a step, in place of 64 and 8
+    late: tuple[int, int] | None = None  # the same for the last third of the steps
+    teacher: float = 0.0  # how much of the target is what the published network `adds` makes of the same patches
 
 
 def _blind(network: LPIENet) -> None:
@@ -78,6 +83,7 @@ def _blind(network: LPIENet) -> None:
             network.head.project.weight[:, : network.head.decoder].zero_()
 
 
+_TEACHER = Path(__file__).parents[1] / "results/published/recipe/networks/adds"
 _ADAM = {"optimizer": "adam", "learning_rate": 2e-2, "betas": (0.8, 0.99)}
 WAYS = {
     "best": Way({}, {}),
@@ -92,6 +98,12 @@ WAYS = {
     "4e-2": Way({"learning_rate": 4e-2}, {}),
     "warmup-5": Way({"warmup": 0.05}, {}),
     "betas-99": Way({"betas": (0.95, 0.99)}, {}),
+    "patch-128": Way({}, {}, patches=(128, 2)),
+    "patch-128-late": Way({}, {}, late=(128, 2)),
+    "patch-32": Way({}, {}, patches=(32, 32)),
+    "batch-4": Way({}, {}, patches=(64, 4)),
+    "batch-16": Way({}, {}, patches=(64, 16)),
+    "teacher": Way({}, {}, teacher=0.5),
 }
 
 
@@ -127,9 +139,33 @@ def _train(out: Path, task: Task, name: str, way: str, steps: int, seed: int) ->
         blueprint = Blueprint.from_genotype(replace(NETWORKS[name], **WAYS[way].genes))
         network = first_weights(blueprint, seed)
         WAYS[way].begun(network)
-        found = curve(folder, task, network, Recipe(steps, **WAYS[way].recipe), seed)
+        recipe, batch = Recipe(steps, **WAYS[way].recipe), _batches(task, WAYS[way], steps, seed)
+        found = curve(folder, task, network, recipe, seed, batch=batch)
         result = found["failed"] if "failed" in found else f"{found['test']['ssim']:.4f} {found['test']['psnr']:.2f} dB"
         print(f"{folder.name}: {result}", flush=True)
+
+
+def _batches(task: Task, way: Way, steps: int, seed: int) -> Batch:
+    """The patches of a training; those of a way without wishes are the task's own."""
+
+    def of(patches: tuple[int, int] | None, purpose: str) -> Batch:
+        if patches is None:
+            return task.batches(derive_seed(seed, 0, "patches"))
+        settings = replace(task.settings, patch=patches[0], batch=patches[1])
+        return sampler_of(settings, task.photos, derive_seed(seed, 0, purpose), task.device).batch
+
+    early = of(way.patches, "patches")
+    late = early if way.late is None else of(way.late, "late patches")
+    teacher = load_network(_TEACHER).eval() if way.teacher else None
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = (late if 3 * step >= 2 * steps else early)(step)
+        if teacher is not None:
+            with torch.no_grad():
+                clean = clean.lerp(teacher(degraded), way.teacher)
+        return degraded, clean
+
+    return batch
 
 
 def _publish(out: Path, file: Path) -> None:
