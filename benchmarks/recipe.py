@@ -55,6 +55,7 @@ NETWORKS = {
     "0403": _0403,
     "deep": _DEEP,
     "adds": ADDITIVE,
+    "adds-half": scaled(ADDITIVE, 0.5),
     "half": replace(_HALF, head="conv3x3"),
     "half-relu": replace(_HALF, head="conv3x3", activation="relu"),
     "half-gated": _HALF,
