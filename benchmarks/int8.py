@@ -33,6 +33,7 @@ from results.progress import Silent
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet
+from search_spaces.receptive import margin_of
 
 _CPU = torch.device("cpu")
 
@@ -84,7 +85,11 @@ def _measured(
 
 def _on_real_pairs(made: Int8, better: LPIENet, calibration: list[Tensor], pairs: list[Pair]) -> dict[str, Any]:
     graph = post_training_quantize(made.network, calibration, in_float=made.figures["in_float"])
-    return {"better_float": evaluate(better, pairs, _CPU).to_json(), "int8": evaluate(graph, pairs, _CPU).to_json()}
+    margin = margin_of(made.network.blueprint)
+    return {
+        "better_float": evaluate(better, pairs, _CPU).to_json(),
+        "int8": evaluate(graph, pairs, _CPU, margin).to_json(),
+    }
 
 
 def _lines(name: str, found: dict[str, Any]) -> list[str]:

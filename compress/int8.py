@@ -18,6 +18,7 @@ from nas.task.training import Diverged, Recipe, train
 from results.files import read_json, write_json
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
+from search_spaces.receptive import margin_of
 
 AUTO = "auto"  # in place of layers that stay in float: those that cost the most, where a few of them do
 RATES = (2.5e-3, 5e-3, 1e-2, 2e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
@@ -75,7 +76,10 @@ def to_int8(
     def judged(candidate: LPIENet) -> _Judged:
         candidate = candidate.cpu().eval()
         graph = post_training_quantize(candidate, calibration, in_float=in_float)  # the same as in the export
-        return _Judged(candidate, evaluate(graph, task.validation, cpu), evaluate(graph, task.test, cpu))
+        margin = margin_of(candidate.blueprint)
+        return _Judged(
+            candidate, evaluate(graph, task.validation, cpu, margin), evaluate(graph, task.test, cpu, margin)
+        )
 
     def checkpoint(of: str) -> Path | None:
         return None if checkpoints is None else checkpoints.with_name(f"{checkpoints.name}-{of}")

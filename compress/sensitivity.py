@@ -11,6 +11,7 @@ from compress.quantize import layers_of, post_training_quantize
 from nas.task.evaluation import Pair, evaluate
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet
+from search_spaces.receptive import margin_of
 
 ALL = "all layers"
 ALLOWED_SSIM, ALLOWED_PSNR = 0.002, 0.1  # what int8 may lose, PSNR in dB
@@ -44,7 +45,7 @@ def sensitivity(
     for number, layer in enumerate([ALL, *layers], 1):
         others = [] if layer == ALL else [other for other in layers if other != layer]
         graph = post_training_quantize(network, calibration, in_float=others)
-        after = evaluate(graph, pairs, torch.device("cpu"))
+        after = evaluate(graph, pairs, torch.device("cpu"), margin_of(network.blueprint))
         found.append(Sensitivity(layer, before.ssim - after.ssim, before.psnr - after.psnr))
         watcher.at(number, layer)
     together, *alone = found
@@ -66,6 +67,7 @@ def costly_layers(
         if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR:
             break
         kept.append(costly.layer)
-        after = evaluate(post_training_quantize(network, calibration, in_float=kept), pairs, torch.device("cpu"))
+        graph = post_training_quantize(network, calibration, in_float=kept)
+        after = evaluate(graph, pairs, torch.device("cpu"), margin_of(network.blueprint))
         ssim_loss, psnr_loss = before.ssim - after.ssim, before.psnr - after.psnr
     return kept if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR else []

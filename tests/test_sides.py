@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side
+from search_spaces.sides import STRIDE, on_any_size, pad_to, padded_side, window
 
 
 def noise(height: int, width: int) -> Tensor:
@@ -28,6 +28,25 @@ def test_padding_equals_the_reflection_of_numpy(height, width, to_height, to_wid
     image = noise(height, width)
     added = ((0, 0), (0, 0), (0, to_height - height), (0, to_width - width))
     np.testing.assert_array_equal(pad_to(image, to_height, to_width).numpy(), np.pad(image.numpy(), added, "reflect"))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "above", "below", "before", "after"),
+    [(5, 7, 3, 2, 6, 0), (4, 3, 40, 1, 9, 30), (1, 6, 2, 3, 5, 4)],
+)
+def test_a_window_over_the_border_equals_the_reflection_of_numpy(height, width, above, below, before, after):
+    image = noise(height, width)
+    whole = window(image, (-above, -before), (above + height + below, before + width + after))
+    expected = np.pad(image.numpy(), ((0, 0), (0, 0), (above, below), (before, after)), "reflect")
+    np.testing.assert_array_equal(whole.numpy(), expected)
+    np.testing.assert_array_equal(
+        window(image, (-above, 0), (above, 2)).numpy(), expected[..., :above, before : before + 2]
+    )
+
+
+def test_a_window_inside_an_image_is_a_view_of_it():
+    image = noise(16, 12)
+    assert window(image, (3, 2), (8, 10)).data_ptr() == image[..., 3:, 2:].data_ptr()
 
 
 def test_an_image_that_fits_is_returned_as_it_is():

@@ -1,20 +1,23 @@
 """Tiles: whatever the size, the same result as the whole image at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from compress.export.formats import FORMATS, export_network
 from compress.runtimes import Runtime, in_pytorch, load
-from compress.tiles import enhance, fitted, in_tiles, receptive_radius, tile_size
+from compress.tiles import enhance, fitted, in_tiles, tile_size
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import ALL_STAGES, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
-from search_spaces.sides import on_any_size, padded_side
-from search_spaces.space import REFERENCE
+from search_spaces.receptive import margin_of, receptive_radius
+from search_spaces.sides import on_any_size, pad_to, padded_side
+from search_spaces.space import ADDITIVE, REFERENCE
 
 
 def blueprint_of(depth: int, head: str, attention: str, stem: str = "full", block: str = "released") -> Blueprint:
@@ -51,7 +54,7 @@ def test_tiled_result_equals_whole_image_result(height: int, width: int, size: t
     blueprint = blueprint_of(depth=1, head="conv3x3", attention="spatial", stem=stem)
     network, image = loud(blueprint), noise(height, width)
     with torch.no_grad():
-        whole = on_any_size(network, image)
+        whole = on_any_size(network, image, margin_of(blueprint))
         tiled = in_tiles(network, image, size, receptive_radius(blueprint))
     assert tiled.shape == image.shape
     assert (tiled - whole).abs().max() < 1e-5
@@ -64,14 +67,14 @@ def test_halo_of_exactly_the_radius_is_enough(height: int, width: int) -> None:
         return torch.nn.functional.avg_pool2d(image, 17, stride=1, padding=8)
 
     image = noise(height, width)
-    assert torch.allclose(in_tiles(blur, image, (40, 48), radius=8), on_any_size(blur, image))
+    assert torch.allclose(in_tiles(blur, image, (40, 48), radius=8), on_any_size(blur, image, 8))
 
 
 def test_halo_smaller_than_the_receptive_field_shows_seams() -> None:
     blueprint = blueprint_of(depth=1, head="conv3x3", attention="spatial")
     network, image = loud(blueprint), noise(96, 200)
     with torch.no_grad():
-        difference = in_tiles(network, image, (96, 104), radius=8) - network(image)
+        difference = in_tiles(network, image, (96, 104), radius=8) - on_any_size(network, image, 56)
     assert difference.abs().max() > 1e-5
 
 
@@ -153,7 +156,7 @@ def test_tiles_start_at_multiples_of_the_stride_and_stay_inside() -> None:
     assert all(row % 8 == 0 and column % 8 == 0 for row, column in starts)
 
 
-def test_runtime_of_any_size_runs_once_on_the_padded_image() -> None:
+def test_runtime_of_any_size_runs_once_on_the_image_with_its_reflection_around_it() -> None:
     shapes: list[torch.Size] = []
 
     def run(image: Tensor) -> Tensor:
@@ -161,8 +164,43 @@ def test_runtime_of_any_size_runs_once_on_the_padded_image() -> None:
         return image
 
     image = noise(37, 50).float()
-    assert torch.equal(enhance(Runtime("test", None, None, run), image), image)
-    assert [tuple(shape) for shape in shapes] == [(1, 3, 40, 56)]
+    halo = margin_of(Blueprint.from_genotype(ADDITIVE))
+    runtime = Runtime("test", None, Blueprint.from_genotype(ADDITIVE), run)
+    assert torch.equal(enhance(runtime, image), image)
+    assert [tuple(shape) for shape in shapes] == [(1, 3, 40 + 2 * halo, 56 + 2 * halo)]
+
+
+@pytest.mark.parametrize("tile", [None, (104, 96)])
+def test_a_picture_s_border_is_enhanced_as_if_its_reflection_went_on(tile: tuple[int, int] | None) -> None:
+    network = far_sighted("gated", "full")
+    image = noise(61, 83).float()
+    wide = np.pad(image.numpy(), ((0, 0), (0, 0), (160, 163), (160, 165)), "reflect")
+    with torch.no_grad():
+        expected = network(torch.from_numpy(wide))[..., 160 : 160 + 61, 160 : 160 + 83]
+        runtime = replace(in_pytorch(network), size=tile)
+        assert (enhance(runtime, image) - expected).abs().max() < 1e-5
+        assert (network(pad_to(image, 64, 88))[..., :61, :83] - expected).abs().max() > 1e-3  # zeros outside are seen
+
+
+def test_flat_grey_is_as_grey_at_the_border_as_in_the_middle() -> None:
+    network = build(Blueprint.from_genotype(ADDITIVE), seed=3).eval()
+    enhanced = enhance(in_pytorch(network), torch.full((1, 3, 50, 70), 0.5))
+    assert (enhanced - enhanced[..., 25:26, 35:36]).abs().max() < 1e-5
+    with torch.no_grad():
+        bare = network(torch.full((1, 3, 56, 72), 0.5))
+    assert (bare - bare[..., 28:29, 36:37]).abs().max() > 1e-3
+
+
+def test_a_file_too_small_for_its_halo_takes_an_image_that_fits_with_as_much_reflection_as_there_is_room_for() -> None:
+    seen: list[Tensor] = []
+
+    def look(tile: Tensor) -> Tensor:
+        seen.append(tile)
+        return tile
+
+    image = noise(20, 64)
+    assert torch.equal(in_tiles(look, image, (64, 64), radius=61), image)
+    assert np.array_equal(seen[0].numpy(), np.pad(image.numpy(), ((0, 0), (0, 0), (16, 28), (0, 0)), "reflect"))
 
 
 def test_image_smaller_than_the_tile_is_padded_by_reflection() -> None:
@@ -239,7 +277,7 @@ def test_every_runtime_in_tiles_says_what_the_network_says_of_the_whole_image(
     for height, width in ODD_SIZES:
         image, tiles = noise(height, width).float(), []
         with torch.no_grad():
-            whole = on_any_size(network, image)
+            whole = on_any_size(network, image, margin_of(network.blueprint))
         tiled = enhance(opened_file, image, lambda _, total, seen=tiles: seen.append(total), tile or 0)
         assert tiled.shape == image.shape
         assert (tiled - whole).abs().max() < 1e-5
@@ -253,7 +291,9 @@ def test_a_halo_eight_pixels_too_narrow_would_be_seen(which: str) -> None:
     image = noise(233, 171).float()
     radius = receptive_radius(network.blueprint)
     with torch.no_grad():
-        difference = in_tiles(network, image, size, padded_side(radius) - 8) - on_any_size(network, image)
+        difference = in_tiles(network, image, size, padded_side(radius) - 8) - on_any_size(
+            network, image, padded_side(radius)
+        )
     assert difference.abs().max() > 1e-4
 
 
@@ -271,7 +311,10 @@ def test_equal_tiles_cover_the_image_with_no_more_pixels_than_square_ones(height
     size = tile_size(height, width, radius, 640 * 640)
     assert prod(size) <= 640 * 640
     assert all(side % 8 == 0 for side in size)
-    assert computed(size) <= computed((min(640, padded_side(height)), min(640, padded_side(width))))
+    halo = padded_side(radius)
+    assert computed(size) <= computed(
+        (min(640, padded_side(height) + 2 * halo), min(640, padded_side(width) + 2 * halo))
+    )
 
 
 def test_tiles_too_small_for_the_receptive_field_are_as_large_as_it_needs() -> None:

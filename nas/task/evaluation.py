@@ -9,6 +9,8 @@ from torch import Tensor
 
 from nas.task.metrics import psnr, ssim
 from results.photo_score import PhotoScore
+from search_spaces.lpienet import LPIENet
+from search_spaces.receptive import margin_of
 from search_spaces.sides import on_any_size
 
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (B, 3, H, W), clean (B, 3, H, W), both in [0, 1]
@@ -33,22 +35,27 @@ def as_test(quality: Quality) -> dict[str, float]:
     return {f"test_{name}": value for name, value in quality.to_json().items()}
 
 
-def evaluate(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> Quality:
+def evaluate(
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
+) -> Quality:
     """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
 
-    Raises ValueError when there are no pairs.
+    What lies outside a photograph is its reflection, `margin` pixels of it on every side, a multiple of 8; None: as far
+    as an LPIENet sees, and none for another function. Raises ValueError when there are no pairs.
     """
-    return mean_quality(evaluate_each(network, pairs, device))
+    return mean_quality(evaluate_each(network, pairs, device, margin))
 
 
 def evaluate_each(
-    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
 ) -> tuple[PhotoScore, ...]:
     """Like `evaluate`, of every photograph by itself, in order; those of one batch share its name, numbered."""
+    if margin is None:
+        margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
     found: list[PhotoScore] = []
     with torch.inference_mode():
         for name, degraded, clean in pairs:
-            output = on_any_size(network, degraded.to(device)).float().clamp(0, 1).cpu()
+            output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
             ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=_EQUAL).tolist()
             names = [name] if len(ssims) == 1 else [f"{name} ({number})" for number in range(1, len(ssims) + 1)]
             found += map(PhotoScore, names, ssims, psnrs)
