@@ -11,7 +11,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from compress.runtimes import Runtime
+from compress.runtime.runtimes import Runtime
 from search_spaces.blueprint import Blueprint, StageBlueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.sides import STRIDE, pad_to, padded_side
