@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
     from rich.console import Console
 
-    from compress.runtimes import Runtime
+    from compress.runtime.runtimes import Runtime
     from nas.task.task import Task
     from results.progress import Bars
     from results.report import FrontReport
@@ -306,7 +306,8 @@ def front(options: argparse.Namespace) -> None:
 
 
 def compress(options: argparse.Namespace) -> None:
-    from compress.pipeline import CompressSettings, Fast, compress
+    from compress.pipeline import compress
+    from compress.settings import CompressSettings, Fast
     from nas.anatomy import anatomy_line
     from results.pick import pick
     from results.run import Run
@@ -344,7 +345,7 @@ def compress(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    from compress.ship import ship
+    from compress.export.ship import ship
     from results.run import Run, is_run
 
     if not is_run(options.run):
@@ -373,9 +374,9 @@ def export(options: argparse.Namespace) -> None:
 
 def _export_network(options: argparse.Namespace) -> None:
     """Files of a network that has no run; int8 ones where `--calibration` names photographs."""
-    from compress.calibration import folder_calibration
-    from compress.export.about import NO_LICENCE
-    from compress.ship import ship_network
+    from compress.export.ship import ship_network
+    from compress.int8.calibration import folder_calibration
+    from compress.runtime.about import NO_LICENCE
     from nas.task.task import TaskSettings
     from nas.unseen import unseen
 
@@ -400,8 +401,8 @@ def _export_network(options: argparse.Namespace) -> None:
 
 
 def sensitivity(options: argparse.Namespace) -> None:
-    from compress.calibration import calibration_of
-    from compress.sensitivity import sensitivity
+    from compress.int8.calibration import calibration_of
+    from compress.int8.sensitivity import sensitivity
     from results.files import has_network, load_network
     from results.run import NotCompressed, Run
     from results.table import sensitivity_table
@@ -427,8 +428,8 @@ def sensitivity(options: argparse.Namespace) -> None:
 def enhance(options: argparse.Namespace) -> None:
     import torch
 
-    from compress.photo import draw_before_after, enhance_photo, plan_outputs
-    from compress.tiles import enhance
+    from compress.runtime.photo import draw_before_after, enhance_photo, plan_outputs
+    from compress.runtime.tiles import enhance
 
     torch.set_num_threads(options.threads)
     planned = plan_outputs(options.photos, options.output, options.force, options.skip)
@@ -480,7 +481,7 @@ def samples(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     import torch
 
-    from compress.tiles import enhance
+    from compress.runtime.tiles import enhance
     from nas.task.evaluation import evaluate, input_quality
     from nas.task.metrics import SSIM_DEFINITION
     from nas.unseen import unseen
@@ -554,8 +555,8 @@ def noise(options: argparse.Namespace) -> None:
 def bench(options: argparse.Namespace) -> None:
     from tempfile import TemporaryDirectory
 
-    from compress.bench import bench, beside, imported, judge, ratio
-    from compress.bench_files import SIZES, plan
+    from compress.bench.bench import bench, beside, imported, judge, ratio
+    from compress.bench.files import SIZES, plan
     from nas.unseen import unseen
     from results.table import bench_table
 
@@ -584,7 +585,7 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def delegates(options: argparse.Namespace) -> None:
-    from compress.delegates import delegated, largest_activation, report_lines
+    from compress.export.delegates import delegated, largest_activation, report_lines
     from nas.task.patches import validation_pairs
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
@@ -615,7 +616,7 @@ def delegates(options: argparse.Namespace) -> None:
 
 def _open_model(path: Path, threads: int) -> "Runtime":
     """A run folder's compressed float network, or a saved one, in PyTorch; or an exported file in its own runtime."""
-    from compress.runtimes import load
+    from compress.runtime.runtimes import load
     from results.run import is_run
 
     return load(_saved_network(path) if is_run(path) else path, threads)
@@ -703,7 +704,7 @@ def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> C
         from search_spaces.memory import peak_activation_bytes
 
         return lambda blueprint: float(peak_activation_bytes(blueprint, size))
-    from compress.latency import latency_cost
+    from compress.bench.latency import latency_cost
 
     runtime, precision = latency_in.split("-")
     measured = latency_cost(run.folder / "latency", runtime, precision, size)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
+from compress.bench.latency import random_image
 from compress.export.formats import FORMATS, PRECISIONS, export_network
-from compress.latency import random_image
 from compress.quiet import quiet
-from compress.runtimes import load
+from compress.runtime.runtimes import load
 from results.files import load_network, written_whole
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of

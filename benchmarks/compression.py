@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 from command import lpienas
-from compress.int8 import METHODS
-from compress.runtimes import load
-from compress.tiles import enhance
+from compress.int8.ways import METHODS
+from compress.runtime.runtimes import load
+from compress.runtime.tiles import enhance
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import evaluate, input_quality
 from nas.task.patches import validation_pairs

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress.calibration import int8_calibration
-from compress.int8 import METHODS, Int8, to_int8
-from compress.quantize import post_training_quantize
-from compress.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
+from compress.int8.calibration import int8_calibration
+from compress.int8.quantize import post_training_quantize
+from compress.int8.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
+from compress.int8.ways import METHODS, Int8, to_int8
 from nas.prepare import prepare
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import Pair, evaluate

@@ -10,9 +10,9 @@ its file smaller, and its SSIM higher. Files are kept in --files.
 import argparse
 from pathlib import Path
 
-from compress.bench import REFERENCE, Row, bench, judge, ratio
-from compress.bench_files import Network, cases_of
-from compress.calibration import int8_calibration
+from compress.bench.bench import REFERENCE, Row, bench, judge, ratio
+from compress.bench.files import Network, cases_of
+from compress.int8.calibration import int8_calibration
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
 from results.files import write_json

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from compress import photo, tiles
-from compress.bench_files import reference_network
+from compress.bench.files import reference_network
+from compress.bench.resident import forget_peak, peak, resident
 from compress.export.formats import FORMATS, export_network
 from compress.quiet import quiet
-from compress.resident import forget_peak, peak, resident
-from compress.runtimes import in_pytorch, load
+from compress.runtime import photo, tiles
+from compress.runtime.runtimes import in_pytorch, load
 from results.files import load_network
 from search_spaces.units import parse_size
 

@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.distill import distill
-from compress.latency import latency_cost
+from compress.bench.latency import latency_cost
 from compress.pipeline import importance_losses
-from compress.prune import IMPORTANCE, IMPORTANCES, ROUND_TO, prune
+from compress.prune.channels import IMPORTANCE, IMPORTANCES, ROUND_TO, prune
+from compress.prune.distill import distill
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos

@@ -38,10 +38,10 @@ import torch
 from torch import Tensor
 
 from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.export.rewrite import REWRITES, rewritten
 from compress.quiet import quiet
-from compress.rewrite import REWRITES, rewritten
-from compress.runtimes import Runtime, load
-from compress.tiles import fitted
+from compress.runtime.runtimes import Runtime, load
+from compress.runtime.tiles import fitted
 from nas.task.patches import validation_pairs
 from nas.task.task import TaskSettings, read_photos
 from results.files import load_network, written_whole

@@ -4,7 +4,7 @@
 
 A search over latency compares candidates that are measured minutes apart, so what counts is how far a network's figure
 moves over minutes. Each of NETWORK (saved ones, paths without suffix; default: three of the published front) is
-measured every few seconds both ways, on one thread: alone, as compress.latency.measure_latency does, and in turns with
+measured every few seconds both ways, on one thread: alone, as measure_latency of compress.bench does, and in turns with
 YARDSTICK, as latency_cost does: as a share of what that takes, times what it took once. Printed: median, least, most,
 and the coefficient of variation, which is the standard deviation over the mean.
 """
@@ -14,8 +14,8 @@ import statistics
 import time
 from pathlib import Path
 
-from compress.latency import YARDSTICK, opened, pass_time, repeated
-from compress.runtimes import Runtime
+from compress.bench.latency import YARDSTICK, opened, pass_time, repeated
+from compress.runtime.runtimes import Runtime
 from results.files import load_network
 from search_spaces.units import parse_size
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from compress.runtimes import Runtime
+from compress.runtime.runtimes import Runtime
 
 
 def in_turns(runtimes: Sequence[Runtime], image: Tensor, passes: int) -> list[list[float]]:

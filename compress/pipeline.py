@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compress.calibration import int8_calibration, keep_calibration, kept_calibration
-from compress.distill import distill
-from compress.int8 import AUTO, WAYS, to_int8
-from compress.latency import latency_cost
-from compress.prune import IMPORTANCE, Losses, OutOfReach, Pruned, prune
-from compress.quantize import layers_of
+from compress.bench.latency import latency_cost
+from compress.int8.calibration import int8_calibration, keep_calibration, kept_calibration
+from compress.int8.quantize import layers_of
+from compress.int8.ways import AUTO, to_int8
+from compress.prune.channels import IMPORTANCE, Losses, OutOfReach, Pruned, prune
+from compress.prune.distill import distill
+from compress.settings import CompressSettings, Fast
 from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.dead import lightened
 from nas.scoring.full import kept_anatomy
@@ -35,70 +36,8 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet
 
-INT8 = (*WAYS, "float")  # ways to int8, or none
 _IMPORTANCE_BATCHES = 4
 _QUALITY = ("ssim", "psnr", "test_ssim", "test_psnr")
-
-
-@dataclass(frozen=True, slots=True)
-class Fast:
-    """A latency to prune to, as compress.latency measures it on this host with one thread."""
-
-    milliseconds: float
-    runtime: str = "litert"
-    precision: str = "int8"
-    size: tuple[int, int] = DEFAULT_SIZE  # height, width in pixels
-
-    def __post_init__(self) -> None:
-        if not self.milliseconds > 0:
-            raise ValueError(f"latency = {self.milliseconds} ms: must be above 0")
-
-
-@dataclass(frozen=True, slots=True)
-class CompressSettings:
-    """What is done to a network, and what each stage may spend."""
-
-    training: Recipe
-    prune: float | Fast | None  # share of the MACs to remove, or the latency to reach; None: no pruning
-    fine_tuning: Recipe
-    quantization: Recipe
-    int8: str = "best"  # one of INT8
-    distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
-    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
-    calibration: str | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if isinstance(self.prune, float) and not 0 < self.prune < 1:
-            raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
-        if self.distillation < 0:
-            raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
-        if self.int8 not in INT8:
-            raise ValueError(f"int8 = {self.int8!r}: must be one of {', '.join(INT8)}")
-
-    @classmethod
-    def from_steps(
-        cls,
-        steps: int,
-        prune: float | Fast | None,
-        int8: str,
-        distillation: float,
-        in_float: Sequence[str],
-        calibration: str | None,
-        seed: int,
-    ) -> "CompressSettings":
-        """Settings of a full training of `steps`, half as many for fine-tuning and for quantization."""
-        return cls(
-            training=Recipe(steps),
-            prune=prune,
-            fine_tuning=Recipe(max(1, steps // 2)),
-            quantization=Recipe(max(1, steps // 2), optimizer="adam", betas=(0.8, 0.99)),  # as its rates were measured
-            int8=int8,
-            distillation=distillation,
-            in_float=tuple(in_float),
-            calibration=calibration,
-            seed=seed,
-        )
 
 
 def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings, watcher: Watcher) -> dict[str, Any]:

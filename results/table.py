@@ -81,7 +81,7 @@ def _between(figure: Interval | None, sign: str = "") -> str:
 
 
 def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test photographs of its run") -> Table:
-    """One line a measured case, as compress.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
+    """One line a measured case, as compress.bench.bench.Row.to_json gives it, with `faster`: (times, spread) or None.
 
     `judged_on` says in words which photographs SSIM is of. A size or number of threads that all cases share stands in
     the title, so that a terminal of 80 columns holds it.
@@ -125,7 +125,7 @@ def _shown(value: float | None, form: str, unit: float = 1) -> str:
 
 
 def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:
-    """What each layer costs in int8, as compress.sensitivity.Sensitivity.to_json gives it."""
+    """What each layer costs in int8, as compress.int8.sensitivity.Sensitivity.to_json gives it."""
     table = Table(title="Lost to int8, by each layer alone (post-training quantization)")
     table.add_column("layer")
     for column in ("SSIM", "PSNR dB"):

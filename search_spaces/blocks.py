@@ -97,7 +97,7 @@ class InvertedResidual(nn.Module):
 
 
 class ChannelMean(nn.Module):
-    """The mean over channels, as a module so that an export can put its like in its place (compress.rewrite)."""
+    """The mean over channels, as a module so that an export can put its like in its place (compress.export.rewrite)."""
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, 1, H, W)
         return x.mean(dim=1, keepdim=True)
@@ -120,7 +120,7 @@ class Attention(nn.Module):
     def __init__(self, plan: StageBlueprint) -> None:
         super().__init__()
         width = plan.width
-        self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune
+        self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune.channels
         self.mean: nn.Module = ChannelMean()
         self.maximum: nn.Module = ChannelMaximum()
         self.spatial = nn.Conv2d(2, width, 3, padding=1) if plan.attention in ("spatial", "both") else None

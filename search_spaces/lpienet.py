@@ -30,7 +30,7 @@ class LPIENet(nn.Module):
         self.blueprint = blueprint
         self.sites = tuple(sites(blueprint))
         cell = blueprint.cell
-        self.cells = ToCells(cell) if cell > 1 else nn.Identity()  # a module, for compress.rewrite
+        self.cells = ToCells(cell) if cell > 1 else nn.Identity()  # a module, for compress.export.rewrite
         laterals: dict[str, nn.Module] = {}
         for site in self.sites:
             channels = channels_into(blueprint, site)

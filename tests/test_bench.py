@@ -9,11 +9,23 @@ import pytest
 import torch
 from rich.console import Console
 
-import compress.bench
-from compress.bench import OPENVINO, REFERENCE, Case, Measured, Row, bench, beside, imported, judge, measure, ratio
-from compress.bench_files import Network, cases_of, cases_of_file, plan, reference_network
-from compress.latency import random_image
-from compress.runtimes import load, load_in_openvino
+import compress.bench.bench
+from compress.bench.bench import (
+    OPENVINO,
+    REFERENCE,
+    Case,
+    Measured,
+    Row,
+    bench,
+    beside,
+    imported,
+    judge,
+    measure,
+    ratio,
+)
+from compress.bench.files import Network, cases_of, cases_of_file, plan, reference_network
+from compress.bench.latency import random_image
+from compress.runtime.runtimes import load, load_in_openvino
 from lpienas import main
 from nas.task.evaluation import evaluate
 from nas.task.patches import validation_pairs
@@ -98,7 +110,7 @@ def test_cases_take_turns_and_the_order_is_turned_every_second_round(monkeypatch
             times = [1.0, 2.0, 3.0] if case.network == "a" else [10.0, 10.0, 10.0]
             return type("Done", (), {"result": lambda self: Measured("ONNX Runtime", times, 7)})()
 
-    monkeypatch.setattr(compress.bench, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(compress.bench.bench, "ProcessPoolExecutor", Here)
     cases = []
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"12345")
@@ -215,7 +227,7 @@ def test_layers_that_a_run_left_in_float_are_float_in_what_is_timed_and_files_of
 
 def test_a_file_is_named_by_all_that_it_is_made_from(network, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "compress.bench_files.export_network", lambda source, format, precision, path, *rest, **named: path.touch()
+        "compress.bench.files.export_network", lambda source, format, precision, path, *rest, **named: path.touch()
     )
     images = [random_image(64, 64)]
     first = Network("small", network, "int8", 0.9, tmp_path, images)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compress.card import NOT_RUN, about_of, card
+from compress.export.card import NOT_RUN, about_of, card
 from nas.task.task import Task
 from results.files import save_network
 from results.run import Run

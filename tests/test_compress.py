@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from compress.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
-from compress.distill import distill
-from compress.int8 import RATES, to_int8
-from compress.latency import latency_cost
-from compress.pipeline import CompressSettings, Fast, cheaper, compress, equal_steps
-from compress.quantize import FakeQuantized
-from compress.ship import ship
+from compress.bench.latency import latency_cost
+from compress.export.ship import ship
+from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
+from compress.int8.quantize import FakeQuantized
+from compress.int8.ways import RATES, to_int8
+from compress.pipeline import cheaper, compress, equal_steps
+from compress.prune.distill import distill
+from compress.settings import CompressSettings, Fast
 from lpienas import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
@@ -231,7 +232,7 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
         quality = evaluate(network, pairs, device)
         return replace(quality, ssim=float(better)) if isinstance(network, LPIENet) else quality
 
-    monkeypatch.setattr("compress.int8.evaluate", judged)
+    monkeypatch.setattr("compress.int8.ways.evaluate", judged)
     settings = replace(SETTINGS, prune=None, int8="best")
     for told in (Told(), Told()):  # the second call finds everything made
         scores = compress(run, candidate(run, 2), task, settings, told)["scores"]
@@ -259,7 +260,7 @@ def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, ta
             step_done(step, loss)
         return network
 
-    monkeypatch.setattr("compress.int8._quantization_aware", training)
+    monkeypatch.setattr("compress.int8.ways._quantization_aware", training)
     settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(1000))
     quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
     assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
@@ -292,8 +293,8 @@ class CutOff(Silent):
 )
 def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("compress.int8._RANGES_EVERY", 3)
-    monkeypatch.setattr("compress.int8._SWEPT", 1)
+    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 3)
+    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
     network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
     whole = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, Silent())
     checkpoints = tmp_path / "checkpoint"
@@ -318,9 +319,9 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
             weights.append(torch.cat([value.flatten() for value in self.float_network().state_dict().values()]))
             super().take_ranges(calibration)
 
-    monkeypatch.setattr("compress.int8.FakeQuantized", Counted)
-    monkeypatch.setattr("compress.int8._RANGES_EVERY", 2)
-    monkeypatch.setattr("compress.int8._SWEPT", 1)
+    monkeypatch.setattr("compress.int8.ways.FakeQuantized", Counted)
+    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 2)
+    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
     network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
     to_int8(network, task, "qat", Recipe(12), int8_calibration(task, 0), (), 0, Silent())
     assert len(weights) == len(RATES) + 5

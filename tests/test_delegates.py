@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from compress.delegates import FLOAT16_LIMIT, LargestActivation, delegated, largest_activation, report_lines
+from compress.export.delegates import FLOAT16_LIMIT, LargestActivation, delegated, largest_activation, report_lines
 from compress.export.executorch_file import write_executorch
 from compress.export.formats import export_network
 from compress.export.litert_file import write_litert
 from compress.export.parity import check
-from compress.runtimes import load
+from compress.runtime.runtimes import load
 from search_spaces.blocks import ChannelMean
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage

@@ -13,12 +13,12 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from compress.export.about import About
 from compress.export.formats import FORMATS, PRECISIONS, export_network
 from compress.export.parity import ParityError, check
-from compress.rewrite import rewritten
-from compress.runtimes import Runtime, load
-from compress.tiles import enhance
+from compress.export.rewrite import rewritten
+from compress.runtime.about import About
+from compress.runtime.runtimes import Runtime, load
+from compress.runtime.tiles import enhance
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build

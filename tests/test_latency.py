@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from compress import latency
-from compress.latency import YARDSTICK, Latency, latency_cost, measure_latency
-from compress.quantize import post_training_quantize
-from compress.runtimes import load
+from compress.bench import latency
+from compress.bench.latency import YARDSTICK, Latency, latency_cost, measure_latency
+from compress.int8.quantize import post_training_quantize
+from compress.runtime.runtimes import load
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build

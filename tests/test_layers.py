@@ -16,6 +16,15 @@ ORDER = (
     "verbs",
     "lpienas",
 )  # an import points to the same or further left
+ROOMS = (  # of compress, likewise; rooms of one line do not know each other
+    ("compress.quiet",),
+    ("compress.prune", "compress.int8"),
+    ("compress.runtime",),
+    ("compress.export",),
+    ("compress.bench",),
+    ("compress.settings",),
+    ("compress.pipeline",),
+)
 FORBIDDEN_TO_A_TASK = ("search_spaces.genotype", "search_spaces.space", "optuna")
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers"}
 
@@ -44,11 +53,26 @@ def imported(source: str, module: str) -> list[str]:
     return names
 
 
+def room_of(module: str) -> tuple[int, str]:
+    """The line of ROOMS that a module of compress belongs to, and the room; raises KeyError for one without a room."""
+    for line, rooms in enumerate(ROOMS):
+        for room in rooms:
+            if f"{module}.".startswith(f"{room}."):
+                return line, room
+    raise KeyError(f"{module} is in no room of compress")
+
+
 def violations(source: str, module: str) -> list[str]:
     """The imports in `source`, the text of `module`, that point the wrong way."""
     names = imported(source, module)
     layer = ORDER.index(module.split(".")[0])
     wrong = [name for name in names if name.split(".")[0] in ORDER[layer + 1 :]]
+    if module.startswith("compress."):
+        here = room_of(module)
+        rooms = {name: room_of(name) for name in names if name.startswith("compress.")}
+        wrong += [
+            name for name, (line, room) in rooms.items() if line > here[0] or (line == here[0] and room != here[1])
+        ]
     if module.startswith("nas.task"):
         wrong += [name for name in names if f"{name}.".startswith(tuple(f"{word}." for word in FORBIDDEN_TO_A_TASK))]
     return wrong
@@ -74,8 +98,14 @@ def test_imports_point_to_the_same_layer_or_further_left(path):
         ("from nas.search import search", "results.report"),
         ("from compress import prune", "nas.search"),
         ("import lpienas", "compress.pipeline"),
-        ("def late():\n    from compress.prune import prune", "nas.search"),
+        ("def late():\n    from compress.prune.channels import prune", "nas.search"),
         ("if TYPE_CHECKING:\n    from results.run import Run", "search_spaces.cost"),
+        ("from compress.pipeline import compress", "compress.bench.files"),
+        ("from compress.bench.latency import measure", "compress.export.formats"),
+        ("from compress.export.formats import FORMATS", "compress.runtime.runtimes"),
+        ("from compress.runtime.tiles import enhance", "compress.int8.ways"),
+        ("from compress.prune.channels import prune", "compress.int8.ways"),
+        ("from .. import bench", "compress.runtime.tiles"),
         ("from .. import space\nfrom ...compress import prune", "nas.scoring.short"),
         ("import optuna", "nas.task.training"),
         ("from optuna.trial import Trial", "nas.task.training"),
@@ -95,6 +125,10 @@ def test_an_import_that_points_the_wrong_way_is_noticed(source, module):
         ("from nas.task.training import train", "nas.task.task"),
         ("from search_spaces.sides import on_any_size", "nas.task.evaluation"),
         ("import resultsets", "search_spaces.space"),
+        ("from compress.quiet import quiet", "compress.int8.quantize"),
+        ("from compress.export.rewrite import rewritten", "compress.bench.latency"),
+        ("from compress.runtime import exif", "compress.runtime.photo"),
+        ("from compress.prune.distill import distill", "compress.pipeline"),
         ("from .task import Task", "nas.task.training"),
     ],
 )

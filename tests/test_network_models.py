@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from compress.bench_files import plan
-from compress.runtimes import load
-from compress.ship import ship_network
+from compress.bench.files import plan
+from compress.export.ship import ship_network
+from compress.runtime.runtimes import load
 from lpienas import main
 from nas.unseen import Unseen
 from results.files import load_network, network_at, save_network

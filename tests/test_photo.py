@@ -13,8 +13,8 @@ import torch
 from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
-from compress.exif import into_tiff, of_tiff
-from compress.photo import draw_before_after, enhance_photo, plan_outputs
+from compress.runtime.exif import into_tiff, of_tiff
+from compress.runtime.photo import draw_before_after, enhance_photo, plan_outputs
 
 ORIENTATION = 0x0112
 MAKER = 0x010F
@@ -187,7 +187,7 @@ def test_a_result_has_its_name_only_once_it_is_whole(tmp_path):
 def test_a_kill_while_a_result_is_written_leaves_the_one_before(tmp_path):
     photo(tmp_path / "in.png", width=2500, height=2500)  # noise: a second of compression
     (tmp_path / "out.png").write_bytes(b"the one before")
-    work = "import sys; from pathlib import Path; from compress.photo import enhance_photo as e; "
+    work = "import sys; from pathlib import Path; from compress.runtime.photo import enhance_photo as e; "
     command = [sys.executable, "-c", f"{work}e(lambda image: image, *map(Path, sys.argv[1:]))"]
     child = subprocess.Popen([*command, tmp_path / "in.png", tmp_path / "out.png"])
     while not (unfinished := [path for path in tmp_path.glob(".out-*") if path.stat().st_size]):

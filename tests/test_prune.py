@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.prune import _differentiate, _first, blueprint_of, prune
+from compress.prune.channels import _differentiate, _first, blueprint_of, prune
 from results.files import load_network, save_network
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
@@ -241,6 +241,6 @@ def test_a_share_out_of_range_is_refused_by_name_and_value(network, keep):
 
 
 def test_a_share_out_of_reach_says_how_far_pruning_got(network, monkeypatch):
-    monkeypatch.setattr("compress.prune._ROUNDS", 4)  # the same limit in larger steps
+    monkeypatch.setattr("compress.prune.channels._ROUNDS", 4)  # the same limit in larger steps
     with pytest.raises(ValueError, match=r"pruning reached \d+% of the cost and no less; ask to remove less than 99%"):
         prune(network, keep=0.01)

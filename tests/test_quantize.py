@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from compress.quantize import FakeQuantized, post_training_quantize
+from compress.int8.quantize import FakeQuantized, post_training_quantize
 from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.lpienet import LPIENet, build
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from compress.quantize import post_training_quantize
-from compress.rewrite import REWRITES, rewritten
+from compress.export.rewrite import REWRITES, rewritten
+from compress.int8.quantize import post_training_quantize
 from search_spaces.blueprint import BlockBlueprint, Blueprint, StageBlueprint
 from search_spaces.lpienet import LPIENet, build
 

@@ -8,9 +8,9 @@ from torch.fx import GraphModule
 
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import check
-from compress.quantize import FakeQuantized, layers_of, post_training_quantize
-from compress.runtimes import load
-from compress.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, Sensitivity, costly_layers, sensitivity
+from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, Sensitivity, costly_layers, sensitivity
+from compress.runtime.runtimes import load
 from nas.task.evaluation import Pair, evaluate
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
@@ -89,7 +89,7 @@ def told(network, images, pairs) -> list[Sensitivity]:
 @pytest.fixture
 def known(told, monkeypatch) -> None:
     """The sensitivities are there already, so that a choice by them is all that is left to do."""
-    monkeypatch.setattr("compress.sensitivity.sensitivity", lambda *arguments: told)
+    monkeypatch.setattr("compress.int8.sensitivity.sensitivity", lambda *arguments: told)
 
 
 def test_the_layer_that_cannot_be_int8_comes_first_and_float_there_mends_it(network, images, pairs, told):
@@ -112,10 +112,10 @@ def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enou
 
 @pytest.mark.usefixtures("known")
 def test_where_int8_is_close_enough_or_everywhere_far_no_layer_stays_float(network, images, pairs, monkeypatch):
-    monkeypatch.setattr("compress.sensitivity.ALLOWED_PSNR", 1000.0)
-    monkeypatch.setattr("compress.sensitivity.ALLOWED_SSIM", 1.0)
+    monkeypatch.setattr("compress.int8.sensitivity.ALLOWED_PSNR", 1000.0)
+    monkeypatch.setattr("compress.int8.sensitivity.ALLOWED_SSIM", 1.0)
     assert costly_layers(network, images, pairs, Silent()) == []
-    monkeypatch.setattr("compress.sensitivity.ALLOWED_SSIM", -1.0)
+    monkeypatch.setattr("compress.int8.sensitivity.ALLOWED_SSIM", -1.0)
     assert costly_layers(network, images, pairs, Silent()) == []
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-import compress.ship as ship_module
-from compress.card import about_of
+import compress.export.ship as ship_module
+from compress.bench.latency import _write_onnx_by_tracing
+from compress.export.card import about_of
 from compress.export.parity import ParityError
-from compress.latency import _write_onnx_by_tracing
-from compress.ship import file_name
+from compress.export.ship import file_name
 from nas.task.evaluation import evaluate
 from results.files import fingerprint, load_network, read_json, save_network
 from results.progress import Silent
@@ -29,7 +29,7 @@ import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from compress.ship import _begin_worker
+from compress.export.ship import _begin_worker
 
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, get_context("spawn"), _begin_worker, (Path(sys.argv[1]),)) as pool:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.int8 import to_int8
-from compress.pipeline import CompressSettings, compress
+from compress.int8.ways import to_int8
+from compress.pipeline import compress
+from compress.settings import CompressSettings
 from nas.confirm import ConfirmSettings, confirm
 from nas.scoring.full import score_on_test, train_fully
 from nas.search import SearchSettings, search
@@ -126,7 +127,7 @@ def test_other_test_photographs_change_no_way_to_int8_and_no_layer_in_float(task
         asked.append({name for name, *_ in pairs})
         return ["head"]
 
-    monkeypatch.setattr("compress.int8.costly_layers", costly)
+    monkeypatch.setattr("compress.int8.ways.costly_layers", costly)
     network = build(Blueprint.from_genotype(small(8)), seed=0)
     made = []
     for each in (task, with_other_test(task)):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.export.formats import FORMATS, export_network
-from compress.runtimes import Runtime, in_pytorch, load
-from compress.tiles import enhance, fitted, in_tiles, tile_size
+from compress.runtime.runtimes import Runtime, in_pytorch, load
+from compress.runtime.tiles import enhance, fitted, in_tiles, tile_size
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import ALL_STAGES, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build

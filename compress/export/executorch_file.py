@@ -6,13 +6,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from compress.export.about import About, to_text
 from compress.quiet import quiet
+from compress.runtime.about import ABOUT_METHOD, BLUEPRINT_METHOD, About, to_text
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
-
-BLUEPRINT_METHOD = "blueprint"  # returns the JSON's bytes, (n,) uint8
-ABOUT_METHOD = "about"  # the same
 
 
 def write_executorch(

@@ -9,13 +9,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from compress.export.about import About
 from compress.export.coreml_file import write_coreml, write_coreml_float16
 from compress.export.executorch_file import write_executorch
 from compress.export.litert_file import write_litert, write_litert_float16
 from compress.export.onnx_file import write_onnx
-from compress.quantize import post_training_quantize
-from compress.rewrite import rewritten
+from compress.export.rewrite import rewritten
+from compress.int8.quantize import post_training_quantize
+from compress.runtime.about import About
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import STRIDE

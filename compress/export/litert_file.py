@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from compress.export.about import KEY, About, to_text
-from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet
+from compress.runtime.about import BLUEPRINT_KEY, KEY, About, to_text
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 

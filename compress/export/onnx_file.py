@@ -8,14 +8,13 @@ import torch
 from torch import nn
 from torch.export import Dim
 
-from compress.export.about import KEY, About, to_text
 from compress.quiet import quiet
+from compress.runtime.about import BLUEPRINT_KEY, KEY, About, to_text
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 from search_spaces.sides import STRIDE
 
 _HOLD_SIZES = {"Reshape", "Expand", "Slice"}  # operators that keep the sides of the traced image as constants
-BLUEPRINT_KEY = "lpienas.blueprint"  # of the JSON in the file's metadata
 
 
 def write_onnx(

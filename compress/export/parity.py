@@ -7,8 +7,8 @@ from math import inf, log10
 import torch
 from torch import Tensor, nn
 
-from compress.runtimes import Runtime
-from compress.tiles import fitted
+from compress.runtime.runtimes import Runtime
+from compress.runtime.tiles import fitted
 
 # Largest allowed; 3e-7 was measured in all three formats. Also where weights are kept in float16: the file is compared
 # with the network of the rounded weights (which differ from the float network by 1.2e-4 to 2.5e-4, seven networks).

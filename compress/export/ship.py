@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.calibration import calibration_fingerprint, calibration_of
-from compress.card import NOT_RUN, about_of, about_of_network, write_card
-from compress.export.about import NO_LICENCE, About
+from compress.export.card import NOT_RUN, about_of, about_of_network, write_card
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
-from compress.runtimes import load
-from compress.tiles import enhance
+from compress.int8.calibration import calibration_fingerprint, calibration_of
+from compress.runtime.about import NO_LICENCE, About
+from compress.runtime.runtimes import load
+from compress.runtime.tiles import enhance
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen

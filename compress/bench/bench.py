@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from compress.latency import random_image, spread_of
-from compress.resident import forget_peak, peak, resident
-from compress.runtimes import Runtime, in_pytorch, load, load_in_openvino
-from compress.tiles import enhance, holds
+from compress.bench.latency import random_image, spread_of
+from compress.bench.resident import forget_peak, peak, resident
+from compress.runtime.runtimes import Runtime, in_pytorch, load, load_in_openvino
+from compress.runtime.tiles import enhance, holds
 from nas.task.evaluation import Pair, evaluate
 from results.files import has_network, load_network
 from results.progress import Watcher

@@ -11,7 +11,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from compress.runtimes import Runtime
+from compress.runtime.runtimes import Runtime
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.receptive import receptive_radius

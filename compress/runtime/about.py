@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 KEY = "lpienas.about"  # of these fields as one JSON object, in the metadata of a file
+BLUEPRINT_KEY = "lpienas.blueprint"  # of the network, likewise
+BLUEPRINT_METHOD, ABOUT_METHOD = "blueprint", "about"  # of an ExecuTorch file: return the bytes of each, (n,) uint8
 NO_LICENCE = "not stated: ask whoever gave you this file"
 
 LAYOUTS = {"NCHW": "(1, 3, height, width)", "NHWC": "(1, height, width, 3)"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from compress.bench import OPENVINO, REFERENCE, Case
-from compress.calibration import CALIBRATION_IMAGES, calibration_fingerprint, int8_calibration, kept_calibration
+from compress.bench.bench import OPENVINO, REFERENCE, Case
+from compress.bench.latency import random_image
 from compress.export.formats import FORMATS, export_network
-from compress.latency import random_image
+from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprint, int8_calibration, kept_calibration
 from compress.quiet import quiet, quiet_natives
-from compress.runtimes import load
-from compress.tiles import fitted
+from compress.runtime.runtimes import load
+from compress.runtime.tiles import fitted
 from nas.task.device import Device
 from nas.task.evaluation import Pair, mean_quality
 from nas.task.photos import DataError

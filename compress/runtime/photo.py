@@ -1,6 +1,6 @@
 """Photo: enhance picture files, upright and at their own depth, and write them as pictures.
 
-Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF (in TIFF files: compress.exif).
+Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF (in TIFF files: exif.py).
 """
 
 import struct
@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from compress import exif
+from compress.runtime import exif
 from results.files import written_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif")  # read

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress.quantize import layers_of, post_training_quantize
+from compress.int8.quantize import layers_of, post_training_quantize
 from nas.task.evaluation import Pair, evaluate
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet

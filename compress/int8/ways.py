@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress.quantize import FakeQuantized, layers_of, post_training_quantize
-from compress.sensitivity import costly_layers
+from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8.sensitivity import costly_layers
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task

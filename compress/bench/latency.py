@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from compress.export.formats import FORMATS, export_network
-from compress.quantize import post_training_quantize
+from compress.export.rewrite import rewritten
+from compress.int8.quantize import post_training_quantize
 from compress.quiet import quiet, quiet_natives
-from compress.rewrite import rewritten
-from compress.runtimes import Runtime, load
+from compress.runtime.runtimes import Runtime, load
 from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
 from search_spaces.cost import DEFAULT_SIZE

@@ -9,10 +9,8 @@ from platform import system
 import torch
 from torch import Tensor
 
-from compress.export.about import KEY, from_text
-from compress.export.executorch_file import ABOUT_METHOD, BLUEPRINT_METHOD
-from compress.export.onnx_file import BLUEPRINT_KEY
 from compress.quiet import quiet, quiet_natives
+from compress.runtime.about import ABOUT_METHOD, BLUEPRINT_KEY, BLUEPRINT_METHOD, KEY, from_text
 from results.files import load_network, network_at
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet

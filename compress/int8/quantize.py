@@ -138,7 +138,7 @@ def _observed(network: LPIENet, calibration: Sequence[Tensor], in_float: Collect
 
 def _captured(network: LPIENet) -> GraphModule:
     """The operators of a copy of `network`, for any batch and sides; parameters keep their names."""
-    # A deep copy, and not one built from the blueprint: the network may be rewritten (compress.rewrite).
+    # A deep copy, and not one built from the blueprint: the network may be rewritten (compress.export.rewrite).
     copy: LPIENet = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Traced at one size, and yet for all: no operator of an LPIENet records a size (upsampling records its factor).
     # Symbolic sides would give the same graph in three times the time.

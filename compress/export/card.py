@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.export.about import About, input_text, output_text
 from compress.export.formats import FORMATS
+from compress.runtime.about import About, input_text, output_text
 from nas.anatomy import verdict
 from nas.task.evaluation import Quality
 from nas.task.task import Task

@@ -1,0 +1,1 @@
+"""Bench: how long a network takes, in which runtime, measured in turns."""

@@ -1,0 +1,1 @@
+"""Runtime: exported files and saved networks as functions of images and photographs of any size."""
