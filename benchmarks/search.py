@@ -19,8 +19,8 @@ from typing import Any
 from command import python
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
+from nas.task.data.photos import write_pairs
 from nas.task.device import Device
-from nas.task.photos import write_pairs
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
 from nas.workers import make_workers
