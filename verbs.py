@@ -220,8 +220,8 @@ def anatomy(options: argparse.Namespace) -> None:
     import torch
 
     from nas.anatomy import anatomy, verdict, worthless
-    from nas.task.patches import validation_pairs
-    from nas.task.photos import read_folder
+    from nas.task.data.patches import validation_pairs
+    from nas.task.data.photos import read_folder
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
     from results.run import Run, is_run
@@ -467,7 +467,7 @@ def enhance(options: argparse.Namespace) -> None:
 
 
 def samples(options: argparse.Namespace) -> None:
-    from nas.task.photos import sample_photos, write_pairs
+    from nas.task.data.photos import sample_photos, write_pairs
     from nas.task.task import TaskSettings, pairs_to_test
 
     pairs = pairs_to_test(sample_photos().test, TaskSettings(seed=options.seed), None)
@@ -524,8 +524,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def noise(options: argparse.Namespace) -> None:
+    from nas.task.data.photos import read_folder
     from nas.task.noise_of_pairs import noise_of, profile_of
-    from nas.task.photos import read_folder
     from results.files import write_json
     from results.table import noise_table
 
@@ -586,7 +586,7 @@ def bench(options: argparse.Namespace) -> None:
 
 def delegates(options: argparse.Namespace) -> None:
     from compress.export.delegates import delegated, largest_activation, report_lines
-    from nas.task.patches import validation_pairs
+    from nas.task.data.patches import validation_pairs
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
     from results.run import Run, is_run
@@ -641,8 +641,8 @@ def _saved_network(path: Path) -> Path:
 def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
     """What decides a search: given on the command line, else as the folder was made with, else the default."""
     from nas.search import space_of
+    from nas.task.data.splits import PARTS
     from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
-    from nas.task.splits import PARTS
     from results.run import SPLITS
 
     asked: dict[str, Any] = {

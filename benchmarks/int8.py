@@ -22,10 +22,10 @@ from compress.int8.quantize import post_training_quantize
 from compress.int8.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
 from compress.int8.ways import METHODS, Int8, to_int8
 from nas.prepare import prepare
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import Pair, evaluate
-from nas.task.patches import validation_pairs
-from nas.task.photos import read_folder
 from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.files import load_network, read_json, write_json

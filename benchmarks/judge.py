@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import Photo, read_folder
 from nas.task.degrade import SensorNoise, add_sensor_noise
 from nas.task.evaluation import Pair, Quality, evaluate
-from nas.task.patches import validation_pairs
-from nas.task.photos import Photo, read_folder
 from nas.task.task import TaskSettings, read_photos
 from results.files import load_network
 from search_spaces.cost import DEFAULT_SIZE

@@ -25,13 +25,13 @@ from torch import Generator
 from nas.prepare import prepare
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import Photo, read_folder
 from nas.task.degrade import Noise, SensorNoise, make_noise
 from nas.task.degrade.noise import KINDS, WHITE_SHARE
 from nas.task.degrade.profile import DEFAULT_PROFILE, find_profile
 from nas.task.evaluation import Pair, evaluate, in_batches, input_quality
 from nas.task.noise_of_pairs import PhotoNoise, noise_of
-from nas.task.patches import validation_pairs
-from nas.task.photos import Photo, read_folder
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from results.files import fingerprint, load_network, write_json

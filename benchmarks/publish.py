@@ -18,11 +18,11 @@ from typing import Any
 import torch
 
 from nas.confirm import folder_of
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import evaluate, input_quality
 from nas.task.metrics import SSIM_DEFINITION
-from nas.task.patches import validation_pairs
-from nas.task.photos import read_folder
 from results.files import load_network, read_json, save_network, write_json
 from results.plots import plot_front
 from results.report import FrontReport, report_front

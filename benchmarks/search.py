@@ -21,9 +21,9 @@ from typing import Any
 
 from command import python
 from curves import claimed, curve, described, first_weights, one_thread
+from nas.task.data.photos import write_pairs
 from nas.task.degrade import make_noise
 from nas.task.device import Device
-from nas.task.photos import write_pairs
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
 from results.candidate import Candidate, Scores

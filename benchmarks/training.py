@@ -57,10 +57,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from nas.task.data.photos import Photos
 from nas.task.degrade import SensorNoise
 from nas.task.device import Device, has_bfloat16, thread_choices
 from nas.task.evaluation import evaluate
-from nas.task.photos import Photos
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe, train
 from nas.workers import OnStep, Processes

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from nas.task.data.photos import Photos
 from nas.task.device import Device, choose_device, fastest, loss_curve, thread_choices
-from nas.task.photos import Photos
 from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
 from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import DataError, read_folder
 from nas.task.evaluation import Pair
-from nas.task.patches import validation_pairs
-from nas.task.photos import DataError, read_folder
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
 from results.run import Run
 

@@ -27,9 +27,9 @@ from compress.bench.files import Network, cases_of, cases_of_file, plan, referen
 from compress.bench.latency import random_image
 from compress.runtime.runtimes import load, load_in_openvino
 from lpienas import main
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
-from nas.task.patches import validation_pairs
-from nas.task.photos import sample_photos
 from nas.task.task import TaskSettings
 from results.files import load_network, save_network, write_json
 from results.progress import Silent

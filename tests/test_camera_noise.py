@@ -10,12 +10,12 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2xyz
 from torch import Generator, Tensor
 
+from nas.task.data.photos import sample_photos
 from nas.task.degrade import BlendedNoise, CameraNoise, NoiseProfile, SensorNoise, make_noise
 from nas.task.degrade.field import neighbour_correlation, sigma_of, unit_field
 from nas.task.degrade.jpeg import recompressed
 from nas.task.degrade.light import sensor_share, to_linear, to_srgb
 from nas.task.degrade.profile import PROFILES
-from nas.task.photos import sample_photos
 
 PLAIN = {"red": (1.0, 1.0), "blue": (1.0, 1.0), "gain": (1.0, 1.0), "tone": (0.0, 0.0)}
 WHITE = {"correlation": (0.0, 0.0), "chroma_width": (1.0, 1.0), "chroma": (1.0, 1.0)}

@@ -20,8 +20,8 @@ from compress.settings import CompressSettings, Fast
 from lpienas import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
+from nas.task.data.photos import DataError
 from nas.task.evaluation import Quality, evaluate
-from nas.task.photos import DataError
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
 from results.files import has_network, load_network, read_json

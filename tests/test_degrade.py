@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Generator
 
+from nas.task.data.patches import validation_pairs
+from nas.task.data.photos import sample_photos
 from nas.task.degrade import SensorNoise, add_sensor_noise
 from nas.task.metrics import psnr, ssim
-from nas.task.patches import validation_pairs
-from nas.task.photos import sample_photos
 
 
 def generator(seed: int = 0) -> Generator:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Generator
 
+from nas.task.data.photos import Photo, sample_photos
 from nas.task.degrade import CameraNoise, NoiseProfile
 from nas.task.degrade.field import neighbour_correlation
 from nas.task.noise_of_pairs import noise_of, profile_of
-from nas.task.photos import Photo, sample_photos
 
 PROFILE = NoiseProfile(
     "known",

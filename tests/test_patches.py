@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from nas.task.data.patches import PatchSampler, validation_pairs
+from nas.task.data.photos import Photo
 from nas.task.degrade import BlendedNoise, CameraNoise, Noise, SensorNoise
-from nas.task.patches import PatchSampler, validation_pairs
-from nas.task.photos import Photo
 
 FAINT = SensorNoise(shot=(1e-12, 1e-12), read=(1e-9, 1e-9))
 

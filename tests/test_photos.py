@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from nas.task.photos import DataError, Photo, Photos, load_folder, read_folder, sample_photos
+from nas.task.data.photos import DataError, Photo, Photos, load_folder, read_folder, sample_photos
 
 
 def colours(seed: int, height: int = 20, width: int = 30) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import pytest
 
-from nas.task.splits import scene_of, split
+from nas.task.data.splits import scene_of, split
 
 FRUITS = ("apple", "banana", "cherry", "date", "elder", "fig", "grape", "hazel", "iris", "juniper", "kiwi", "lemon")
 

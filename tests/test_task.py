@@ -11,8 +11,8 @@ from compress.settings import CompressSettings
 from nas.confirm import ConfirmSettings, confirm
 from nas.scoring.full import score_on_test, train_fully
 from nas.search import SearchSettings, search
+from nas.task.data.photos import Photo
 from nas.task.evaluation import evaluate_each, input_quality
-from nas.task.photos import Photo
 from nas.task.task import Task, TaskSettings, calibration_images, make_task, pairs_to_test
 from nas.task.training import Recipe
 from nas.workers import Here

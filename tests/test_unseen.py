@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from lpienas import main
-from nas.task.photos import DataError, load_folder
-from nas.task.splits import PARTS
+from nas.task.data.photos import DataError, load_folder
+from nas.task.data.splits import PARTS
 from nas.unseen import unseen
 from results.files import save_network
 from results.run import NoTestPart, Run

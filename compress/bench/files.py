@@ -15,9 +15,9 @@ from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprin
 from compress.quiet import quiet, quiet_natives
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import fitted
+from nas.task.data.photos import DataError
 from nas.task.device import Device
 from nas.task.evaluation import Pair, mean_quality
-from nas.task.photos import DataError
 from nas.task.task import TaskSettings, make_task, read_photos
 from results.files import (
     fingerprint,

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.suggest import derive_seed
-from nas.task.patches import PatchSampler
-from nas.task.photos import read_folder
+from nas.task.data.patches import PatchSampler
+from nas.task.data.photos import read_folder
 from nas.task.task import Task, TaskSettings, calibration_images
 from results.files import write_tensors
 from results.run import Run
@@ -22,7 +22,7 @@ def int8_calibration(task: Task, seed: int, folder: Path | None = None) -> list[
     """Patches (1, 3, P, P) in [0, 1] to calibrate an int8 graph on; the same arguments give the same patches.
 
     Degraded training patches of `task`; or patches of the photographs of `folder` as they are, of pairs the degraded
-    side (nas.task.photos.read_folder). Raises DataError for a folder that cannot be used.
+    side (nas.task.data.photos.read_folder). Raises DataError for a folder that cannot be used.
     """
     drawn = derive_seed(seed, 0, "calibration")
     if folder is None:

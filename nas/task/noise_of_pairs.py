@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import median_abs_deviation, theilslopes
 
+from nas.task.data.photos import Photo
 from nas.task.degrade.field import sigma_of
 from nas.task.degrade.light import to_linear
 from nas.task.degrade.profile import NoiseProfile, Range, read_on_line
-from nas.task.photos import Photo
 
 BLOCK = 16  # pixels per side
 _FLATTEST = 0.5  # share of the blocks that are looked at

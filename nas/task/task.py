@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from nas.task.data.patches import PatchSampler, validation_pairs
+from nas.task.data.photos import Photo, Photos, load_folder, sample_photos
 from nas.task.degrade import Noise, NoiseProfile, SensorNoise, make_noise
 from nas.task.degrade.noise import WHITE_SHARE
 from nas.task.device import Device
 from nas.task.evaluation import Pair, Quality, input_quality
 from nas.task.losses import Loss
-from nas.task.patches import PatchSampler, validation_pairs
-from nas.task.photos import Photo, Photos, load_folder, sample_photos
 from nas.task.training import Batch
 from search_spaces.sides import STRIDE
 
@@ -117,7 +117,7 @@ def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
 
 
 def pairs_to_test(photos: Sequence[Photo], settings: TaskSettings, side: int | None) -> list[Pair]:
-    """Pairs of test photographs, as nas.task.patches.validation_pairs makes them, by random numbers of their own."""
+    """Pairs of test photographs, as nas.task.data.patches.validation_pairs does, by random numbers of their own."""
     stream = np.random.SeedSequence(settings.seed, spawn_key=(_TEST,))
     return validation_pairs(photos, settings.noise, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
 

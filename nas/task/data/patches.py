@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from nas.task.data.photos import Photo
 from nas.task.degrade import Noise
-from nas.task.photos import Photo
 
 _TRAINING, _VALIDATION = 0, 1  # random streams of one seed
 

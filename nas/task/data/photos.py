@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from nas.task.splits import FEWEST, PARTS, split
+from nas.task.data.splits import FEWEST, PARTS, split
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 DEGRADED = ("noisy", "blurred", "degraded")  # names of the degraded side: a folder, or `_noisy` behind a file's name

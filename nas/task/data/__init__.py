@@ -1,0 +1,1 @@
+"""Data: which photographs there are, what is on them, and the patches and pairs that are taken from them."""
