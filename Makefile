@@ -10,10 +10,10 @@ DEMO := runs/demo
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
 		--full-steps 400 --seeds 1
-	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png
+	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15
 	$(BIN)/lpienas export $(DEMO) --size 256x256
-	$(BIN)/lpienas samples --out $(DEMO)/photos
+	$(BIN)/lpienas samples --out $(DEMO)/photos --force
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/flower.png -o $(DEMO)/enhanced.png --force \
 		--compare $(DEMO)/before-after.png
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/lpienet_* --data $(DEMO)/photos

@@ -177,6 +177,11 @@ def _work(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
             _seconds_done.value += time.process_time() - began
 
 
+def end_at_once(signal_number: int, frame: object) -> None:
+    """A handler of Ctrl-C for a worker that has nothing to say about it."""
+    os._exit(128 + signal_number)
+
+
 def end_with_parent() -> None:
     """A worker whose parent was killed would wait for its next job for ever."""
     parent = parent_process()

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +24,13 @@ from search_spaces.lpienet import LPIENet, build
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place on success and vanishes on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the umask; mkstemp gives 0600
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
     os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp gives 0600
+        temporary.chmod(mode)  # a library may have put a file of its own there
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -40,12 +43,14 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     A folder cannot replace another in one step: a kill between the two leaves none at `path`, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
+    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}")
+    beside.mkdir()
+    mode = stat.S_IMODE(beside.stat().st_mode)  # as the umask has it; libraries make theirs by mkstemp and mkdtemp
     temporary = beside / path.name
     try:
         yield temporary
         for inner in (temporary, *temporary.rglob("*")):
-            inner.chmod(0o755 if inner.is_dir() else 0o644)  # libraries make theirs by mkstemp and mkdtemp
+            inner.chmod(mode if inner.is_dir() else mode & 0o666)
         move_over(temporary, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -67,6 +72,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def plain_name(name: str, source: Path) -> str:
+    """`name`, which the file `source` holds, as the name of a file beside others; raises ValueError for a path."""
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise ValueError(
+            f"{source} names a file {name!r}: must be a name without a folder; mend the file, or delete it"
+        )
+    return name
 
 
 def bytes_of(path: Path) -> int:

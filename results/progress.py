@@ -13,6 +13,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from results.lines import visible
 
 T = TypeVar("T")
 
@@ -45,32 +48,34 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(  # fits 80 columns
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=8),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
         self._current: TaskID | None = None
 
     def __enter__(self) -> Self:
-        self._bars.start()
-        return self
+        return self  # shown from the first stage on: without one, a wrong setting is a line by itself
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._current is not None:
+            self._bars.stop()
 
     def begin(self, stage: str, total: int) -> None:
-        self._current = self._bars.add_task(stage, total=total, note="")
+        if self._current is None:
+            self._bars.start()
+        self._current = self._bars.add_task(visible(stage), total=total, note="")
 
     def at(self, done: int, note: str = "") -> None:
         assert self._current is not None
         if note:
-            self._bars.update(self._current, completed=done, note=note)
+            self._bars.update(self._current, completed=done, note=visible(note))
         else:
             self._bars.update(self._current, completed=done)
 
@@ -81,4 +86,4 @@ class Bars:
             self.at(done)
 
     def say(self, line: str) -> None:
-        self._bars.console.print(line, highlight=False)
+        self._bars.console.print(Text(visible(line)), soft_wrap=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from results.files import read_json, write_json
+from results.files import plain_name, read_json, write_json
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
@@ -150,7 +150,9 @@ class Run:
         path = self.folder / "run.json"
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is not a run folder; start one: lpienas search --out {self.folder}")
-        settings: dict[str, Any] = read_json(path)["settings"]
+        settings = read_json(path).get("settings")
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path} states no settings: it is damaged, and nothing else says what the run is made of")
         return settings
 
     def require_test_part(self) -> None:
@@ -158,9 +160,19 @@ class Run:
         if SPLITS not in self.settings():
             raise NoTestPart(self.folder)
 
+    def read_summary(self) -> dict[str, Any]:
+        """What `summary.json` holds, nothing where there is none.
+
+        Raises ValueError where it is damaged, or names exported files that lie elsewhere.
+        """
+        summary = read_json(self.summary) if self.summary.exists() else {}
+        for name in summary.get("exported", {}):
+            plain_name(name, self.summary)
+        return summary
+
     def summarize(self, **parts: Any) -> dict[str, Any]:
         """Replace the named parts of `summary.json`, keep the others, and return the whole."""
-        summary = read_json(self.summary) if self.summary.exists() else {}
+        summary = self.read_summary()
         summary |= parts
         write_json(self.summary, summary)
         return summary
@@ -184,7 +196,9 @@ def versions() -> dict[str, str]:
 
 def command() -> str:
     """The command line of this process, as a shell would take it."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name  # of python -m lpienas
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def _now() -> str:

@@ -91,17 +91,19 @@ def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test ph
         "runtime": [f"{row['runtime']} {row['precision']}" for row in rows],
         "size": ["" if row["size"] is None else f"{row['size'][0]}x{row['size'][1]}" for row in rows],
         "threads": [_shown(row["threads"], ".0f") for row in rows],
-        "ms": [_time(row["median"], row["spread"]) for row in rows],
+        "ms": [_time(row["median"], row["spread"]) + (" mean" if row.get("is_mean") else "") for row in rows],
         "faster": ["" if row["faster"] is None else "{:.1f} +- {:.1f}".format(*row["faster"]) for row in rows],
         "peak MB": [_shown(row["peak_memory"], ".0f", 1e6) for row in rows],
         "KB": [_shown(row["file_bytes"], ".0f", 1e3) for row in rows],
         "SSIM": [_shown(row["ssim"], ".4f") for row in rows],
     }
+    any_mean = any(row.get("is_mean") for row in rows)
     shared = [name for name in ("size", "threads") if len(set(columns[name])) == 1 and columns[name][0]]
     said = "".join(f", {name} {columns.pop(name)[0]}" for name in shared)
     table = Table(
         title=f"Latency of one image{said} (median, half the distance of the quartiles)",
-        caption="faster: than the LPIENet reference in float in the same runtime, at the same size; "
+        caption=("mean: all that the phone printed; " if any_mean else "")
+        + "faster: than the LPIENet reference in float in the same runtime, at the same size; "
         f"SSIM: of {judged_on}",
         box=box.SIMPLE,
         padding=0,

@@ -26,7 +26,7 @@ from compress.bench.bench import (
 from compress.bench.files import Network, cases_of, cases_of_file, plan, reference_network
 from compress.bench.latency import random_image
 from compress.runtime.runtimes import load, load_in_openvino
-from lpienas import main
+from lpienas.command import main
 from nas.task.data.patches import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
@@ -96,7 +96,7 @@ def test_cases_take_turns_and_the_order_is_turned_every_second_round(monkeypatch
     class Here:
         """Stands for a pool of one process."""
 
-        def __init__(self, count, context):
+        def __init__(self, count, context, begin):
             assert count == 1
 
         def __enter__(self):
@@ -277,7 +277,7 @@ def test_what_a_phone_printed_becomes_a_row(tmp_path):
         runtime="LiteRT on the phone (CPU, XNNPACK)",
         precision="int8",
         size=(1080, 1920),
-        median=181.5,
+        median=181.0,
         spread=1.2,
         passes=50,
         threads=4,
@@ -287,9 +287,22 @@ def test_what_a_phone_printed_becomes_a_row(tmp_path):
     )
 
 
+def test_where_a_phone_printed_the_mean_alone_the_row_and_the_table_say_so(tmp_path):
+    (tmp_path / "log").write_text(PRINTED.replace("p5=180 median=181000 p95=185000", ""))
+    (row,) = imported(tmp_path / "log")
+    assert (row.median, row.is_mean) == (181.5, True)
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(bench_table([row.to_json() | {"faster": None}]))
+    assert "181.5 +- 1.2 mean" in console.export_text()
+
+
 def test_several_graphs_in_one_log_are_several_rows_and_one_that_failed_is_left_out(tmp_path):
     failed = PRINTED.split("count=3")[0].replace("int8_1080x1920", "float_256x256")
-    other = PRINTED.replace("lpienet_int8_1080x1920", "other").replace("181500", "9e4").replace("XNNPACK", "GPU")
+    other = (
+        PRINTED.replace("lpienet_int8_1080x1920", "other")
+        .replace("median=181000", "median=90000")
+        .replace("XNNPACK", "GPU")
+    )
     (tmp_path / "log").write_text(PRINTED + failed + other)
     first, second = imported(tmp_path / "log")
     assert first.size == (1080, 1920)
@@ -335,7 +348,7 @@ def test_a_log_without_a_result_is_refused(tmp_path):
 def test_the_verb_shows_imported_rows_and_refuses_nothing_at_all(tmp_path, capsys):
     (tmp_path / "log").write_text(PRINTED)
     assert main(["bench", "--import", str(tmp_path / "log"), "--json"]) == 0
-    assert '"median": 181.5' in capsys.readouterr().out
+    assert '"median": 181.0' in capsys.readouterr().out
     assert main(["bench"]) == 1
     assert "give a run folder" in capsys.readouterr().err
 

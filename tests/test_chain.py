@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lpienas import main
+from lpienas.command import main
 from results.files import load_network, read_json
 from results.study import candidates, open_study
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import verbs
-from lpienas import main
+from lpienas.command import main
 from nas.search import space_of
 from nas.suggest import parameters_of, suggest
 from nas.task.degrade.profile import find_profile
@@ -369,7 +368,8 @@ def test_samples_writes_pairs_that_evaluate_reads(tmp_path, capsys):
 
 
 def test_the_command_answers_help_without_importing_torch():
-    probe = "import sys, lpienas\ntry:\n lpienas.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
+    probe = "import sys\nfrom lpienas.command import main\ntry:\n main(['--help'])\nexcept SystemExit:\n"
+    probe += " sys.exit(bool({'torch', 'rich', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True).returncode == 0
 
 
@@ -416,7 +416,7 @@ def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
         def at(self, done, note=""):
             told.append((done, note))
 
-    monkeypatch.setattr(verbs, "_bars", lambda console: Told())
+    monkeypatch.setattr("lpienas.command.enhance.bars", Told)
     for name in ("a", "b"):
         Image.new("RGB", (900, 600)).save(tmp_path / f"{name}.png")  # more than one tile holds
     photos = [str(tmp_path / f"{name}.png") for name in ("a", "b")]

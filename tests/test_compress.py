@@ -17,7 +17,7 @@ from compress.int8.ways import RATES, to_int8
 from compress.pipeline import cheaper, compress, equal_steps
 from compress.prune.distill import distill
 from compress.settings import CompressSettings, Fast
-from lpienas import main
+from lpienas.command import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
 from nas.task.data.photos import DataError

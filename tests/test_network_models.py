@@ -9,7 +9,7 @@ from PIL import Image
 from compress.bench.files import plan
 from compress.export.ship import ship_network
 from compress.runtime.runtimes import load
-from lpienas import main
+from lpienas.command import main
 from nas.unseen import Unseen
 from results.files import load_network, network_at, save_network
 from results.progress import Silent

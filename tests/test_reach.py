@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from lpienas import main
+from lpienas.command import main
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_of, parameters_of

@@ -235,7 +235,7 @@ def test_a_search_killed_in_the_middle_and_started_again_is_the_search_that_was_
 def start_search(folder: Path) -> subprocess.Popen[bytes]:
     options = ["--trials", "4", "--score", "short", "--steps", "25", "--patch", "32", "--batch", "4"]
     options += ["--workers", "1", "--confirm", "0"]
-    command = [sys.executable, str(ROOT / "lpienas.py"), "search", "--out", str(folder), *options]
+    command = [sys.executable, "-m", "lpienas", "search", "--out", str(folder), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lpienas import main
+from lpienas.command import main
 from nas.task.data.photos import DataError, load_folder
 from nas.task.data.splits import PARTS
 from nas.unseen import unseen

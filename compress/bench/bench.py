@@ -1,6 +1,7 @@
 """Bench: how long networks take in which runtime, side by side; each measured in a process of its own, in turns."""
 
 import re
+import signal
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from compress.bench.resident import forget_peak, peak, resident
 from compress.runtime.runtimes import Runtime, in_pytorch, load, load_in_openvino
 from compress.runtime.tiles import enhance, holds
 from nas.task.evaluation import Pair, evaluate
+from nas.workers import end_at_once
 from results.files import has_network, load_network
 from results.progress import Watcher
 from search_spaces.sides import padded_side
@@ -57,6 +59,7 @@ class Row:
     peak_memory: int | None  # bytes above the process before it opened the file
     file_bytes: int | None
     ssim: float | None
+    is_mean: bool = False  # `median` is the mean, which is all that an older tool prints on a phone
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,7 +86,7 @@ def bench(cases: Sequence[Case], threads: int, seconds: float, watcher: Watcher,
     watcher.begin("bench", rounds * len(cases))
     for number, case in enumerate(_in_turns(cases, rounds), 1):
         # spawned: a fork of a process that has used torch's threads can hang
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, get_context("spawn"), _quiet_when_interrupted) as pool:
             found[case].append(pool.submit(measure, case, threads, seconds).result())
         watcher.at(number, f"{case.network}, {found[case][-1].runtime} {case.precision}")
     return [_row(case, threads, measured) for case, measured in found.items()]
@@ -101,7 +104,7 @@ def judge(cases: Sequence[Case], pairs: Sequence[Pair], threads: int, watcher: W
     found: dict[tuple[str, str, str | None, str], float | None] = {}
     for number, (key, group) in enumerate(alike.items(), 1):
         if all(case.judged for case in group):
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            with ProcessPoolExecutor(1, get_context("spawn"), _quiet_when_interrupted) as pool:
                 found[key] = pool.submit(_quality, group, pairs, threads).result()
         watcher.at(number, group[0].network)
     return [replace(case, ssim=found.get(_made_of(case))) for case in cases]
@@ -157,6 +160,7 @@ def imported(path: Path) -> list[Row]:
         made = re.search(r"_(float|float16|int8)_(\d+)x(\d+)\.tflite$", name)
         deviations = re.findall(r"count=(\d+).*?\bstd=([\d.]+)", part)  # the warm-up's come first
         passes, deviation = deviations[-1] if deviations else (0, 0.0)
+        middle = re.findall(r"count=\d+.*?\bmedian=([\d.]+)", part)  # newer tools print it
         memory = re.search(r"overall=([\d.]+)", part)
         threads = re.search(r"[Nn]um threads: \[(\d+)\]", part)
         rows.append(
@@ -165,13 +169,14 @@ def imported(path: Path) -> list[Row]:
                 runtime=f"LiteRT on the phone ({_accelerator(part)})",
                 precision=made[1] if made else "unknown",
                 size=(int(made[2]), int(made[3])) if made else None,
-                median=float(timing[1]) / 1e3,
+                median=float(middle[-1] if middle else timing[1]) / 1e3,
                 spread=float(deviation) / 1e3,
                 passes=int(passes),
                 threads=int(threads[1]) if threads else None,
                 peak_memory=round(float(memory[1]) * 1e6) if memory else None,
                 file_bytes=None,
                 ssim=None,
+                is_mean=not middle,
             )
         )
     if not rows:
@@ -186,6 +191,10 @@ def _accelerator(text: str) -> str:
         return "CPU, XNNPACK" if "XNNPACK delegate for CPU" in text else "CPU"
     name = "CPU, XNNPACK" if asked[1] == "XNNPACK" else asked[1]
     return name if asked[2] == "completely" else f"{name}, in part"
+
+
+def _quiet_when_interrupted() -> None:
+    signal.signal(signal.SIGINT, end_at_once)  # the parent tells the user
 
 
 def _made_of(case: Case) -> tuple[str, str, str | None, str]:

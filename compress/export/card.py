@@ -1,6 +1,7 @@
 """Card: what a run's exported files are, for whoever gets them: the model card, and what each file says of itself."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -220,9 +221,16 @@ def _size_text(blueprint: Blueprint) -> str:
 
 
 def _public(command: str) -> str:
-    """`command` with the last name only of every path from the root."""
-    words = (Path(word).name if Path(word).is_absolute() else word for word in shlex.split(command))
-    return shlex.join(words)
+    """`command` with the last name only of every path that leads out of the working folder, in `--option=path` too."""
+    return shlex.join(_without_folder(word) for word in shlex.split(command))
+
+
+def _without_folder(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    parts = re.split(r"[/\\]", value)
+    leads_out = len(parts) > 1 and (parts[0] == "" or parts[0].startswith("~") or ":" in parts[0] or ".." in parts)
+    named = [part for part in parts if part not in ("", ".", "..")]
+    return f"{option}{equals}{named[-1]}" if leads_out and named else word
 
 
 def _shortened(text: str, data: str | None) -> str:

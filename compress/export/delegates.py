@@ -233,4 +233,4 @@ def _read_onnx(path: Path) -> _Read:
 
 
 _READERS = {".tflite": _read_litert, ".pte": _read_executorch, ".onnx": _read_onnx}
-_PACKAGES = {".tflite": "ai-edge-litert", ".pte": "executorch", ".onnx": "onnx"}
+_PACKAGES = {".tflite": "ai-edge-litert", ".pte": "'lpienas[export]'", ".onnx": "'lpienas[export]'"}

@@ -29,7 +29,7 @@ def write_executorch(
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
     except ImportError as error:
-        raise ImportError(f"ExecuTorch export needs {error.name}: pip install executorch") from error
+        raise ImportError(f"ExecuTorch export needs {error.name}: pip install 'lpienas[export]'") from error
 
     constants = {BLUEPRINT_METHOD: _bytes(json.dumps(blueprint.to_json())), ABOUT_METHOD: _bytes(to_text(about))}
     with quiet(), written_whole(path) as temporary:

@@ -43,7 +43,7 @@ def write_litert_float16(
             from ai_edge_quantizer.quantizer import Quantizer
             from ai_edge_quantizer.recipe_manager import RecipeManager
     except ImportError as error:
-        raise ImportError(f"float16 LiteRT export needs {error.name}: pip install ai-edge-quantizer") from error
+        raise ImportError(f"float16 LiteRT export needs {error.name}: pip install 'lpienas[export]'") from error
 
     recipe = RecipeManager()
     recipe.add_quantization_config(
@@ -72,7 +72,7 @@ def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
             from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
             from litert_torch.quantize.quant_config import QuantConfig
     except ImportError as error:
-        raise ImportError(f"LiteRT export needs {error.name}: pip install litert-torch") from error
+        raise ImportError(f"LiteRT export needs {error.name}: pip install 'lpienas[export]'") from error
 
     # Nothing is quantized by this: it tells the converter to turn the graph's quantize and dequantize operators into
     # integer kernels. Without it they stay beside float kernels, slower and nearly as large as the float file.

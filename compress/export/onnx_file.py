@@ -31,7 +31,7 @@ def write_onnx(
         import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"ONNX export needs {error.name}: pip install onnx onnxscript") from error
+        raise ImportError(f"ONNX export needs {error.name}: pip install 'lpienas[export]'") from error
 
     model = _traced(module)
     if any(node.op_type in _HOLD_SIZES for node in model.graph.node):

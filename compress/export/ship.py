@@ -1,6 +1,7 @@
 """Ship: write a run's network in every format and precision, and let no file out that its own runtime disproves."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,11 +22,11 @@ from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.int8.calibration import calibration_fingerprint, calibration_of
 from compress.runtime.about import NO_LICENCE, About
 from compress.runtime.runtimes import load
-from compress.runtime.tiles import enhance
+from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen
-from nas.workers import end_with_parent
+from nas.workers import end_at_once, end_with_parent
 from results.files import (
     bytes_of,
     fingerprint,
@@ -33,12 +34,12 @@ from results.files import (
     load_network,
     move_over,
     network_fingerprint,
-    read_json,
     remove,
 )
 from results.progress import Watcher
 from results.run import NotCompressed, Run
-from search_spaces.sides import padded_side
+from search_spaces.receptive import receptive_radius
+from search_spaces.sides import STRIDE, padded_side
 
 # precision -> the stage whose network it is made from
 STAGES = {"float": "float", "float16": "float", "int8": "quantized"}
@@ -69,7 +70,7 @@ def ship(
     if "float" not in precisions:
         raise NotCompressed(run.folder)
     calibration = tuple(calibration_of(run, task, seed))
-    summary = read_json(run.summary)
+    summary = run.read_summary()
     in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
     licence = licence or summary.get("licence") or NO_LICENCE
     run.summarize(licence=licence)
@@ -113,6 +114,7 @@ def ship(
                     task.test,
                 )
             )
+    require_room(jobs)
     watcher.begin("export", len(jobs))
     run.exported.mkdir(parents=True, exist_ok=True)
     for done, (job, made) in enumerate(_made(jobs, workers, run.folder / "export.log"), 1):
@@ -148,7 +150,7 @@ def ship_network(
             _made_from(network, precision, calibration if precision == "int8" else (), ()),
             format,
             precision,
-            out / file_name(format, precision, size).replace("lpienet", network.name, 1),
+            _network_file(network, out, format, precision, size),
             size,
             about_of_network(saved.blueprint, format, precision, quality, judged_on, licence),
             tuple(calibration),
@@ -161,6 +163,7 @@ def ship_network(
         if precision != "int8" or calibration
     ]
     exported: dict[str, Any] = {}
+    require_room(jobs)
     watcher.begin("export", len(jobs))
     out.mkdir(parents=True, exist_ok=True)
     for done, (job, made) in enumerate(_made(jobs, workers, out / "export.log"), 1):
@@ -168,6 +171,38 @@ def ship_network(
         watcher.at(done)
         watcher.say(_line(job.path.name, made))
     return exported
+
+
+def require_room(jobs: Sequence["_Job"]) -> None:
+    """Raises ValueError where a file to be made is too small for its network's receptive field, before it is made."""
+    for job in jobs:
+        if FORMATS[job.format].any_size:
+            continue
+        blueprint = load_network(job.network).blueprint
+        for _, degraded, _ in (*job.validation, *job.test):
+            height, width = degraded.shape[-2:]
+            if not fits(blueprint, job.size, height, width):
+                least = 2 * padded_side(receptive_radius(blueprint)) + STRIDE
+                raise ValueError(
+                    f"--size {job.size[0]}x{job.size[1]}: tiles of it cannot hold the network's receptive field, and "
+                    f"a photograph that the file is checked on has {height}x{width} pixels; ask for "
+                    f"{least}x{least} or more"
+                )
+
+
+def network_files(
+    network: Path, out: Path, formats: Sequence[str], sizes: Sequence[tuple[int, int]], int8: bool
+) -> list[Path]:
+    """What `ship_network` writes."""
+    return [
+        _network_file(network, out, format, precision, size)
+        for format, size, precision in _asked(formats, sizes)
+        if precision != "int8" or int8
+    ]
+
+
+def _network_file(network: Path, out: Path, format: str, precision: str, size: tuple[int, int]) -> Path:
+    return out / file_name(format, precision, size).replace("lpienet", network.name, 1)
 
 
 def _made_from(network: Path, precision: str, calibration: Sequence[Tensor], in_float: Sequence[str]) -> str:
@@ -239,6 +274,7 @@ def _begin_worker(log: Path) -> None:
     """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(handle, 2)
+    signal.signal(signal.SIGINT, end_at_once)  # the parent tells the user
     Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -203,6 +203,6 @@ _OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executor
 _PACKAGES = {
     ".onnx": "onnxruntime",
     ".tflite": "ai-edge-litert",
-    ".pte": "executorch",
+    ".pte": "'lpienas[export]'",
     ".mlpackage": "'lpienas[coreml]'",
 }

@@ -33,17 +33,25 @@ def enhance(
     the network's receptive field.
     """
     network = runtime if image.is_floating_point() else _on_levels(runtime, torch.iinfo(image.dtype).max)
-    radius = receptive_radius(runtime.blueprint or _DEEPEST)
+    radius = receptive_radius(seen_by(runtime))
     size = runtime.size or tile_size(image.shape[-2], image.shape[-1], radius, tile * tile)
     return in_tiles(network, image, size, radius, on_tile)
 
 
+def seen_by(runtime: Runtime) -> Blueprint:
+    """The blueprint of a file; of one that does not name its own the deepest that there is."""
+    return runtime.blueprint or _DEEPEST
+
+
 def holds(runtime: Runtime, height: int, width: int) -> bool:
     """Whether `runtime` can enhance an image of so many pixels: a file of one size may be too small for its halo."""
-    least = 2 * padded_side(receptive_radius(runtime.blueprint or _DEEPEST))
-    return runtime.size is None or all(
-        length <= tile or tile > least for length, tile in zip((height, width), runtime.size, strict=True)
-    )
+    return runtime.size is None or fits(seen_by(runtime), runtime.size, height, width)
+
+
+def fits(blueprint: Blueprint, size: tuple[int, int], height: int, width: int) -> bool:
+    """Whether an image of so many pixels goes through tiles of `size` without a seam."""
+    least = 2 * padded_side(receptive_radius(blueprint))
+    return all(length <= tile or tile > least for length, tile in zip((height, width), size, strict=True))
 
 
 def in_tiles(

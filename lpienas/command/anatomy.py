@@ -1,0 +1,73 @@
+"""Anatomy: what each stage of a network costs and is worth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, bars, line, table
+from lpienas.fields import a_file, count, named, option, threads_here
+
+RUN_OR_NETWORK = "run folder (its compressed network), or a network: its .json, with the .safetensors beside it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnatomyOptions:
+    """Which network, on which photographs."""
+
+    model: Path = named(RUN_OR_NETWORK, "RUN|NETWORK", parse=a_file)
+    data: Path | None = option(
+        None,
+        "pairs, or clean photographs to be degraded",
+        "DIR",
+        parse=a_file,
+        default="the run's own validation photographs, or the samples",
+    )
+    threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
+
+
+def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
+    """Print what SSIM and PSNR lose without each part."""
+    import torch
+
+    from lpienas.networks import saved_network
+    from nas.anatomy import anatomy as look_into
+    from nas.anatomy import verdict, worthless
+    from nas.task.data.patches import validation_pairs
+    from nas.task.data.photos import read_folder
+    from nas.task.task import TaskSettings, read_photos
+    from results.files import load_network
+    from results.run import Run, is_run
+    from results.table import anatomy_table
+
+    torch.set_num_threads(asked.threads)
+    settings = TaskSettings.of_run(Run(asked.model).settings()) if is_run(asked.model) else TaskSettings()
+    network = load_network(saved_network(asked.model))
+    if asked.data is None:
+        photos, which = read_photos(settings).validation, "validation photographs"
+        which = f"{which} of {asked.model}" if is_run(asked.model) else f"sample {which}"
+    else:
+        photos, which = read_folder(asked.data), f"photographs of {asked.data}"
+    side = settings.validation_side
+    which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
+    pairs = validation_pairs(photos, settings.noise, settings.seed, side)
+    with bars() as shown:
+        found = look_into(network, pairs, str(asked.model), which, watcher=shown).to_json()
+    if json_only:
+        as_json(found)
+        return
+    table(anatomy_table(found))
+    line(
+        f"SSIM {found['ssim']:.4f}, PSNR {found['psnr']:.2f} dB on {which}; lost: with the part's mean in its place, "
+        "channel by channel"
+    )
+    for sentence in worthless(found) or [verdict(found)]:
+        line(sentence)
+
+
+VERB = Verb(
+    "anatomy",
+    "show what each stage of a network costs and is worth",
+    "lpienas anatomy results/published/denoise/networks/0403 --data ~/pairs",
+    AnatomyOptions,
+    anatomy,
+)

@@ -1,0 +1,97 @@
+"""Bench: how long a run's network, or exported files, take beside the reference."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, bars, table
+from lpienas.fields import a_file, a_size, count, option
+from lpienas.settings import Size, is_path
+
+_MODELS = (".onnx", ".tflite", ".pte", ".mlpackage", ".json", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchOptions:
+    """What is timed, where, at which sizes."""
+
+    models: tuple[Path, ...] = option(
+        (), "run folder, network, or exported file", "RUN|MODEL", parse=a_file, positional=True, several=True
+    )
+    runtime: tuple[str, ...] | None = option(
+        None,
+        "of a run's network (all that are installed); a file runs in its own",
+        choices=("pytorch", "onnx", "litert", "executorch", "openvino"),
+        several=True,
+    )
+    size: tuple[Size, ...] | None = option(
+        None,
+        "256x256 720x1280 1080x1920 2160x3840 if not given; a file of one size is timed at that",
+        "HxW",
+        parse=a_size,
+        several=True,
+        accepts=lambda word: word[:1].isdigit() and not is_path(word),
+    )
+    data: Path | None = option(
+        None,
+        "measure SSIM of every file in its own runtime on these photographs; of the folder that the run was searched "
+        "on, on its test photographs",
+        "DIR",
+        parse=a_file,
+        default="the run's own figures on its test photographs",
+    )
+    seconds: float = option(2.0, "of each case in each round", "S", parse=float, default="2")
+    imported: tuple[Path, ...] = option(
+        (),
+        "what benchmark_model printed on a phone: its rows are put below",
+        "FILE",
+        parse=a_file,
+        name="import",
+        several=True,
+        accepts=lambda word: Path(word).suffix not in _MODELS and not Path(word).is_dir(),
+    )
+    threads: int = option(1, "processor threads of a runtime", "N", parse=count)
+
+
+def bench(asked: BenchOptions, json_only: bool) -> None:
+    """Time them in turns, and print a row each."""
+    from tempfile import TemporaryDirectory
+
+    from compress.bench.bench import bench as measure
+    from compress.bench.bench import beside, imported, judge, ratio
+    from compress.bench.files import SIZES, plan
+    from nas.unseen import unseen
+    from results.table import bench_table
+
+    if not asked.models and not asked.imported:
+        raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
+    of_phone = [row for file in asked.imported for row in imported(file)]
+    judged_on = None if asked.data is None else unseen(asked.models, asked.data)
+    pairs = () if judged_on is None else judged_on.pairs
+    with ExitStack() as stack:
+        shown = stack.enter_context(bars())
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
+        cases = plan(asked.models, asked.runtime, asked.size or SIZES, folder, shown, pairs)
+        if pairs:
+            cases = judge(cases, pairs, asked.threads, shown)
+        rows = [*(measure(cases, asked.threads, asked.seconds, shown) if cases else ()), *of_phone]
+    result = []
+    for row in rows:
+        other = beside(row, rows)
+        result.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
+    said = "the test photographs of its run" if judged_on is None else judged_on.says
+    if json_only:
+        as_json({"rows": result, "threads": asked.threads, "ssim_of": said})
+        return
+    table(bench_table(result, said))
+
+
+VERB = Verb(
+    "bench",
+    "time a run's network, or exported files, beside the reference",
+    "lpienas bench runs/night --runtime litert --size 1080x1920 --threads 2",
+    BenchOptions,
+    bench,
+    "files that were made for it stay in the run's bench/; the same command measures anew",
+)

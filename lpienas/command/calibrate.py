@@ -1,0 +1,90 @@
+"""Calibrate: how far each cheap score agrees with full training."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, bars, line, table
+from lpienas.command.search import CONTINUES
+from lpienas.fields import a_file, count, needed, option
+from lpienas.settings import STARTS, RunOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateOptions(RunOptions):
+    """What a run is made with, and what its calibration may spend."""
+
+    out: Path = needed("run folder, made or continued", "RUN", parse=a_file)
+    networks: int = option(12, "networks to train fully", "N", parse=count)
+    full_steps: int = option(6000, "of a full training", "N", parse=count)
+    seeds: int = option(1, "full trainings of each network", "N", parse=count)
+    start: str = option(
+        "inherited",
+        "first weights of a full training: the supernet's, as a search does it (inherited), or random ones",
+        choices=STARTS,
+        default="",
+    )
+    short_steps: int | None = option(None, "of the highest rung", "N", parse=count, default="400")
+    tau: float = option(0.7, "agreement that is asked for", "TAU", parse=float)
+    workers: int | None = option(
+        None, "candidates at a time", "N", parse=count, default="one a processor, at most 4; on a GPU one"
+    )
+    threads: int | None = option(None, "processor threads of each worker", "N", parse=count, default="1")
+
+
+def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
+    """Train networks of all sizes fully, and print how well every score ranks them."""
+    from lpienas.searches import STEPS, made_with, opened_task
+    from nas.calibrate import CalibrationSettings
+    from nas.calibrate import calibrate as measure
+    from nas.confirm import INHERITED, SCRATCH
+    from nas.scoring.supernet import SupernetSettings
+    from nas.search import space_of
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
+    from results.run import Run
+    from results.table import agreement_table
+    from search_spaces.units import parse_macs
+
+    run = Run(asked.out)
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        made = made_with(run, asked)
+        by_supernet = made["score"] == "supernet"  # whether the run's own --steps are those of the supernet
+        supernet_steps = (made["steps"] if by_supernet else None) or STEPS["supernet"]
+        short_steps = asked.short_steps or (None if by_supernet else made["steps"]) or STEPS["short"]
+        budget = made["budget"] if made["cost"] == "macs" else None
+        macs, size = None if budget is None else parse_macs(budget), (made["size"][0], made["size"][1])
+        settings = CalibrationSettings(
+            full=Recipe(asked.full_steps),
+            short=Recipe(short_steps),
+            supernet=SupernetSettings.under(Recipe(supernet_steps), macs, size),
+            networks=asked.networks,
+            seeds=asked.seeds,
+            budget=macs,
+            size=size,
+            target=asked.tau,
+            seed=made["seed"],
+            start=INHERITED if asked.start == "inherited" else SCRATCH,
+        )
+        shown = stack.enter_context(bars())
+        task = opened_task(run, made, asked.threads, shown)
+        workers = stack.enter_context(make_workers(task, asked.workers or default_count(task), asked.threads or 1))
+        result = measure(run.folder, space_of(made), task, settings, workers, shown)
+        run.summarize(calibration=result)
+    if json_only:
+        as_json(result)
+        return
+    table(agreement_table(result))
+    line(f"advice: {result['advice']}")
+
+
+VERB = Verb(
+    "calibrate",
+    "measure how far each cheap score agrees with full training",
+    "lpienas calibrate --out runs/night --networks 12 --tau 0.8",
+    CalibrateOptions,
+    calibrate,
+    CONTINUES,
+)

@@ -1,0 +1,42 @@
+"""Compress: train one candidate fully, prune it, quantize it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, bars, line, table
+from lpienas.command.search import CONTINUES
+from lpienas.fields import a_file, named
+from lpienas.settings import CompressOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressWords(CompressOptions):
+    """Of which run, which candidate, and how."""
+
+    run: Path = named("run folder", "RUN", parse=a_file)
+
+
+def compress(asked: CompressWords, json_only: bool) -> None:
+    """Compress, and print what each part of the network is worth."""
+    from lpienas.runs import Run
+    from nas.anatomy import anatomy_line
+    from results.table import anatomy_table
+
+    with bars() as shown:
+        summary = Run(asked.run).compress(asked, shown)
+    if json_only:
+        as_json(summary)
+        return
+    table(anatomy_table(summary["anatomy"]))
+    line(anatomy_line(summary["anatomy"]))
+
+
+VERB = Verb(
+    "compress",
+    "train one candidate fully, prune it, quantize it",
+    "lpienas compress runs/night --pick under=600M --prune 0.5 --qat",
+    CompressWords,
+    compress,
+    CONTINUES,
+)

@@ -1,0 +1,54 @@
+"""Delegates: which operators of exported files phones' accelerators do not take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, line
+from lpienas.fields import a_file, named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegatesOptions:
+    """Which files."""
+
+    models: tuple[Path, ...] = named("run folder, or an exported file", "RUN|MODEL", parse=a_file, several=True)
+
+
+def delegates(asked: DelegatesOptions, json_only: bool) -> None:
+    """Print what each file's delegates leave out, and whether a run's activations fit float16."""
+    from compress.export.delegates import delegated, largest_activation, report_lines
+    from nas.task.data.patches import validation_pairs
+    from nas.task.task import TaskSettings, read_photos
+    from results.files import load_network
+    from results.run import Run, is_run
+
+    files, largest = [], {}
+    for path in asked.models:
+        if not is_run(path):
+            files.append(delegated(path))
+            continue
+        run = Run(path)
+        exported = sorted(file for file in run.exported.glob("lpienet_*") if file.is_file())
+        if not exported:
+            raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
+        files += [delegated(file) for file in exported]
+        task = TaskSettings.of_run(run.settings())
+        pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
+        network = load_network(run.network("float"))
+        largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
+    if json_only:
+        ranges = {run: found.to_json() for run, found in largest.items()}
+        as_json({"files": [file.to_json() for file in files], "largest_activation": ranges})
+        return
+    for said in report_lines(files, largest):
+        line(said)
+
+
+VERB = Verb(
+    "delegates",
+    "say which operators of exported files phones' accelerators do not take",
+    "lpienas delegates runs/night",
+    DelegatesOptions,
+    delegates,
+)

@@ -1,0 +1,50 @@
+"""Evaluate: SSIM and PSNR of networks on photographs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpienas.command.parser import Verb
+from lpienas.command.printing import as_json, bars, line
+from lpienas.fields import a_file, count, named, option, threads_here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """Which networks, on which photographs."""
+
+    models: tuple[Path, ...] = named("run folders, networks, and exported files", "MODEL", parse=a_file, several=True)
+    data: Path | None = option(
+        None,
+        "pairs, or clean photographs to be degraded; of the folder that the run was searched on only its test "
+        "photographs count",
+        "DIR",
+        parse=a_file,
+        default="default: the test photographs of the run, or of the samples",
+    )
+    threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
+
+
+def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
+    """Print what each network comes to, beside the photographs themselves."""
+    from lpienas.photographs import evaluate as judge
+
+    with bars() as shown:
+        found = judge(asked.models, asked.data, asked.threads, shown)
+    if json_only:
+        rows = [one.to_json() for one in found]
+        as_json(rows[0] | {"models": rows})
+        return
+    first = found[0]
+    line(f"{first.says}, whole; as they are: SSIM {first.input_ssim:.4f}, PSNR {first.input_psnr:.2f} dB")
+    for one in found:
+        line(f"{one.model} ({one.runtime}): SSIM {one.ssim:.4f}, PSNR {one.psnr:.2f} dB")
+    line(first.ssim_definition)
+
+
+VERB = Verb(
+    "evaluate",
+    "measure SSIM and PSNR on photographs",
+    "lpienas evaluate runs/night runs/night/exported/*.onnx --data ~/pairs --json",
+    EvaluateOptions,
+    evaluate,
+)

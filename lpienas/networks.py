@@ -1,0 +1,145 @@
+"""Networks: a run's network, a saved one or an exported file, opened, as an object that enhances pictures."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lpienas.errors import tells
+from lpienas.fields import threads_here
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compress.runtime.runtimes import Runtime
+    from lpienas.shown import BeforeAfter
+
+Picture = TypeVar("Picture")
+OnTile = Callable[[int, int], None]  # tiles that are done, and all
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An opened network; not for several threads at once, since a runtime owns one set of buffers."""
+
+    path: Path
+    runtime: "Runtime"
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in pixels that a file of one size takes at a time; None: any. `enhance` cuts tiles of it."""
+        return self.runtime.size
+
+    @property
+    def halo(self) -> int:
+        """How many pixels around an output pixel, at most, can change it."""
+        from compress.runtime.tiles import seen_by
+        from search_spaces.receptive import receptive_radius
+
+        return receptive_radius(seen_by(self.runtime))
+
+    @property
+    @tells
+    def scores(self) -> Mapping[str, Any]:
+        """SSIM and PSNR (dB) that its run measured on the test photographs; empty where no run is known."""
+        return _scores(self.path)
+
+    @tells
+    def enhance(self, image: Picture, on_tile: OnTile | None = None) -> Picture:
+        """`image` enhanced, of the same kind, shape and type: a NumPy array, a PIL picture or a tensor.
+
+        Arrays are (H, W, 3), tensors (3, H, W) or (1, 3, H, W); RGB, uint8 or uint16 over their whole range, or floats
+        in [0, 1]. Files of photographs: `lpienas.enhance`.
+        """
+        import numpy as np
+        import torch
+
+        if isinstance(image, torch.Tensor):
+            batch = image[None] if image.dim() == 3 else image
+            return self.of_tensor(batch, on_tile).reshape(image.shape)  # type: ignore[return-value]
+        if isinstance(image, np.ndarray):
+            if image.ndim != 3 or image.shape[-1] != 3:
+                raise ValueError(f"image has shape {image.shape}: must be (height, width, 3), RGB")
+            found = self.of_tensor(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None], on_tile)
+            pixels: Any = found[0].permute(1, 2, 0).contiguous().numpy()
+            return pixels  # type: ignore[no-any-return]
+        from PIL import Image
+
+        if isinstance(image, Image.Image):
+            if image.mode != "RGB":
+                raise ValueError(f"image has mode {image.mode}: must be RGB; see its convert()")
+            return Image.fromarray(self.enhance(np.array(image), on_tile))  # type: ignore[return-value]
+        raise ValueError(
+            f"image is a {type(image).__name__}: must be an array, a PIL picture or a tensor; "
+            "for files there is lpienas.enhance"
+        )
+
+    def of_tensor(self, image: "Tensor", on_tile: OnTile | None = None) -> "Tensor":
+        """`enhance` for an image (1, 3, H, W), which keeps its type; floats are clipped to [0, 1] as a picture is."""
+        from compress.runtime.tiles import enhance
+
+        output = enhance(self.runtime, image, on_tile)
+        return output.clamp(0, 1) if output.is_floating_point() else output
+
+    def compare(self, image: Picture) -> "BeforeAfter":
+        """`image` beside itself enhanced, for a notebook; of the kinds that `enhance` takes."""
+        from lpienas.shown import BeforeAfter
+
+        return BeforeAfter(image, self.enhance(image))
+
+
+@tells
+def load(model: str | Path, threads: int | None = None) -> Network:
+    """Open a run's compressed network, a saved network (its .json), or a .onnx, .tflite or .pte file.
+
+    `threads` of the processor (None: all). Raises Error for what is none of these, or damaged.
+    """
+    import torch
+
+    from compress.runtime.runtimes import load as opened
+    from results.run import is_run
+
+    path, count = Path(model), threads or threads_here()
+    torch.set_num_threads(count)
+    return Network(path, opened(saved_network(path) if is_run(path) else path, count))
+
+
+def saved_network(path: Path) -> Path:
+    """Path without suffix of a run folder's compressed float network, or of the saved network that `path` names."""
+    from results.files import has_network, network_at
+    from results.run import NotCompressed, Run, is_run
+
+    if is_run(path):
+        stage = Run(path).network("float")
+        if not has_network(stage):
+            raise NotCompressed(path)
+        return stage
+    found = network_at(path)
+    if found is None:
+        raise FileNotFoundError(f"{path} is neither a run folder nor a network: name its .json, beside .safetensors")
+    return found
+
+
+def _scores(path: Path) -> Mapping[str, Any]:
+    folder = next((one for one in (path, *path.absolute().parents) if (one / "summary.json").is_file()), None)
+    if folder is None:
+        return {}
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+    except ValueError as error:
+        raise ValueError(f"{folder / 'summary.json'} is not JSON: {error}") from error
+    if path.parent.name == "exported":
+        figures = summary.get("exported", {}).get(path.name, {})
+        return {name: figures[name] for name in ("ssim", "psnr") if figures.get(name) is not None}
+    stage = "float" if path.is_dir() else path.stem
+    figures = summary.get("scores", {}).get(stage, {})
+    return {name: figures[f"test_{name}"] for name in ("ssim", "psnr") if f"test_{name}" in figures}
+
+
+def enhancing(network: Network, on_tile: OnTile | None = None) -> "Callable[[Tensor], Tensor]":
+    """What compress.runtime.photo and nas.task.evaluation take: an image (1, 3, H, W) to an enhanced one."""
+    from compress.runtime.tiles import enhance
+
+    return partial(enhance, network.runtime, on_tile=on_tile)

@@ -1,0 +1,181 @@
+"""Photographs: files of them enhanced, and networks judged on them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lpienas.errors import Error, tells
+from lpienas.fields import threads_here
+from lpienas.networks import Network, enhancing, load
+
+if TYPE_CHECKING:
+    from nas.task.evaluation import Pair
+    from results.progress import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """One that was enhanced."""
+
+    source: Path
+    output: Path
+    size: tuple[int, int]  # height, width in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Enhanced:
+    """What became of photographs."""
+
+    done: tuple[Photograph, ...]
+    failed: tuple[tuple[Path, str], ...]  # source, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Means over photographs that a network was neither trained on nor chosen by."""
+
+    model: str
+    runtime: str
+    images: int
+    split: str | None  # test; None: all photographs of a folder
+    ssim: float
+    psnr: float  # dB
+    input_ssim: float  # of the degraded photographs themselves
+    input_psnr: float
+    ssim_definition: str
+    says: str  # which photographs, for a sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """As `lpienas evaluate --json` prints it."""
+        return {name: value for name, value in asdict(self).items() if name != "says"}
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What to do where a result exists already; without either it is an error."""
+
+    force: bool = False  # overwrite it
+    skip: bool = False  # leave it, and do the rest
+
+
+@tells
+def enhance(
+    model: str | Path | Network,
+    photos: str | Path | Sequence[str | Path],
+    output: str | Path,
+    there: There | None = None,
+    watcher: "Watcher | None" = None,
+) -> Enhanced:
+    """Enhance picture files, and folders of them, with `model`, into `output`: a file for one, else a folder.
+
+    A photograph that cannot be read or written costs that one, and stands in `failed`. Raises Error where nothing is
+    found, or where a result exists already, unless `there` says what to do.
+    """
+    from compress.runtime.photo import plan_outputs
+
+    listed = [photos] if isinstance(photos, str | Path) else photos
+    there = there or There()
+    planned = plan_outputs([Path(one) for one in listed], Path(output), there.force, there.skip)
+    network = model if isinstance(model, Network) else load(model)
+    return enhance_planned(network, planned, watcher)
+
+
+def enhance_planned(
+    network: Network, planned: Sequence[tuple[Path, Path]], watcher: "Watcher | None" = None
+) -> Enhanced:
+    """Enhance each source into its target; `watcher` counts a hundred for a photograph, and says which are left out."""
+    from compress.runtime.photo import enhance_photo
+    from results.progress import Silent
+
+    watcher = watcher or Silent()
+    done: list[Photograph] = []
+    failed: list[tuple[Path, str]] = []
+    watcher.begin("enhance", 100 * len(planned))
+    for number, (source, target) in enumerate(planned):
+        on_tile = _counting(watcher, 100 * number, source.name)
+        try:
+            done.append(Photograph(source, target, enhance_photo(enhancing(network, on_tile), source, target)))
+        except (ValueError, OSError) as error:
+            failed.append((source, _why(error, source)))
+            watcher.say(f"left out: {failed[-1][1]}")
+    return Enhanced(tuple(done), tuple(failed))
+
+
+@tells
+def evaluate(
+    models: str | Path | Sequence[str | Path],
+    data: str | Path | None = None,
+    threads: int | None = None,
+    watcher: "Watcher | None" = None,
+) -> list[Judged]:
+    """SSIM and PSNR of each of `models` on the photographs of `data` that none of them was trained on.
+
+    Without `data` on the test photographs of the first one's run, or of the samples. Raises Error where none is left.
+    """
+    import torch
+
+    from nas.task.evaluation import evaluate as judge
+    from nas.task.evaluation import input_quality
+    from nas.task.metrics import SSIM_DEFINITION
+    from nas.unseen import unseen
+    from results.progress import Silent
+
+    paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
+    count, watcher = threads or threads_here(), watcher or Silent()
+    torch.set_num_threads(count)
+    judged_on = unseen(paths, None if data is None else Path(data))
+    pairs, before = judged_on.pairs, input_quality(judged_on.pairs)
+    found = []
+    for path in paths:
+        network = load(path, count)
+        watcher.begin(str(path), len(pairs))
+        quality = judge(enhancing(network), _counted(pairs, watcher), torch.device("cpu"))
+        split, says = judged_on.split, judged_on.says
+        found.append(
+            Judged(
+                str(path),
+                network.runtime.name,
+                len(pairs),
+                split,
+                quality.ssim,
+                quality.psnr,
+                before.ssim,
+                before.psnr,
+                SSIM_DEFINITION,
+                says,
+            )
+        )
+    return found
+
+
+def refuse_existing(paths: Sequence[Path], force: bool, apart_from: Sequence[Path] = ()) -> None:
+    """Raises Error where one of `paths` is there, unless `force`, or is one of the files `apart_from` in any case."""
+    kept = [(path.stat().st_dev, path.stat().st_ino) for path in apart_from if path.exists()]
+    for path in paths:
+        if path.is_dir():
+            raise Error(f"{path} is a folder: name a file")
+        if path.exists() and (path.stat().st_dev, path.stat().st_ino) in kept:
+            raise Error(f"{path} is one of the photographs themselves, or one that is written here; name another file")
+        if path.exists() and not force:
+            raise Error(f"{path} exists: name another file, or --force to overwrite it")
+
+
+def _counted(pairs: "Sequence[Pair]", watcher: "Watcher") -> "Iterator[Pair]":
+    for done, pair in enumerate(pairs, 1):
+        yield pair
+        watcher.at(done)
+
+
+def _counting(watcher: "Watcher", before: int, name: str) -> Callable[[int, int], None]:
+    return lambda tile, tiles: watcher.at(before + 100 * tile // tiles, name)
+
+
+def _why(error: Exception, source: Path) -> str:
+    """The error of one photograph, which is named in any case."""
+    says = (
+        str(error)
+        if not isinstance(error, OSError) or error.filename is None
+        else f"{error.filename}: {error.strerror}"
+    )
+    return says if source.name in says else f"{source}: {says}"

@@ -1,0 +1,152 @@
+"""Searches: a run folder is made or gone on with, and the best of its candidates are trained fully."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lpienas.errors import tells
+from lpienas.runs import Run
+from lpienas.settings import RunOptions, SearchOptions, in_old_runs, settled
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
+    from nas.task.task import Task
+    from results.progress import Watcher
+    from results.run import Run as Folder
+    from search_spaces.blueprint import Blueprint
+
+STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
+
+
+@tells
+def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watcher | None" = None) -> Run:
+    """Score networks and train the best of them fully, in the run folder `out`, made or continued.
+
+    Scores are SSIM on the validation photographs against the cost; a folder that is there keeps the settings that
+    `options` leave None. May be killed at any time: the same call goes on. Workers are processes that import the
+    caller's script again: call it under `if __name__ == "__main__":`. Raises Error for settings or photographs that
+    cannot be used, before anything is trained.
+    """
+    from nas.confirm import ConfirmSettings, confirm
+    from nas.search import SearchSettings, inherited_network, space_of
+    from nas.search import search as score
+    from nas.suggest import resolve_sampler
+    from nas.task.training import Recipe
+    from nas.workers import default_count, make_workers
+    from results.progress import Silent
+    from results.run import Run as Folder
+    from results.run import versions
+    from search_spaces.units import format_cost, parse_cost
+
+    options, watcher = options or SearchOptions(), watcher or Silent()
+    run = Folder(Path(out))
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
+        summary = run.read_summary()  # a damaged one is named before the work
+        asked = made_with(run, options)
+        space = space_of(asked)
+        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
+        if asked["steps"] is None:
+            asked["steps"] = STEPS[asked["score"]]
+        settings = SearchSettings(
+            trials=options.trials,
+            recipe=Recipe(asked["steps"]),
+            score=asked["score"],
+            cost=asked["cost"],
+            budget=None if asked["budget"] is None else parse_cost(asked["cost"], asked["budget"]),
+            size=tuple(asked["size"]),
+            sampler=asked["sampler"],
+            seed=asked["seed"],
+        )
+        task = opened_task(run, asked, options.threads, watcher)
+        run.describe(asked)
+        if settings.budget is not None:
+            at = f"{settings.size[0]}x{settings.size[1]}"
+            watcher.say(f"budget {format_cost(settings.cost, settings.budget)} at {at}")
+        count = options.workers or default_count(task)
+        workers = stack.enter_context(make_workers(task, count, options.threads or 1))
+        score(run, space, task, settings, _cost_of(run, settings, asked["latency_in"]), workers, watcher)
+        if options.confirm:
+            most = max(options.seeds, options.least_seeds)
+            full = ConfirmSettings(
+                Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
+            )
+            inherits = settings.score == "supernet" and options.start == "inherited"
+            confirm(run, full, workers, watcher, inherited_network(run, space, task, settings) if inherits else None)
+        made = Run(run.folder)
+        report = made.report()
+        run.summarize(
+            settings=asked,
+            cpu_seconds=summary.get("cpu_seconds", 0.0) + time.process_time() + workers.seconds(),
+            seed=settings.seed,
+            versions=versions(),
+            input=task.input.to_json(),
+            test_input=task.test_input.to_json(),
+            reference=report.reference.to_json(),
+            search=report.to_json(),
+        )
+    return made
+
+
+def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
+    """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
+    from nas.search import space_of
+    from nas.task.data.splits import PARTS
+    from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
+    from results.run import SPLITS
+
+    begun = (run.folder / "run.json").exists()
+    known = run.settings() if begun else None
+    asked = settled(options, known)
+    if options.noise_profile is not None:
+        asked["noise_profile"] = find_profile(options.noise_profile).to_json()
+        if asked["noise"] == "white":
+            raise ValueError(
+                f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend"
+            )
+    if asked["noise"] != "white" and asked["noise_profile"] is None:
+        asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
+    before = in_old_runs()
+    changed = [name for name in before if known is not None and name not in known and asked[name] != before[name]]
+    if changed:  # run.describe compares what a run states
+        raise ValueError(
+            f"{run.folder} was made with white noise alone: leave out {', '.join(changed)}, or another --out"
+        )
+    if known is None or SPLITS in known:
+        asked[SPLITS] = list(PARTS) if known is None else known[SPLITS]
+    if known is None or known.get("fix") == asked["fix"]:
+        # A run keeps the space that it was begun in, whatever the default becomes in a later version.
+        asked["space"] = (known or {}).get("space") or space_of(asked).to_json()
+    return asked
+
+
+def opened_task(run: "Folder", settings: dict[str, Any], threads: int | None, watcher: "Watcher") -> "Task":
+    """What the networks of a run are trained for, on this machine; raises ValueError for photographs of no use."""
+    from nas.prepare import prepare
+    from nas.task.task import TaskSettings
+
+    if (run.folder / "run.json").exists():
+        run.require_test_part()
+    task = prepare(TaskSettings.of_run(settings), run.device, threads)
+    watcher.say(f"device: {task.device.describe()}")
+    watcher.say(f"photographs: {task.photos.source}")
+    return task
+
+
+def _cost_of(run: "Folder", settings: Any, latency_in: str) -> "Callable[[Blueprint], float]":
+    """What a search makes small, of a blueprint; `latency_in` is a runtime and a precision."""
+    size = settings.size
+    if settings.cost == "macs":
+        from search_spaces.count import macs_of
+
+        return lambda blueprint: float(macs_of(blueprint, size))
+    if settings.cost == "memory":
+        from search_spaces.memory import peak_activation_bytes
+
+        return lambda blueprint: float(peak_activation_bytes(blueprint, size))
+    from compress.bench.latency import latency_cost
+
+    runtime, precision = latency_in.split("-")
+    measured = latency_cost(run.folder / "latency", runtime, precision, size)
+    return lambda blueprint: measured(blueprint).median

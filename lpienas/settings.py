@@ -1,0 +1,265 @@
+"""Settings: what can be asked of a search, a compression and an export, by `import lpienas` and by the command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lpienas.fields import (
+    a_file,
+    a_size,
+    count,
+    count_or_none,
+    kept,
+    option,
+    options_of,
+    share_or_latency_or_off,
+    threads_here,
+)
+
+LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
+FORMATS = ("onnx", "litert", "executorch", "coreml")
+STARTS = ("inherited", "scratch")
+Size = tuple[int, int]  # height, width in pixels
+FIX: dict[str, Any] = {  # of a search and of what shows its space
+    "says": "leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the "
+    "space leaves out: head=gated stem=space-to-depth block=paper",
+    "shows": "GENE=VALUE",
+    "several": True,
+    "accepts": lambda word: "=" in word,
+    "default": "",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """All that a run folder is made with; a folder that is there already keeps what is None."""
+
+    data: str | Path | None = kept(
+        None,
+        "noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only",
+        "DIR",
+        parse=a_file,
+        default="sample photographs of scikit-image, scikit-learn and matplotlib",
+    )
+    score: str | None = kept(
+        "supernet",
+        "how candidates are scored: by weights that all share (supernet, the default), by a short training each, or by "
+        "successive halving of short trainings",
+        choices=("supernet", "short", "halving"),
+        default="",
+    )
+    cost: str | None = kept("macs", "what is to be small", choices=("macs", "latency", "memory"))
+    latency_in: str | None = kept(
+        "onnx-float",
+        "runtime and precision that latency is measured in, on one thread of this host",
+        choices=LATENCY_IN,
+    )
+    budget: str | None = kept(
+        None, "never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory", "COST", default=""
+    )
+    fix: tuple[str, ...] | None = kept((), **FIX)
+    steps: int | None = kept(None, "training of the supernet (1000), or of each (400)", "N", parse=count, default="")
+    sampler: str | None = kept("auto", "who proposes", choices=("auto", "gp", "tpe", "nsga2", "random"))
+    seed: int | None = kept(0, "of everything random", "N", parse=int)
+    size: Size | None = kept((256, 256), "size at which costs are taken", "HxW", parse=a_size)
+    patch: int | None = kept(64, "side of a training patch", "PIXELS", parse=count)
+    batch: int | None = kept(8, "patches a step", "N", parse=count)
+    noise: str | None = kept(
+        "blend",
+        "what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in linear "
+        "light, or one of both for every patch (blend)",
+        choices=("white", "camera", "blend"),
+        before="white",
+        default="",
+    )
+    blend: float | None = kept(0.5, "of white noise among the patches of --noise blend", "SHARE", parse=float)
+    noise_profile: str | None = kept(
+        None,
+        "the camera's noise: wide (default), darmstadt, galaxy-s6, pixel, nexus-6, lg-g4, oppo-reno, or a file that "
+        "`lpienas noise --out` wrote",
+        "NAME|FILE.json",
+        default="",
+    )
+    synthetic: float | None = kept(
+        0.0,
+        "of the patches, where --data holds pairs: their clean side with --noise instead of the degraded side",
+        "SHARE",
+        parse=float,
+        default="0",
+    )
+
+    def stated(self) -> dict[str, Any]:
+        """What is not None, as run.json writes it."""
+        found = {name: getattr(self, name) for name in options_of(RunOptions)}
+        if self.data is not None:
+            found["data"] = str(Path(self.data).absolute())
+        return {name: _plain(value) for name, value in found.items() if value is not None}
+
+
+def in_new_runs() -> dict[str, Any]:
+    """The settings of a run for which none is given, as run.json writes them."""
+    return {name: _plain(told.otherwise) for name, told in options_of(RunOptions).items()}
+
+
+def in_old_runs() -> dict[str, Any]:
+    """Of a run that does not state them, those that versions before had no choice of: white noise alone."""
+    names = ("noise", "noise_profile", "blend", "synthetic")
+    return {name: _plain(told.before) for name, told in options_of(RunOptions).items() if name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions(RunOptions):
+    """What a search is made with and may spend."""
+
+    trials: int = option(200, "networks to score in all", "N", parse=count)
+    confirm: int = option(
+        5,
+        "how many to train fully beside the reference (5), from the cheapest to the dearest of the front; 0: none",
+        "N",
+        parse=count_or_none,
+        default="",
+    )
+    full_steps: int = option(6000, "of a full training", "N", parse=count)
+    seeds: int = option(2, "full trainings of networks that are too close to call", "N", parse=count)
+    start: str = option(
+        "inherited",
+        "first weights of a full training, where there is a supernet to inherit from",
+        choices=STARTS,
+    )
+    least_seeds: int = option(1, "full trainings of each of them", "N", parse=count)
+    workers: int | None = option(
+        None,
+        "candidates at a time",
+        "N",
+        parse=count,
+        default="one a processor, at most 4; on a GPU one",
+    )
+    threads: int | None = option(None, "processor threads of each worker", "N", parse=count, default="1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressOptions:
+    """Which candidate is made small, and how."""
+
+    pick: str = option("knee", "knee (default), a candidate's number, under=600M, or reference", "WHICH", default="")
+    steps: int = option(
+        6000,
+        "of the full training (6000); fine-tuning takes half, quantization-aware training as well",
+        "N",
+        parse=count,
+        default="",
+    )
+    prune: float | str | None = option(
+        0.3,
+        "share of the MACs to remove (0.3), latency to reach (25ms), or off; beside it, a network of the search that "
+        "has as few MACs is trained for as much computing, and the better one is kept",
+        "SHARE|TIME|off",
+        parse=share_or_latency_or_off,
+        default="",
+    )
+    latency_in: str = option(
+        "litert-int8",
+        "runtime and precision of a latency to reach, on one thread of this host",
+        choices=LATENCY_IN,
+    )
+    size: Size = option((256, 256), "size of a latency to reach", "HxW", parse=a_size)
+    distill: float = option(
+        1.0,
+        "of the output of the network before pruning in the loss of fine-tuning (1); 0: none",
+        "WEIGHT",
+        parse=float,
+        default="",
+    )
+    int8: str = option(
+        "best",
+        "",
+        instead="int8",
+        ways=(
+            ("qat", "int8 by quantization-aware training only"),
+            ("ptq", "int8 by post-training quantization only"),
+            ("float", "no int8"),
+        ),
+    )
+    in_float: tuple[str, ...] = option(
+        (),
+        "layers that stay float in int8 files, by the names that `lpienas sensitivity` prints; auto: the costliest, "
+        "where a third of all at most brings int8 within 0.002 SSIM and 0.1 dB",
+        "LAYER",
+        several=True,
+        accepts=lambda word: not is_path(word),
+        default="",
+    )
+    calibration: str | Path | None = option(
+        None,
+        "photographs as the camera takes them, or pairs, that int8 ranges are taken from",
+        "FOLDER",
+        parse=a_file,
+        default="training patches",
+    )
+    threads: int | None = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """Which files are made of a network, and what they say of themselves."""
+
+    out: Path | None = option(None, "of a network: where files go", "DIR", parse=a_file, default="beside it")
+    data: Path | None = option(
+        None, "of a network: pairs that files are checked on", "DIR", parse=a_file, default="test photographs"
+    )
+    calibration: Path | None = option(
+        None,
+        "of a network: photographs that int8 ranges are taken from",
+        "FOLDER",
+        parse=a_file,
+        default="without, no int8",
+    )
+    to: tuple[str, ...] = option(
+        ("onnx", "litert", "executorch"),
+        "onnx, litert, executorch, coreml (default: the first three; Core ML files can be run on macOS only)",
+        "FORMAT",
+        choices=FORMATS,
+        several=True,
+        default="",
+    )
+    size: tuple[Size, ...] = option(
+        ((512, 512),),
+        "image sizes of LiteRT, ExecuTorch and Core ML files, a file each, padded up to multiples of 8 (512x512); "
+        "phones are usually compared at 256x256 720x1280 1080x1920 2160x3840",
+        "HxW",
+        parse=a_size,
+        several=True,
+        accepts=lambda word: word[:1].isdigit() and not is_path(word),
+        default="",
+    )
+    licence: str | None = option(
+        None,
+        "what others may do with the files, for their metadata and the model card",
+        "TEXT",
+        default="what was said last",
+    )
+    workers: int = option(
+        min(4, threads_here()),
+        "files made at a time, about 1.2 GB each",
+        "N",
+        parse=count,
+        default="one per processor, at most 4",
+    )
+    force: bool = option(False, "of a network: overwrite files that exist", parse=bool)
+
+
+def settled(asked: RunOptions, made_with: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings of a run as run.json writes them: asked for, else those that it was `made_with`, else the default."""
+    new, given = in_new_runs(), asked.stated()
+    known = {} if made_with is None else in_old_runs() | dict(made_with)
+    return {name: given.get(name, known.get(name, new[name])) for name in new}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def is_path(word: str) -> bool:
+    return "/" in word or "\\" in word or Path(word).exists()
