@@ -42,6 +42,12 @@ def test_the_version_is_printed_by_both_ways_to_call_the_command():
     assert done.stdout.startswith("lpienas ")
 
 
+def test_help_is_answered_without_importing_what_takes_seconds():
+    probe = "import sys\nfrom lpienas.command import main\ntry:\n main(['--help'])\nexcept SystemExit:\n"
+    probe += " sys.exit(bool({'torch', 'rich', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True).returncode == 0
+
+
 def test_an_interrupted_verb_says_what_is_left_and_ends_with_130(monkeypatch, capsys):
     raising(KeyboardInterrupt(), monkeypatch)
     assert main(["fail"]) == 130
