@@ -45,7 +45,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +64,13 @@ from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe, train
 from nas.workers import OnStep, Processes
+from pace import BATCH, PATCH, Clock, Moment, Speed, TurnOver, speed
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE
 
-PATCH, BATCH = 64, 8  # pixels per side, patches a step: the defaults of a search
-WARM_UP = 6  # steps at the start of a turn that do not count: the loader's prefetched batches, oneDNN's first choice
 NETWORKS = {
     "reference": REFERENCE,
     "half": replace(REFERENCE, stages=tuple(replace(stage, width=stage.width // 2) for stage in REFERENCE.stages)),
@@ -83,8 +82,6 @@ NETWORKS = {
 BFLOAT16 = "side_by_side_bfloat16"
 WAYS = ("naive", "naive_one_thread", "side_by_side", *([BFLOAT16] if has_bfloat16("cpu") else []), "one_process")
 
-Moment = tuple[float, float]  # seconds of the clock and of the processor
-Speed = dict[str, float]  # mpx_s, cpu_s_per_mpx
 
 # ---- the loop that a user would write first
 
@@ -144,9 +141,9 @@ def _begin_naive(files: list[Path], noise: SensorNoise) -> None:
 
 
 def _naive_turn(blueprint: Blueprint, seconds: float, threads: int) -> list[Moment]:
-    clock = _Clock(seconds)
+    clock = Clock(seconds)
     torch.set_num_threads(threads)
-    with contextlib.suppress(_TurnOver):
+    with contextlib.suppress(TurnOver):
         naive_loop(build(blueprint, seed=0), _naive_batches, clock, None)
     return clock.steps
 
@@ -162,8 +159,8 @@ def _naive_training(task: Task, blueprint: Blueprint, recipe: Recipe, seed: int)
 
 
 def _turn(task: Task, on_step: OnStep, blueprint: Blueprint, seconds: float, seed: int) -> list[Moment]:
-    clock = _Clock(seconds)
-    with contextlib.suppress(_TurnOver):
+    clock = Clock(seconds)
+    with contextlib.suppress(TurnOver):
         train(build(blueprint, seed), task.batches(seed), task.loss, Recipe(steps=10**6), task.device, on_step=clock)
     return clock.steps
 
@@ -193,51 +190,6 @@ def _peak(task: Task, on_step: OnStep, seconds: float) -> float:
 
 
 # ---- turns
-
-
-class _TurnOver(Exception):
-    pass
-
-
-class _Clock:
-    """An `on_step` that keeps the moment of every step and ends the turn `seconds` after it is warm."""
-
-    def __init__(self, seconds: float) -> None:
-        self.steps: list[Moment] = []
-        self._seconds, self._end = seconds, float("inf")
-
-    def __call__(self, step: int, loss: float) -> None:
-        now = time.monotonic()
-        self.steps.append((now, _processor_seconds()))
-        if len(self.steps) == WARM_UP:
-            self._end = now + self._seconds
-        if now > self._end and len(self.steps) > WARM_UP + 1:
-            raise _TurnOver
-
-
-def _processor_seconds() -> float:
-    """Of this process and of its data loader's processes."""
-    total = time.process_time()
-    for child in active_children():
-        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system
-    return total
-
-
-def speed(*processes: list[Moment]) -> Speed:
-    """Of all processes together, while all of them ran and were warm."""
-    begin = max(moments[WARM_UP - 1][0] for moments in processes)
-    end = min(moments[-1][0] for moments in processes)
-    rate = processor = 0.0
-    for moments in processes:
-        inside = [moment for moment in moments if begin <= moment[0] <= end]
-        if len(inside) < 2:
-            raise SystemExit("too few steps in a turn: ask for more --seconds")
-        megapixels = (len(inside) - 1) * BATCH * PATCH**2 / 1e6
-        (first, first_processor), (last, last_processor) = inside[0], inside[-1]
-        rate += megapixels / (last - first)
-        processor += (last_processor - first_processor) / megapixels / len(processes)
-    return {"mpx_s": rate, "cpu_s_per_mpx": processor}
 
 
 class Contest:

@@ -1,7 +1,7 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.bench.latency import latency_cost
+from compress.control import cheaper, equal_steps
 from compress.int8.calibration import int8_calibration, keep_calibration, kept_calibration
 from compress.int8.quantize import layers_of
 from compress.int8.ways import AUTO, to_int8
@@ -30,7 +31,7 @@ from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, remove, save_network, write_json
 from results.progress import Watcher
 from results.run import Run
-from results.study import REFERENCE_NUMBER, candidates, open_study
+from results.study import REFERENCE_NUMBER
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
@@ -95,26 +96,6 @@ def compress(run: Run, chosen: Candidate, task: Task, settings: CompressSettings
     record = run.network("float-anatomy").with_suffix(".json")
     looked_into = kept_anatomy(run.network("float"), record, f"float ({scores['float']['made_by']})", task, watcher)
     return run.summarize(scores=scores, anatomy=looked_into)
-
-
-def cheaper(run: Run, macs: int) -> Candidate | None:
-    """The candidate of the run with the highest score of the search among those of at most `macs` at 256x256.
-
-    By the score that all have: few were trained fully, and those may cost far less than what is asked for.
-    """
-    affordable = [
-        candidate
-        for candidate in candidates(open_study(run.study).get_trials(deepcopy=False))
-        if macs_of(Blueprint.from_genotype(candidate.genotype), DEFAULT_SIZE) <= macs
-    ]
-    return max(affordable, key=lambda candidate: candidate.scores.ssim, default=None)
-
-
-def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Candidate) -> int:
-    """Training steps of `rival` that take as many multiply-adds as training, pruning and fine-tuning took."""
-    trained: int = scores["trained"].get("macs_in_training", scores["trained"]["macs"])
-    spent: int = trained * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
-    return round(spent / macs_of(Blueprint.from_genotype(rival.genotype), DEFAULT_SIZE))
 
 
 Made = tuple[LPIENet, dict[str, Any]]  # a stage's network and its figures

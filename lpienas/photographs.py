@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lpienas.errors import Error, tells
 from lpienas.fields import threads_here
@@ -51,32 +51,24 @@ class Judged:
         return {name: value for name, value in asdict(self).items() if name != "says"}
 
 
-@dataclass(frozen=True, slots=True)
-class There:
-    """What to do where a result exists already; without either it is an error."""
-
-    force: bool = False  # overwrite it
-    skip: bool = False  # leave it, and do the rest
-
-
 @tells
 def enhance(
     model: str | Path | Network,
     photos: str | Path | Sequence[str | Path],
     output: str | Path,
-    there: There | None = None,
+    existing: Literal["refuse", "overwrite", "skip"] = "refuse",
     watcher: "Watcher | None" = None,
 ) -> Enhanced:
     """Enhance picture files, and folders of them, with `model`, into `output`: a file for one, else a folder.
 
     A photograph that cannot be read or written costs that one, and stands in `failed`. Raises Error where nothing is
-    found, or where a result exists already, unless `there` says what to do.
+    found, and where a result exists already, unless `existing` says to overwrite it, or to skip its photograph.
     """
     from compress.runtime.photo import plan_outputs
 
     listed = [photos] if isinstance(photos, str | Path) else photos
-    there = there or There()
-    planned = plan_outputs([Path(one) for one in listed], Path(output), there.force, there.skip)
+    sources = [Path(one) for one in listed]
+    planned = plan_outputs(sources, Path(output), force=existing == "overwrite", skip=existing == "skip")
     network = model if isinstance(model, Network) else load(model)
     return enhance_planned(network, planned, watcher)
 

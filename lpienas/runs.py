@@ -159,7 +159,9 @@ class Run:
         """
         from compress.export.ship import ship
         from lpienas.searches import opened_task
+        from results.files import has_network
         from results.progress import Silent
+        from results.run import NotCompressed
         from results.run import Run as Folder
 
         options, watcher, run = options or ExportOptions(), watcher or Silent(), Folder(self.folder)
@@ -172,6 +174,8 @@ class Run:
         settings = run.settings()
         with run.locked():
             run.read_summary()
+            if not has_network(run.network("float")):
+                raise NotCompressed(run.folder)
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
             seed, licence = settings["seed"], options.licence

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nas.propose import Proposals
+from nas.said import best_so_far, candidate_line
 from nas.scoring.halving import promotable, rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import (
@@ -25,7 +26,7 @@ from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here, Workers
 from results.candidate import Candidate, Scores
-from results.front import ReferencePoint, knee, pareto_front
+from results.front import ReferencePoint
 from results.progress import Watcher
 from results.run import Run
 from results.study import (
@@ -51,7 +52,7 @@ from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
 from search_spaces.lpienet import LPIENet
 from search_spaces.reach import dearest, require_possible
-from search_spaces.space import REFERENCE, Space, default_space, hand_made
+from search_spaces.space import Space, default_space, hand_made
 from search_spaces.units import COSTS, format_cost, parse_macs
 
 REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
@@ -144,16 +145,6 @@ def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
     if not path.exists():
         return None
     return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
-
-
-def best_so_far(found: list[Candidate], cost: str) -> str:
-    """`SSIM best 0.831, knee 0.821 at 340 MMACs`, or nothing yet."""
-    front = pareto_front(found)
-    if not front:
-        return ""
-    chosen = knee(front).scores
-    at = f"{chosen.cost / 1e6:.0f}M" if cost == "macs" else format_cost(cost, chosen.cost)
-    return f"SSIM best {front[-1].scores.ssim:.3f}, knee {chosen.ssim:.3f} at {at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +328,7 @@ class _Search:
         if self.settings.budget is None or cost <= self.settings.budget:
             self.found.append(candidate)
         if self.supernet is None:
-            self.watcher.say(_line(candidate, self.settings.cost))
+            self.watcher.say(candidate_line(candidate, self.settings.cost))
 
     def _record(self, training: Training) -> None:
         record_training(self.study, training)
@@ -346,11 +337,3 @@ class _Search:
 
 def _rung_folder(folder: Path, rung: int) -> Path:
     return folder if rung == 0 else folder / f"rung-{rung}"
-
-
-def _line(candidate: Candidate, cost: str) -> str:
-    scores, name = candidate.scores, " (LPIENet reference)" if candidate.genotype == REFERENCE else ""
-    return (
-        f"candidate {candidate.number}{name}: SSIM {scores.ssim:.4f}, PSNR {scores.psnr:.2f} dB, "
-        f"{format_cost(cost, scores.cost)}"
-    )

@@ -87,7 +87,7 @@ def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test ph
     the title, so that a terminal of 80 columns holds it.
     """
     columns: dict[str, list[str]] = {
-        "network": [row["network"] for row in rows],
+        "network": [escape(row["network"]) for row in rows],
         "runtime": [f"{row['runtime']} {row['precision']}" for row in rows],
         "size": ["" if row["size"] is None else f"{row['size'][0]}x{row['size'][1]}" for row in rows],
         "threads": [_shown(row["threads"], ".0f") for row in rows],
@@ -104,7 +104,7 @@ def bench_table(rows: Sequence[Mapping[str, Any]], judged_on: str = "the test ph
         title=f"Latency of one image{said} (median, half the distance of the quartiles)",
         caption=("mean: all that the phone printed; " if any_mean else "")
         + "faster: than the LPIENet reference in float in the same runtime, at the same size; "
-        f"SSIM: of {judged_on}",
+        f"SSIM: of {escape(judged_on)}",
         box=box.SIMPLE,
         padding=0,
     )
@@ -139,7 +139,7 @@ def sensitivity_table(layers: Sequence[Mapping[str, Any]]) -> Table:
 
 def anatomy_table(found: Mapping[str, Any]) -> Table:
     """What each part of a network is worth, as nas.anatomy.Anatomy.to_json gives it."""
-    table = Table(title=f"{found['network']}: {format_cost('macs', found['macs'])} at 256x256", box=box.SIMPLE)
+    table = Table(title=f"{escape(found['network'])}: {format_cost('macs', found['macs'])} at 256x256", box=box.SIMPLE)
     table.add_column("part", no_wrap=True)
     for column in ("MACs", "firing", "SSIM lost", "dB lost"):
         table.add_column(column, justify="right")

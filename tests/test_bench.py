@@ -18,7 +18,6 @@ from compress.bench.bench import (
     Row,
     bench,
     beside,
-    imported,
     judge,
     measure,
     ratio,
@@ -26,9 +25,6 @@ from compress.bench.bench import (
 from compress.bench.files import Network, cases_of, cases_of_file, plan, reference_network
 from compress.bench.latency import random_image
 from compress.runtime.runtimes import load, load_in_openvino
-from lpienas.command import main
-from nas.task.data.patches import validation_pairs
-from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
 from nas.task.task import TaskSettings
 from results.files import load_network, save_network, write_json
@@ -41,18 +37,6 @@ from search_spaces.lpienet import build
 
 ROW = Row("night", "LiteRT", "int8", (256, 256), 10.0, 1.0, 30, 1, 5_000_000, 80_000, 0.85)
 SLOW = replace(ROW, network=REFERENCE, precision="float", median=60.0, spread=6.0)
-
-PRINTED = """STARTING!
-Log parameter values verbosely: [0]
-Num threads: [4]
-Graph: [/data/local/tmp/lpienet_int8_1080x1920.tflite]
-INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
-Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate.
-count=3 first=210000 curr=190000 min=180000 max=210000 avg=195000 std=9000
-count=50 first=182000 curr=181000 min=179000 max=190000 avg=181500 std=1200 p5=180 median=181000 p95=185000
-Inference timings in us: Init: 8123, First inference: 210000, Warmup (avg): 195000, Inference (avg): 181500
-Memory footprint delta from the start of the tool (MB): init=3.5 overall=212.5
-"""
 
 
 @pytest.fixture
@@ -267,90 +251,6 @@ def test_a_row_stands_beside_the_reference_in_its_runtime_at_its_size_in_float()
     assert beside(ROW, others) is None
     assert beside(ROW, [*others, SLOW]) is SLOW
     assert beside(SLOW, [*others, SLOW]) is None
-
-
-def test_what_a_phone_printed_becomes_a_row(tmp_path):
-    (tmp_path / "log").write_text(PRINTED)
-    (row,) = imported(tmp_path / "log")
-    assert row == Row(
-        network="lpienet_int8_1080x1920.tflite",
-        runtime="LiteRT on the phone (CPU, XNNPACK)",
-        precision="int8",
-        size=(1080, 1920),
-        median=181.0,
-        spread=1.2,
-        passes=50,
-        threads=4,
-        peak_memory=212_500_000,
-        file_bytes=None,
-        ssim=None,
-    )
-
-
-def test_where_a_phone_printed_the_mean_alone_the_row_and_the_table_say_so(tmp_path):
-    (tmp_path / "log").write_text(PRINTED.replace("p5=180 median=181000 p95=185000", ""))
-    (row,) = imported(tmp_path / "log")
-    assert (row.median, row.is_mean) == (181.5, True)
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(bench_table([row.to_json() | {"faster": None}]))
-    assert "181.5 +- 1.2 mean" in console.export_text()
-
-
-def test_several_graphs_in_one_log_are_several_rows_and_one_that_failed_is_left_out(tmp_path):
-    failed = PRINTED.split("count=3")[0].replace("int8_1080x1920", "float_256x256")
-    other = (
-        PRINTED.replace("lpienet_int8_1080x1920", "other")
-        .replace("median=181000", "median=90000")
-        .replace("XNNPACK", "GPU")
-    )
-    (tmp_path / "log").write_text(PRINTED + failed + other)
-    first, second = imported(tmp_path / "log")
-    assert first.size == (1080, 1920)
-    assert (second.network, second.size, second.precision, second.median) == ("other.tflite", None, "unknown", 90.0)
-
-
-@pytest.mark.parametrize(
-    ("says", "accelerator"),
-    [
-        (
-            "INFO: Created TensorFlow Lite delegate for GPU.\n"
-            "VERBOSE: Replacing 49 out of 49 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions.\n"
-            "INFO: Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate.\n"
-            "INFO: Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate.",
-            "GPU",
-        ),
-        (
-            "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-            "INFO: Explicitly applied NNAPI delegate, and the model graph will be partially executed by the delegate "
-            "w/ 3 delegate kernels.",
-            "NNAPI, in part",
-        ),
-        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "CPU, XNNPACK"),
-        (
-            "INFO: Though GPU delegate is explicitly applied, the model graph will not be executed by the delegate.",
-            "CPU",
-        ),
-    ],
-)
-def test_the_accelerator_is_the_one_that_the_log_says_was_applied(says, accelerator, tmp_path):
-    lines = [line for line in PRINTED.splitlines() if "delegate" not in line]
-    (tmp_path / "log").write_text("\n".join([*lines[:4], says, *lines[4:]]))
-    (row,) = imported(tmp_path / "log")
-    assert row.runtime == f"LiteRT on the phone ({accelerator})"
-
-
-def test_a_log_without_a_result_is_refused(tmp_path):
-    (tmp_path / "log").write_text("adb: no devices/emulators found")
-    with pytest.raises(ValueError, match="no result of benchmark_model"):
-        imported(tmp_path / "log")
-
-
-def test_the_verb_shows_imported_rows_and_refuses_nothing_at_all(tmp_path, capsys):
-    (tmp_path / "log").write_text(PRINTED)
-    assert main(["bench", "--import", str(tmp_path / "log"), "--json"]) == 0
-    assert '"median": 181.0' in capsys.readouterr().out
-    assert main(["bench"]) == 1
-    assert "give a run folder" in capsys.readouterr().err
 
 
 def test_the_table_names_every_figure():

@@ -112,6 +112,23 @@ def test_the_path_of_the_photographs_is_not_given_away(run, task):
     assert "Folder night shots with 9 pairs" in about.training
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("lpienas search --data=/home/somebody/x --out runs/night", "lpienas search --data=x --out runs/night"),
+        (
+            "lpienas compress runs/night --calibration ../client/phone",
+            "lpienas compress runs/night --calibration phone",
+        ),
+        (r"lpienas search '--data=C:\Users\somebody\x'", "lpienas search --data=x"),
+        ("lpienas search --data '~/client/x' --budget 600M", "lpienas search --data x --budget 600M"),
+        ("lpienas export runs/night --size 720x1280 --licence 'CC BY 4.0'",) * 2,
+    ],
+)
+def test_a_command_gives_away_no_folder_that_leads_out_of_where_it_was_called(command, shown, run, task):
+    assert f"\n    {shown}\n" in text_of(run, task, commands=(command,))
+
+
 def test_a_file_says_its_layout_precision_licence_and_the_quality_of_its_network(task):
     about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], task, "free")
     assert "(1, height, width, 3) in [0, 1]" in about.input

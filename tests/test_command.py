@@ -1,21 +1,18 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import lpienas
 from lpienas.command import main
 from nas.search import space_of
 from nas.suggest import parameters_of, suggest
-from nas.task.degrade.profile import find_profile
 from results.candidate import Scores
 from results.files import save_network
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
-from results.progress import Silent
 from results.run import Run
 from results.study import (
     Training,
@@ -111,17 +108,6 @@ def model(tmp_path) -> Path:
     return tmp_path / "model"
 
 
-@pytest.fixture
-def photos(tmp_path) -> Path:
-    """A folder of three pictures, of which the second is cut off."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a", "b", "c"):
-        Image.new("RGB", (90, 70), "gray").save(folder / f"{name}.png")
-    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:60])
-    return folder
-
-
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -190,6 +176,23 @@ def test_front_prints_its_keys_as_json_cheapest_candidate_first(finished, capsys
     assert front["knee"] == 2
     assert front["trials"] == {"COMPLETE": 5}
     assert front["reference"]["number"] == 0
+
+
+def test_a_run_as_a_value_says_what_the_verb_says(finished, capsys):
+    run = lpienas.load_run(finished)
+    assert main(["front", str(finished), "--json"]) == 0
+    said = printed(capsys)
+    assert [candidate.to_json() for candidate in run.front] == said["front"]
+    assert (run.knee.number, run.front.says) == (said["knee"], said["verdict"])
+    assert [(row["number"], row["role"]) for row in run.table()] == [
+        (4, "front"),
+        (2, "knee"),
+        (3, ""),
+        (1, "front"),
+        (0, "reference"),
+    ]
+    shown = run.front._repr_html_()
+    assert (shown.count("<tr>"), "<td>knee</td>" in shown) == (1 + 4, True)
 
 
 def test_front_shows_a_table_a_plot_and_a_verdict(finished, tmp_path, capsys):
@@ -263,23 +266,6 @@ def test_a_new_run_states_its_noise_with_all_figures_of_the_profile(tmp_path, mo
     assert (one["noise"], one["blend"], one["noise_profile"]["name"]) == ("blend", 0.5, "wide")
     assert two["noise"] == "camera"
     assert two["noise_profile"]["shot"] == [0.000228, 0.001764]
-
-
-def test_noise_estimates_a_profile_that_a_search_takes(tmp_path, capsys):
-    assert main(["samples", "--out", str(tmp_path / "pairs")]) == 0
-    capsys.readouterr()
-    command = ["noise", "--data", str(tmp_path / "pairs"), "--out", str(tmp_path / "camera.json"), "--json"]
-    assert main(command) == 0
-    found = printed(capsys)
-    assert find_profile(str(tmp_path / "camera.json")).to_json() == found["profile"]
-    assert len(found["photographs"]) + len(found["left_out"]) == 3
-    for one in found["photographs"]:  # white noise on sRGB values
-        assert abs(one["luma_correlation"]) < 0.05
-        assert one["chroma"] == pytest.approx(1, abs=0.1)
-    assert main(command) == 1
-    assert "--force" in capsys.readouterr().err
-    assert main([*command[:-1], "--force"]) == 0
-    assert "noise profile pairs: shot" in capsys.readouterr().out
 
 
 def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_another(finished, monkeypatch, capsys):
@@ -359,66 +345,3 @@ def test_a_run_of_a_version_that_kept_no_test_photographs_is_shown_and_not_gone_
 def test_exporting_before_compressing_says_which_verb_is_missing(finished, capsys):
     assert main(["export", str(finished)]) == 1
     assert "lpienas compress" in capsys.readouterr().err
-
-
-def test_samples_writes_pairs_that_evaluate_reads(tmp_path, capsys):
-    assert main(["samples", "--out", str(tmp_path), "--json"]) == 0
-    names = sorted(Path(path).relative_to(tmp_path).as_posix() for path in printed(capsys)["written"])
-    assert names == [f"{side}/{name}.png" for side in ("clean", "noisy") for name in ("flower", "grace_hopper", "ihc")]
-
-
-def test_the_command_answers_help_without_importing_torch():
-    probe = "import sys\nfrom lpienas.command import main\ntry:\n main(['--help'])\nexcept SystemExit:\n"
-    probe += " sys.exit(bool({'torch', 'rich', 'numpy'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True).returncode == 0
-
-
-def test_enhance_names_a_corrupt_photograph_does_the_rest_and_ends_with_1(model, photos, tmp_path, capsys):
-    assert main(["enhance", str(model), str(photos), "-o", str(tmp_path / "out"), "--json"]) == 1
-    told = capsys.readouterr()
-    result = json.loads(told.out)
-    assert [(Path(one["output"]).name, one["size"]) for one in result["photos"]] == [
-        ("a.png", [70, 90]),
-        ("c.png", [70, 90]),
-    ]
-    assert [Path(one["source"]).name for one in result["failed"]] == ["b.png"]
-    assert "b.png" in result["failed"][0]["error"]
-    assert "1 of 3 photographs could not be enhanced; the rest is done" in told.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
-
-
-def test_enhance_overwrites_with_force_only(model, photos, tmp_path, capsys):
-    out = tmp_path / "out.png"
-    out.write_bytes(b"the one before")
-    command = ["enhance", str(model), str(photos / "a.png"), "-o", str(out)]
-    assert main(command) == 1
-    assert "--force overwrites" in capsys.readouterr().err
-    assert main([*command, "--skip"]) == 0
-    assert out.read_bytes() == b"the one before"
-    assert main([*command, "--force"]) == 0
-    with Image.open(out) as written:
-        assert written.size == (90, 70)
-
-
-def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
-    told = []
-
-    class Told(Silent):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return None
-
-        def begin(self, stage, total):
-            told.append(total)
-
-        def at(self, done, note=""):
-            told.append((done, note))
-
-    monkeypatch.setattr("lpienas.command.enhance.bars", Told)
-    for name in ("a", "b"):
-        Image.new("RGB", (900, 600)).save(tmp_path / f"{name}.png")  # more than one tile holds
-    photos = [str(tmp_path / f"{name}.png") for name in ("a", "b")]
-    assert main(["enhance", str(model), *photos, "-o", str(tmp_path / "out"), "--threads", "1"]) == 0
-    assert told == [200, (50, "a.png"), (100, "a.png"), (150, "b.png"), (200, "b.png")]

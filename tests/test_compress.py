@@ -1,26 +1,16 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
-import itertools
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from compress.bench.latency import latency_cost
 from compress.export.ship import ship
-from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
-from compress.int8.quantize import FakeQuantized
-from compress.int8.ways import RATES, to_int8
 from compress.pipeline import cheaper, compress, equal_steps
-from compress.prune.distill import distill
 from compress.settings import CompressSettings, Fast
-from lpienas.command import main
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
-from nas.task.data.photos import DataError
 from nas.task.evaluation import Quality, evaluate
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate, Scores
@@ -248,93 +238,6 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
     assert not has_network(run.network("quantized-as-long-in-float"))
 
 
-def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
-    trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
-
-    def training(network, task, recipe, calibration, in_float, seed, step_done, checkpoint=None):
-        trained.append((recipe.learning_rate, recipe.steps))
-        loss = losses[RATES.index(recipe.learning_rate)]
-        if loss is None:
-            raise Diverged("the loss became nan")
-        for step in range(recipe.steps):
-            step_done(step, loss)
-        return network
-
-    monkeypatch.setattr("compress.int8.ways._quantization_aware", training)
-    settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(1000))
-    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
-    assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
-    assert quantized["learning_rate"]["chosen"] == RATES[1]
-    assert list(quantized["learning_rate"]["loss"].values()) == [*(pytest.approx(loss) for loss in losses[:3]), None]
-
-
-class Cut(RuntimeError):
-    pass
-
-
-class CutOff(Silent):
-    """A Watcher that ends the program at one step of one stage, and keeps the steps that were done before."""
-
-    def __init__(self, stage: str | None = None, step: int = 0) -> None:
-        self.cut, self.stage, self.done = (stage, step), "", dict[str, list[int]]()
-
-    def begin(self, name: str, total: int) -> None:
-        self.stage = name
-        self.done.setdefault(name, [])
-
-    def at(self, step: int, text: str = "") -> None:
-        self.done[self.stage].append(step)
-        if (self.stage, step) == self.cut:
-            raise Cut
-
-
-@pytest.mark.parametrize(
-    ("stage", "step"), [("quantization-aware", 3), ("quantization-aware", 8), ("as long in float", 5)]
-)
-def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
-    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 3)
-    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
-    network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
-    whole = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, Silent())
-    checkpoints = tmp_path / "checkpoint"
-    with pytest.raises(Cut):
-        to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, CutOff(stage, step), checkpoints)
-    watcher = CutOff()
-    continued = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, watcher, checkpoints)
-    assert "learning rate" not in watcher.done
-    assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
-    require_equal(continued.network.state_dict(), whole.network.state_dict())
-    require_equal(continued.longer.state_dict(), whole.longer.state_dict())
-    assert continued.figures == whole.figures
-
-
-def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task, monkeypatch):
-    """At the start, after 2, 4, 6 and 8 of 12 steps; in the sweep's short trainings at the start alone."""
-    weights = []
-
-    class Counted(FakeQuantized):
-        def take_ranges(self, calibration):
-            assert len(calibration) == CALIBRATION_IMAGES
-            weights.append(torch.cat([value.flatten() for value in self.float_network().state_dict().values()]))
-            super().take_ranges(calibration)
-
-    monkeypatch.setattr("compress.int8.ways.FakeQuantized", Counted)
-    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 2)
-    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
-    network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
-    to_int8(network, task, "qat", Recipe(12), int8_calibration(task, 0), (), 0, Silent())
-    assert len(weights) == len(RATES) + 5
-    last = weights[-5:]
-    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far
-
-
-def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
-    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None, int8="best"), Silent())
-    assert not list(run.network("quantized").parent.glob("*checkpoint*"))
-
-
 def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
     before = latency_cost(run.folder / "latency", "onnx", "float", (256, 256))(
         Blueprint.from_genotype(GENOTYPES[1])
@@ -352,46 +255,6 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
             compress(run, candidate(run, 1), task, settings, Silent())
 
 
-def photograph(path: Path, value: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (96, 80), (value, value, value)).save(path)
-
-
-def test_int8_ranges_come_from_the_photographs_that_are_named_and_stay_with_the_run(run, task, tmp_path):
-    for name, value in (("a.png", 40), ("b.png", 200)):
-        photograph(tmp_path / "taken" / name, value)
-    settings, tiny = replace(SETTINGS, prune=None), [(64, 64)]
-    compress(run, candidate(run, 3), task, settings, Silent())
-    of_training = kept_calibration(run)
-    assert all(torch.equal(a, b) for a, b in zip(of_training, int8_calibration(task, 0), strict=True))
-    made = made_at(run)
-    before = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
-
-    compress(run, candidate(run, 3), task, replace(settings, calibration=str(tmp_path / "taken")), Silent())
-    kept = kept_calibration(run)
-    assert {round(float(image.unique().squeeze()) * 255) for image in kept} == {40, 200}
-    assert {tuple(image.shape) for image in kept} == {(1, 3, task.settings.patch, task.settings.patch)}
-    assert len(kept) == CALIBRATION_IMAGES
-    assert made_at(run)["trained"] == made["trained"]
-    shutil.rmtree(tmp_path / "taken")  # the run has all that export needs
-    after = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
-    assert after["lpienet_float.onnx"] == before["lpienet_float.onnx"]
-    assert after["lpienet_int8.onnx"]["ssim"] != before["lpienet_int8.onnx"]["ssim"]
-
-
-def test_of_pairs_int8_ranges_come_from_the_degraded_side(task, tmp_path):
-    photograph(tmp_path / "noisy" / "a.png", 40)
-    photograph(tmp_path / "clean" / "a.png", 200)
-    (value,) = torch.cat(int8_calibration(task, 0, tmp_path)).unique()
-    assert value == pytest.approx(40 / 255)
-
-
-def test_photographs_to_calibrate_on_that_cannot_be_used_are_named_before_anything_is_trained(run, task, tmp_path):
-    with pytest.raises(DataError, match="missing does not exist"):
-        compress(run, candidate(run, 3), task, replace(SETTINGS, calibration=str(tmp_path / "missing")), Silent())
-    assert not has_network(run.network("trained"))
-
-
 def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
     settings = replace(SETTINGS, prune=None)
     compress(run, candidate(run, 3), task, settings, Silent())
@@ -402,51 +265,6 @@ def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
     assert set(ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())) == {"lpienet_float.onnx"}
     assert {path.name for path in run.exported.iterdir()} == {"lpienet_float.onnx", "MODEL_CARD.md"}
     assert set(read_json(run.summary)["exported"]) == {"lpienet_float.onnx"}
-
-
-def test_a_distilled_network_comes_closer_to_its_teacher(task):
-    blueprint = Blueprint.from_genotype(GENOTYPES[3])
-    teacher = build(blueprint, seed=1)
-    for weights in teacher.head.parameters():
-        weights.data.mul_(8)
-    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-    noisy = task.validation[0][1]
-    distances = []
-    for weight in (0.0, 30.0):
-        student = build(blueprint, seed=2)
-        distill(student, teacher, weight, task, Recipe(30), seed=0)
-        with torch.inference_mode():
-            distances.append((student(noisy) - teacher(noisy)).abs().mean().item())
-    assert distances[1] < 0.8 * distances[0]
-    require_equal(before, teacher.state_dict())
-    assert all(parameter.grad is None for parameter in teacher.parameters())
-
-
-def test_a_negative_weight_of_distillation_is_refused(task):
-    network = build(Blueprint.from_genotype(GENOTYPES[3]), seed=0)
-    with pytest.raises(ValueError, match="must not be negative"):
-        distill(network, network, -1.0, task, Recipe(1), seed=0)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"prune": 0.0}, "prune"),
-        ({"prune": 1.0}, "prune"),
-        ({"distillation": -1.0}, "distillation"),
-        ({"int8": "uint8"}, "int8 = 'uint8'"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
-    with pytest.raises(ValueError, match=says):
-        replace(SETTINGS, **wrong)
-
-
-@pytest.mark.parametrize("wrong", ["0", "1", "1.5", "half", "-0.2", "0ms", "25MB"])
-def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys):
-    with pytest.raises(SystemExit):
-        main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
-    assert "like 0.5, a latency to reach, like 25ms, or off" in capsys.readouterr().err
 
 
 def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):

@@ -22,6 +22,7 @@ ROOMS = (  # of compress, likewise; rooms of one line do not know each other
     ("compress.export",),
     ("compress.bench",),
     ("compress.settings",),
+    ("compress.control",),
     ("compress.pipeline",),
 )
 FORBIDDEN_TO_A_TASK = ("search_spaces.genotype", "search_spaces.space", "optuna")

@@ -1,5 +1,6 @@
 """The library: a dozen names, loaded when they are used, that do what the verbs do."""
 
+import os
 import pydoc
 import subprocess
 import sys
@@ -131,7 +132,9 @@ def test_the_example_runs(tmp_path):
     (tmp_path / "example.py").write_text(example())
     Image.new("RGB", (70, 50), "gray").save(tmp_path / "photo.jpg")
     command = [sys.executable, "example.py"]
-    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "ssim=" in done.stdout
     with Image.open(tmp_path / "better.png") as better:

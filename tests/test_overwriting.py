@@ -1,5 +1,6 @@
 """Overwriting: nothing that exists is written over unasked, and nothing outside a run folder at all."""
 
+import io
 import json
 import os
 import stat
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from lpienas.command import main
 from results.files import save_network, write_json, written_whole
 from results.run import Run
+from results.table import bench_table
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
@@ -127,6 +130,15 @@ def test_names_with_brackets_and_long_paths_are_printed_whole_in_a_pipe(model, p
     assert f"{folder / 'out' / 'a.png'}: 30x40" in done.stdout
     assert "\x1b" not in done.stdout
     assert "[red]a folder[/x]" in done.stderr  # the one that is left out
+
+
+def test_brackets_in_the_names_of_a_table_are_part_of_them():
+    row = {"network": "[red]a.onnx", "runtime": "ONNX Runtime", "precision": "float", "size": [8, 8], "threads": 1}
+    row |= dict.fromkeys(("faster", "peak_memory", "file_bytes", "ssim")) | {"median": 1.0, "spread": 0.1}
+    console = Console(width=200, file=io.StringIO())
+    console.print(bench_table([row], "photographs of [b]here"))
+    assert "[red]a.onnx" in console.file.getvalue()
+    assert "[b]here" in console.file.getvalue()
 
 
 def test_a_name_cannot_steer_the_terminal(model, photo, tmp_path, capsys):

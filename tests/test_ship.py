@@ -150,25 +150,31 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes
             )
 
     monkeypatch.setattr(ship_module, "_as_made", as_made)
-    for sizes, licence in (([(8, 8)], "free"), ([(8, 8), (8, 16)], None), ([(8, 8)], "not free")):
+    for sizes, licence in (([(64, 64)], "free"), ([(64, 64), (64, 72)], None), ([(64, 64)], "not free")):
         exported = ship_module.ship(compressed, task, ("litert",), sizes, 0, 1, Silent(), licence)
     assert asked == [
-        ["lpienet_float_8x8.tflite", "lpienet_float16_8x8.tflite"],
-        ["lpienet_float_8x16.tflite", "lpienet_float16_8x16.tflite"],
-        ["lpienet_float_8x8.tflite", "lpienet_float16_8x8.tflite"],
+        ["lpienet_float_64x64.tflite", "lpienet_float16_64x64.tflite"],
+        ["lpienet_float_64x72.tflite", "lpienet_float16_64x72.tflite"],
+        ["lpienet_float_64x64.tflite", "lpienet_float16_64x64.tflite"],
     ]
     assert set(exported) == {
-        f"lpienet_{precision}_{size}.tflite" for precision in ("float", "float16") for size in ("8x8", "8x16")
+        f"lpienet_{precision}_{size}.tflite" for precision in ("float", "float16") for size in ("64x64", "64x72")
     }
 
     network = load_network(compressed.network("float"))
     with torch.no_grad():
         next(network.parameters()).add_(1)
     save_network(compressed.network("float"), network)
-    exported = ship_module.ship(compressed, task, ("litert",), [(8, 16)], 0, 1, Silent())
-    of_now = {"lpienet_float_8x16.tflite", "lpienet_float16_8x16.tflite"}
+    exported = ship_module.ship(compressed, task, ("litert",), [(64, 72)], 0, 1, Silent())
+    of_now = {"lpienet_float_64x72.tflite", "lpienet_float16_64x72.tflite"}
     assert set(asked[-1]) == set(exported) == set(read_json(compressed.summary)["exported"]) == of_now
     assert {path.name for path in compressed.exported.glob("*.tflite")} == of_now  # none of the network before
+
+
+def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_is_made(compressed, task, monkeypatch):
+    monkeypatch.setattr(ship_module, "_as_made", lambda pool, jobs: pytest.fail("something was made"))
+    with pytest.raises(ValueError, match=r"--size 8x8: tiles of it cannot hold .* ask for \d+x\d+ or more"):
+        ship_module.ship(compressed, task, ("onnx", "litert"), [(64, 64), (8, 8)], 0, 1, Silent())
 
 
 def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):

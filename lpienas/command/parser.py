@@ -44,7 +44,8 @@ class _Version(argparse.Action):
             found = version("lpienas")
         except PackageNotFoundError:
             found = "of a checkout that is not installed"
-        parser.exit(message=f"lpienas {found}\n")
+        print(f"lpienas {found}")
+        parser.exit()
 
 
 def parser_of(verbs: Iterable[Verb[Any]], description: str) -> argparse.ArgumentParser:

@@ -1,0 +1,227 @@
+"""The ways to int8 in a compression: learning rate, ranges, calibration, and going on after a kill."""
+
+import itertools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from compress.export.ship import ship
+from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
+from compress.int8.quantize import FakeQuantized
+from compress.int8.ways import RATES, to_int8
+from compress.pipeline import compress
+from compress.settings import CompressSettings
+from nas.task.data.photos import DataError
+from nas.task.training import Diverged, Recipe
+from results.candidate import Candidate, Scores
+from results.files import has_network, load_network
+from results.front import ReferencePoint
+from results.progress import Silent
+from results.run import Run
+from results.study import (
+    BUDGET,
+    attributes_of,
+    candidates,
+    fix_reference_point,
+    open_study,
+    tell_scores,
+)
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+CPU = torch.device("cpu")
+
+
+SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
+
+
+def network_of(*widths: int) -> Genotype:
+    return Genotype(tuple(Stage(1, width, 1.0, "none") for width in widths), activation="relu", head="conv3x3")
+
+
+# Candidate 1 is compressed. Of the others 2 and 3 cost less than what pruning leaves of it, and 4 more.
+GENOTYPES = tuple(
+    network_of(*widths)
+    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
+)
+
+
+SSIMS = (0.9, 0.85, 0.8, 0.7, 0.87)
+
+
+class Told(Silent):
+    """A Watcher that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    """A finished search."""
+    made = Run(tmp_path / "run")
+    made.describe({"data": None})
+    study = open_study(made.study, create=True)
+    fix_reference_point(study, ReferencePoint(0.05, 10**10))
+    for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):
+        trial, macs = study.ask(), cost_of(Blueprint.from_genotype(genotype)).macs
+        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(BUDGET, -1.0)
+        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
+    return made
+
+
+def candidate(run: Run, number: int) -> Candidate:
+    return next(c for c in candidates(open_study(run.study).trials) if c.number == number)
+
+
+def state(run: Run, stage: str) -> dict[str, torch.Tensor]:
+    return load_network(run.network(stage)).state_dict()
+
+
+def require_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def made_at(run: Run) -> dict[str, int]:
+    """When each stage was written, in ns."""
+    weights = run.network("trained").parent.glob("*.safetensors")
+    return {path.stem: path.stat().st_mtime_ns for path in weights if has_network(path.with_suffix(""))}
+
+
+def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
+    trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
+
+    def training(network, task, recipe, calibration, in_float, seed, step_done, checkpoint=None):
+        trained.append((recipe.learning_rate, recipe.steps))
+        loss = losses[RATES.index(recipe.learning_rate)]
+        if loss is None:
+            raise Diverged("the loss became nan")
+        for step in range(recipe.steps):
+            step_done(step, loss)
+        return network
+
+    monkeypatch.setattr("compress.int8.ways._quantization_aware", training)
+    settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(1000))
+    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
+    assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
+    assert quantized["learning_rate"]["chosen"] == RATES[1]
+    assert list(quantized["learning_rate"]["loss"].values()) == [*(pytest.approx(loss) for loss in losses[:3]), None]
+
+
+class Cut(RuntimeError):
+    pass
+
+
+class CutOff(Silent):
+    """A Watcher that ends the program at one step of one stage, and keeps the steps that were done before."""
+
+    def __init__(self, stage: str | None = None, step: int = 0) -> None:
+        self.cut, self.stage, self.done = (stage, step), "", dict[str, list[int]]()
+
+    def begin(self, name: str, total: int) -> None:
+        self.stage = name
+        self.done.setdefault(name, [])
+
+    def at(self, step: int, text: str = "") -> None:
+        self.done[self.stage].append(step)
+        if (self.stage, step) == self.cut:
+            raise Cut
+
+
+@pytest.mark.parametrize(
+    ("stage", "step"), [("quantization-aware", 3), ("quantization-aware", 8), ("as long in float", 5)]
+)
+def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 3)
+    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
+    network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
+    whole = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, Silent())
+    checkpoints = tmp_path / "checkpoint"
+    with pytest.raises(Cut):
+        to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, CutOff(stage, step), checkpoints)
+    watcher = CutOff()
+    continued = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, watcher, checkpoints)
+    assert "learning rate" not in watcher.done
+    assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
+    require_equal(continued.network.state_dict(), whole.network.state_dict())
+    require_equal(continued.longer.state_dict(), whole.longer.state_dict())
+    assert continued.figures == whole.figures
+
+
+def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task, monkeypatch):
+    """At the start, after 2, 4, 6 and 8 of 12 steps; in the sweep's short trainings at the start alone."""
+    weights = []
+
+    class Counted(FakeQuantized):
+        def take_ranges(self, calibration):
+            assert len(calibration) == CALIBRATION_IMAGES
+            weights.append(torch.cat([value.flatten() for value in self.float_network().state_dict().values()]))
+            super().take_ranges(calibration)
+
+    monkeypatch.setattr("compress.int8.ways.FakeQuantized", Counted)
+    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 2)
+    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
+    network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
+    to_int8(network, task, "qat", Recipe(12), int8_calibration(task, 0), (), 0, Silent())
+    assert len(weights) == len(RATES) + 5
+    last = weights[-5:]
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far
+
+
+def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
+    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None, int8="best"), Silent())
+    assert not list(run.network("quantized").parent.glob("*checkpoint*"))
+
+
+def photograph(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (96, 80), (value, value, value)).save(path)
+
+
+def test_int8_ranges_come_from_the_photographs_that_are_named_and_stay_with_the_run(run, task, tmp_path):
+    for name, value in (("a.png", 40), ("b.png", 200)):
+        photograph(tmp_path / "taken" / name, value)
+    settings, tiny = replace(SETTINGS, prune=None), [(64, 64)]
+    compress(run, candidate(run, 3), task, settings, Silent())
+    of_training = kept_calibration(run)
+    assert all(torch.equal(a, b) for a, b in zip(of_training, int8_calibration(task, 0), strict=True))
+    made = made_at(run)
+    before = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
+
+    compress(run, candidate(run, 3), task, replace(settings, calibration=str(tmp_path / "taken")), Silent())
+    kept = kept_calibration(run)
+    assert {round(float(image.unique().squeeze()) * 255) for image in kept} == {40, 200}
+    assert {tuple(image.shape) for image in kept} == {(1, 3, task.settings.patch, task.settings.patch)}
+    assert len(kept) == CALIBRATION_IMAGES
+    assert made_at(run)["trained"] == made["trained"]
+    shutil.rmtree(tmp_path / "taken")  # the run has all that export needs
+    after = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
+    assert after["lpienet_float.onnx"] == before["lpienet_float.onnx"]
+    assert after["lpienet_int8.onnx"]["ssim"] != before["lpienet_int8.onnx"]["ssim"]
+
+
+def test_of_pairs_int8_ranges_come_from_the_degraded_side(task, tmp_path):
+    photograph(tmp_path / "noisy" / "a.png", 40)
+    photograph(tmp_path / "clean" / "a.png", 200)
+    (value,) = torch.cat(int8_calibration(task, 0, tmp_path)).unique()
+    assert value == pytest.approx(40 / 255)
+
+
+def test_photographs_to_calibrate_on_that_cannot_be_used_are_named_before_anything_is_trained(run, task, tmp_path):
+    with pytest.raises(DataError, match="missing does not exist"):
+        compress(run, candidate(run, 3), task, replace(SETTINGS, calibration=str(tmp_path / "missing")), Silent())
+    assert not has_network(run.network("trained"))

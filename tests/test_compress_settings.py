@@ -1,0 +1,80 @@
+"""Settings of a compression that cannot be, and what distillation is for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from compress.prune.distill import distill
+from compress.settings import CompressSettings
+from lpienas.command import main
+from nas.task.training import Recipe
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+CPU = torch.device("cpu")
+
+
+def network_of(*widths: int) -> Genotype:
+    return Genotype(tuple(Stage(1, width, 1.0, "none") for width in widths), activation="relu", head="conv3x3")
+
+
+def require_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+GENOTYPES = tuple(
+    network_of(*widths)
+    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
+)
+
+
+SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
+
+
+def test_a_distilled_network_comes_closer_to_its_teacher(task):
+    blueprint = Blueprint.from_genotype(GENOTYPES[3])
+    teacher = build(blueprint, seed=1)
+    for weights in teacher.head.parameters():
+        weights.data.mul_(8)
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    noisy = task.validation[0][1]
+    distances = []
+    for weight in (0.0, 30.0):
+        student = build(blueprint, seed=2)
+        distill(student, teacher, weight, task, Recipe(30), seed=0)
+        with torch.inference_mode():
+            distances.append((student(noisy) - teacher(noisy)).abs().mean().item())
+    assert distances[1] < 0.8 * distances[0]
+    require_equal(before, teacher.state_dict())
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_a_negative_weight_of_distillation_is_refused(task):
+    network = build(Blueprint.from_genotype(GENOTYPES[3]), seed=0)
+    with pytest.raises(ValueError, match="must not be negative"):
+        distill(network, network, -1.0, task, Recipe(1), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"prune": 0.0}, "prune"),
+        ({"prune": 1.0}, "prune"),
+        ({"distillation": -1.0}, "distillation"),
+        ({"int8": "uint8"}, "int8 = 'uint8'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        replace(SETTINGS, **wrong)
+
+
+@pytest.mark.parametrize("wrong", ["0", "1", "1.5", "half", "-0.2", "0ms", "25MB"])
+def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys):
+    with pytest.raises(SystemExit):
+        main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
+    assert "like 0.5, a latency to reach, like 25ms, or off" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""Enhance: the verb names what it cannot read, does the rest, and overwrites only when it is told to."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lpienas.command import main
+from results.files import save_network
+from results.progress import Silent
+from results.run import Run
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A run folder with a compressed network, small and untrained."""
+    stages = (Stage(depth=1, width=4, attention="none"),) * 5
+    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
+    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder of three pictures, of which the second is cut off."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (90, 70), "gray").save(folder / f"{name}.png")
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    return folder
+
+
+def test_enhance_names_a_corrupt_photograph_does_the_rest_and_ends_with_1(model, photos, tmp_path, capsys):
+    assert main(["enhance", str(model), str(photos), "-o", str(tmp_path / "out"), "--json"]) == 1
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert [(Path(one["output"]).name, one["size"]) for one in result["photos"]] == [
+        ("a.png", [70, 90]),
+        ("c.png", [70, 90]),
+    ]
+    assert [Path(one["source"]).name for one in result["failed"]] == ["b.png"]
+    assert "b.png" in result["failed"][0]["error"]
+    assert "1 of 3 photographs could not be enhanced; the rest is done" in told.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_enhance_overwrites_with_force_only(model, photos, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    out.write_bytes(b"the one before")
+    command = ["enhance", str(model), str(photos / "a.png"), "-o", str(out)]
+    assert main(command) == 1
+    assert "--force overwrites" in capsys.readouterr().err
+    assert main([*command, "--skip"]) == 0
+    assert out.read_bytes() == b"the one before"
+    assert main([*command, "--force"]) == 0
+    with Image.open(out) as written:
+        assert written.size == (90, 70)
+
+
+def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
+    told = []
+
+    class Told(Silent):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def begin(self, stage, total):
+            told.append(total)
+
+        def at(self, done, note=""):
+            told.append((done, note))
+
+    monkeypatch.setattr("lpienas.command.enhance.bars", Told)
+    for name in ("a", "b"):
+        Image.new("RGB", (900, 600)).save(tmp_path / f"{name}.png")  # more than one tile holds
+    photos = [str(tmp_path / f"{name}.png") for name in ("a", "b")]
+    assert main(["enhance", str(model), *photos, "-o", str(tmp_path / "out"), "--threads", "1"]) == 0
+    assert told == [200, (50, "a.png"), (100, "a.png"), (150, "b.png"), (200, "b.png")]
