@@ -16,6 +16,7 @@ _RUN_OR_NETWORK = "run folder (its compressed network), or a network: its .json,
 _DESCRIPTION = """\
 Find the best small photo-enhancement network for a phone, shrink it, and ship it.
 
+  lpienas data     ~/photos                      see what a folder of photographs is taken for
   lpienas space    --budget 600M                 see how much of the search space fits
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
   lpienas calibrate --out runs/night             how far the scores can be trusted
@@ -206,6 +207,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         ways.add_argument(f"--{way}", action="store_const", const=way, dest="int8", help=does)
     compress.set_defaults(int8="best")
+    _add_cache(compress)
+    _add_kept(compress)
     compress.add_argument(
         "--in-float",
         nargs="+",
@@ -300,6 +303,9 @@ def _parser() -> argparse.ArgumentParser:
     there = enhance.add_mutually_exclusive_group()
     there.add_argument("--force", action="store_true", help="overwrite results that exist")
     there.add_argument("--skip", action="store_true", help="leave results that exist, and do the rest")
+    enhance.add_argument(
+        "--megapixels", type=_count, default=400, metavar="N", help="larger pictures are refused by their header (400)"
+    )
     enhance.add_argument("--compare", type=Path, metavar="FILE", help="also draw before and after side by side")
     _add_threads(enhance, measured=False)
 
@@ -333,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
         help="measure SSIM of every file in its own runtime on these photographs; of the folder that the "
         "run was searched on, on its test photographs (the run's own figures on its test photographs)",
     )
+    _add_whole(measure)
     measure.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each case in each round (2)")
     measure.add_argument(
         "--import",
@@ -363,6 +370,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     samples.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write noisy/ and clean/ in")
     samples.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
+
+    data = _verb(
+        words,
+        "data",
+        verbs.data,
+        "show what a folder of photographs is taken for, and what is wrong with it",
+        "lpienas data ~/GoPro --blur blur_gamma",
+    )
+    data.add_argument("folder", type=Path, metavar="DIR", help="photographs, or pairs of them")
+    _add_photographs(data)
+    data.add_argument("--seed", type=int, metavar="N", help="of the split (0)")
+    data.add_argument("--quick", action="store_true", help="do not look at the pixels of any pair")
 
     noise = _verb(
         words,
@@ -395,6 +414,7 @@ def _parser() -> argparse.ArgumentParser:
         help="pairs, or clean photographs to be degraded; of the folder that the run was searched on only its test "
         "photographs count (default: the test photographs of the run, or of the samples)",
     )
+    _add_whole(evaluate)
     _add_threads(evaluate, measured=False)
     return parser
 
@@ -421,7 +441,7 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only "
+        help="pairs or clean photographs, in any layout that `lpienas data DIR` knows "
         "(default: sample photographs of scikit-image, scikit-learn and matplotlib)",
     )
     verb.add_argument(
@@ -456,11 +476,59 @@ def _add_search_settings(verb: argparse.ArgumentParser) -> None:
         "--blend", type=float, metavar="SHARE", help="of white noise among the patches of --noise blend (0.5)"
     )
     _add_noise_profile(verb)
+    _add_photographs(verb)
+    _add_kept(verb)
+    verb.add_argument(
+        "--judged",
+        type=_count_or_none,
+        metavar="N",
+        help="photographs of the validation part, and of the test part, that networks are judged by, at most (64); "
+        "0: all",
+    )
     verb.add_argument(
         "--synthetic",
         type=float,
         metavar="SHARE",
         help="of the patches, where --data holds pairs: their clean side with --noise instead of the degraded side (0)",
+    )
+
+
+def _add_photographs(verb: argparse.ArgumentParser) -> None:
+    """How folders of photographs are read."""
+    verb.add_argument("--validation", type=Path, metavar="DIR", help="photographs to choose by (a part of the others)")
+    verb.add_argument("--test", type=Path, metavar="DIR", help="photographs for the test (a part of the others)")
+    verb.add_argument("--blur", choices=("blur", "blur_gamma"), help="which of GoPro's blurred sides is meant")
+    verb.add_argument(
+        "--skip-unusable", action="store_const", const=True, help="leave out pictures that cannot be used, and say so"
+    )
+    _add_cache(verb)
+
+
+def _add_cache(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--cache",
+        type=_bytes,
+        metavar="SIZE",
+        help="of decoded photographs on disk, at most (16GB, and half of the free disk), in LPIENAS_CACHE or the "
+        "user's cache folder",
+    )
+
+
+def _add_whole(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--whole",
+        action="store_true",
+        help="judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)",
+    )
+
+
+def _add_kept(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--photographs",
+        choices=("same", "kept"),
+        default="same",
+        help="of a run that goes on on a folder that has changed: refuse (same), or take those of the run that are "
+        "still there (kept)",
     )
 
 
@@ -506,6 +574,12 @@ def _macs(text: str) -> int:
     from search_spaces.units import parse_macs
 
     return _or_argument_error(parse_macs, text)
+
+
+def _bytes(text: str) -> int:
+    from search_spaces.units import parse_bytes
+
+    return _or_argument_error(parse_bytes, text)
 
 
 def _count(text: str) -> int:

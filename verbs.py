@@ -36,6 +36,11 @@ _DEFAULTS: dict[str, Any] = {
     "noise_profile": None,
     "blend": 0.5,
     "synthetic": 0.0,
+    "validation": None,
+    "test": None,
+    "blur": None,
+    "skip_unusable": False,
+    "judged": 64,
 }  # of a search
 _BEFORE = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # of a run that states none of it
 _STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
@@ -137,7 +142,7 @@ def search(options: argparse.Namespace) -> None:
             sampler=asked["sampler"],
             seed=asked["seed"],
         )
-        task = _open_task(run, asked, options.threads)
+        task = _open_task(run, asked, options.threads, options, begins=True)
         run.describe(asked)
         console = _console(stderr=True)
         if settings.budget is not None:
@@ -203,7 +208,7 @@ def calibrate(options: argparse.Namespace) -> None:
             seed=asked["seed"],
             start=INHERITED if options.start == "inherited" else SCRATCH,
         )
-        task = _open_task(run, asked, options.threads)
+        task = _open_task(run, asked, options.threads, options, begins=True)
         workers = stack.enter_context(make_workers(task, options.workers or default_count(task), options.threads or 1))
         bars = stack.enter_context(_bars(_console(stderr=True)))
         result = calibrate(run.folder, space_of(asked), task, settings, workers, bars)
@@ -220,7 +225,7 @@ def anatomy(options: argparse.Namespace) -> None:
     import torch
 
     from nas.anatomy import anatomy, verdict, worthless
-    from nas.task.data.patches import validation_pairs
+    from nas.task.data.pairs import validation_pairs
     from nas.task.data.photos import read_folder
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
@@ -318,7 +323,7 @@ def compress(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         chosen = pick(_report(run), options.pick)
-        task = _open_task(run, settings, options.threads)
+        task = _open_task(run, settings, options.threads, options)
         run.describe(settings)
         console = _console(stderr=True)
         console.print(f"chosen: candidate {chosen.number} ({options.pick})", highlight=False)
@@ -445,7 +450,9 @@ def enhance(options: argparse.Namespace) -> None:
                 bars.at(before + 100 * tile // tiles, name)
 
             try:
-                height, width = enhance_photo(partial(enhance, runtime, on_tile=on_tile), source, target)
+                height, width = enhance_photo(
+                    partial(enhance, runtime, on_tile=on_tile), source, target, options.megapixels
+                )
             except ValueError as error:
                 failed.append({"source": str(source), "error": str(error)})
                 bars.say(f"left out: {error}")
@@ -483,10 +490,10 @@ def evaluate(options: argparse.Namespace) -> None:
     from compress.tiles import enhance
     from nas.task.evaluation import evaluate, input_quality
     from nas.task.metrics import SSIM_DEFINITION
-    from nas.unseen import unseen
+    from nas.unseen import left_out_line, unseen
 
     torch.set_num_threads(options.threads)
-    judged_on = unseen(options.models, options.data)
+    judged_on = unseen(options.models, options.data, options.whole)
     pairs = judged_on.pairs
     before = input_quality(pairs)
     rows = []
@@ -501,6 +508,8 @@ def evaluate(options: argparse.Namespace) -> None:
                     "runtime": model.name,
                     "images": len(pairs),
                     "split": judged_on.split,
+                    "judged": judged_on.crops,
+                    "left_out": list(judged_on.left_out),
                     "ssim": quality.ssim,
                     "psnr": quality.psnr,
                     "input_ssim": before.ssim,
@@ -513,13 +522,30 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     console = _console()
     console.print(
-        f"{judged_on.says}, whole; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB",
+        f"{judged_on.says}, {judged_on.crops}; as they are: SSIM {before.ssim:.4f}, PSNR {before.psnr:.2f} dB",
         highlight=False,
         soft_wrap=True,
     )
+    if judged_on.left_out:
+        console.print(left_out_line(judged_on), highlight=False, soft_wrap=True, markup=False)
     for row in rows:
         console.print(f"{row['model']} ({row['runtime']}): SSIM {row['ssim']:.4f}, PSNR {row['psnr']:.2f} dB")
     console.print(SSIM_DEFINITION)
+
+
+def data(options: argparse.Namespace) -> None:
+    from nas.survey import survey
+    from nas.task.data.listing import Where
+    from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
+
+    given = (options.folder, options.validation, options.test, options.blur)
+    where = Where(*given, seed=options.seed or 0, skip_unusable=bool(options.skip_unusable))
+    found = survey(where, Tiles(default_folder(), options.cache or DEFAULT_BYTES), not options.quick)
+    if options.json:
+        _print_json(found.to_json())
+        return
+    for line in found.lines():
+        _console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def noise(options: argparse.Namespace) -> None:
@@ -556,12 +582,12 @@ def bench(options: argparse.Namespace) -> None:
 
     from compress.bench import bench, beside, imported, judge, ratio
     from compress.bench_files import SIZES, plan
-    from nas.unseen import unseen
+    from nas.unseen import left_out_line, unseen
     from results.table import bench_table
 
     if not options.models and not options.imported:
         raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
-    judged_on = None if options.data is None else unseen(options.models, options.data)
+    judged_on = None if options.data is None else unseen(options.models, options.data, options.whole)
     pairs = () if judged_on is None else judged_on.pairs
     with ExitStack() as stack:
         bars = stack.enter_context(_bars(_console(stderr=True)))
@@ -576,7 +602,10 @@ def bench(options: argparse.Namespace) -> None:
     for row in rows:
         other = beside(row, rows)
         shown.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
-    said = "the test photographs of its run" if judged_on is None else judged_on.says
+    said = "the test photographs of its run"
+    if judged_on is not None:
+        said = f"{judged_on.says}, {judged_on.crops}"
+        said += f" ({left_out_line(judged_on)})" if judged_on.left_out else ""
     if options.json:
         _print_json({"rows": shown, "threads": options.threads, "ssim_of": said})
         return
@@ -585,7 +614,7 @@ def bench(options: argparse.Namespace) -> None:
 
 def delegates(options: argparse.Namespace) -> None:
     from compress.delegates import delegated, largest_activation, report_lines
-    from nas.task.data.patches import validation_pairs
+    from nas.task.data.pairs import validation_pairs
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
     from results.run import Run, is_run
@@ -661,6 +690,11 @@ def _search_settings(run: "Run", options: argparse.Namespace) -> dict[str, Any]:
         "noise_profile": None if options.noise_profile is None else find_profile(options.noise_profile).to_json(),
         "blend": options.blend,
         "synthetic": options.synthetic,
+        "validation": None if options.validation is None else str(options.validation.absolute()),
+        "test": None if options.test is None else str(options.test.absolute()),
+        "blur": options.blur,
+        "skip_unusable": options.skip_unusable,
+        "judged": options.judged,
     }
     begun = (run.folder / "run.json").exists()
     made_with = _BEFORE | run.settings() if begun else _DEFAULTS
@@ -710,16 +744,33 @@ def _cost_of(run: "Run", kind: str, size: tuple[int, int], latency_in: str) -> C
     return lambda blueprint: measured(blueprint).median
 
 
-def _open_task(run: "Run", settings: dict[str, Any], threads: int | None) -> "Task":
+def _open_task(
+    run: "Run",
+    settings: dict[str, Any],
+    threads: int | None,
+    options: argparse.Namespace | None = None,
+    begins: bool = False,
+) -> "Task":
+    """`begins`: the verb writes down which photographs the run is about, or goes on with these."""
+    from nas.kept import photographs_of
     from nas.prepare import prepare
+    from nas.task.data.photos import decoded_bytes
+    from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
     from nas.task.task import TaskSettings
 
     if (run.folder / "run.json").exists():
         run.require_test_part()
-    task = prepare(TaskSettings.of_run(settings), run.device, threads)
     console = _console(stderr=True)
+    task_settings = TaskSettings.of_run(settings)
+    tiles = Tiles(default_folder(), getattr(options, "cache", None) or DEFAULT_BYTES)
+    kept = options is None or options.photographs == "kept"
+    photos, listed = photographs_of(run, task_settings, tiles, kept, begins)
+    console.print(f"photographs: {photos.source}", highlight=False, markup=False)
+    for problem in listed.left_out:
+        console.print(f"left out: {problem}", highlight=False, markup=False)
+    console.print(tiles.describe(decoded_bytes(listed.photographs)), highlight=False, markup=False)
+    task = prepare(task_settings, run.device, threads, photos)
     console.print(f"device: {task.device.describe()}", highlight=False)
-    console.print(f"photographs: {task.photos.source}", highlight=False)
     return task
 
 

@@ -22,7 +22,7 @@ from compress.int8 import METHODS, Int8, to_int8
 from compress.quantize import post_training_quantize
 from compress.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
 from nas.prepare import prepare
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import Pair, evaluate

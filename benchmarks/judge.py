@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import Photo, read_folder
 from nas.task.degrade import SensorNoise, add_sensor_noise
 from nas.task.evaluation import Pair, Quality, evaluate

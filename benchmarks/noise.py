@@ -25,7 +25,7 @@ from torch import Generator
 from nas.prepare import prepare
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import Photo, read_folder
 from nas.task.degrade import Noise, SensorNoise, make_noise
 from nas.task.degrade.noise import KINDS, WHITE_SHARE

@@ -65,7 +65,7 @@ def about_of_network(
 
 def degradation(task: Task) -> str:
     """What the network learned to undo."""
-    pairs = sum(photo.degraded is not None for photo in task.photos.training)
+    pairs = sum(photo.is_pair for photo in task.photos.training)
     if pairs < len(task.photos.training):
         return f"Degradation: {task.settings.noise.describe()}."
     if not task.settings.synthetic:

@@ -15,7 +15,7 @@ from compress.bench_files import Network, cases_of, cases_of_file, plan, referen
 from compress.latency import random_image
 from compress.runtimes import load, load_in_openvino
 from lpienas import main
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
 from nas.task.task import TaskSettings
