@@ -35,7 +35,7 @@ def photographs_of(
     if begins and not made:
         run.photographs.unlink(missing_ok=True)  # of a search that was stopped before it began
     if made and not run.photographs.exists():
-        if begins and _has_scores(run):
+        if begins and (run.supernet.exists() or (settings.data is not None and _has_scores(run))):
             raise NoManifest(run.folder)
         return settled_photos(settings.where, run.photographs if begins else None, tiles)
     return settled_photos(settings.where, run.photographs if begins or made else None, tiles, kept)
@@ -73,4 +73,4 @@ def used_by(run: Run) -> tuple[dict[str, str], set[str]] | None:
 
 def _has_scores(run: Run) -> bool:
     """Whether anything in the folder was scored with photographs that are not known."""
-    return run.study.exists() or run.calibration.exists() or run.supernet.exists()
+    return run.study.exists() or run.calibration.exists()

@@ -63,7 +63,7 @@ def list_photographs(where: Where, ledger_in: Path) -> Listed:
     placed = [one.entry(one.part) for one in given if one.part is not None]
     photographs = Photographs((*entries, *placed), f"{says}; {by}")
     if placed:
-        _require_apart(photographs)
+        _require_apart(photographs, {entry.name for entry in placed})
     return Listed(photographs, tuple(problems))
 
 
@@ -170,9 +170,9 @@ def _split(where: Where, free: Sequence[_Seen], parts: Sequence[str], placed: in
     return [entry for entry in entries if entry is not None], by
 
 
-def _require_apart(photographs: Photographs) -> None:
+def _require_apart(photographs: Photographs, placed: set[str]) -> None:
     """Raises DataError where a photograph that its folder puts into one part is in another one too."""
-    twice = on_two_sides(photographs)
+    twice = [pair for pair in on_two_sides(photographs) if placed & set(pair)]
     if twice:
         raise DataError(
             f"photographs would be both trained on and judged by: {listed([' = '.join(pair) for pair in twice])}; "

@@ -132,6 +132,8 @@ class Tiles:
                     os.utime(file.fileno())
         except (OSError, ValueError):
             return None
+        if len(mapped) != source.bytes:
+            return None
         shape = (-(-source.height // SIDE), -(-source.width // SIDE), SIDE, SIDE, 3)
         return np.frombuffer(mapped, np.uint8 if source.bits == 8 else np.uint16).reshape(shape)
 
