@@ -119,6 +119,7 @@ def search(options: argparse.Namespace) -> None:
     from nas.search import SearchSettings, inherited_network, search, space_of
     from nas.suggest import resolve_sampler
     from nas.task.training import Recipe
+    from nas.unseen import crops_of
     from nas.workers import default_count, make_workers
     from results.files import read_json
     from results.run import Run, versions
@@ -169,6 +170,7 @@ def search(options: argparse.Namespace) -> None:
             versions=versions(),
             input=task.input.to_json(),
             test_input=task.test_input.to_json(),
+            judged=crops_of(task.settings.validation_side),
             reference=report.reference.to_json(),
             search=report.to_json(),
         )
@@ -225,7 +227,8 @@ def anatomy(options: argparse.Namespace) -> None:
     import torch
 
     from nas.anatomy import anatomy, verdict, worthless
-    from nas.task.data.pairs import validation_pairs
+    from nas.kept import kept_part
+    from nas.task.data.pairs import judged, validation_pairs
     from nas.task.data.photos import read_folder
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
@@ -235,9 +238,11 @@ def anatomy(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     settings = TaskSettings.of_run(Run(options.model).settings()) if is_run(options.model) else TaskSettings()
     network = load_network(_saved_network(options.model))
-    if options.data is None:
-        photos, which = read_photos(settings).validation, "validation photographs"
-        which = f"{which} of {options.model}" if is_run(options.model) else f"sample {which}"
+    if options.data is None and is_run(options.model):
+        photos = judged(kept_part(Run(options.model), settings, "validation"), settings.judged)
+        which = f"validation photographs of {options.model}"
+    elif options.data is None:
+        photos, which = read_photos(settings).validation, "sample validation photographs"
     else:
         photos, which = read_folder(options.data), f"photographs of {options.data}"
     side = settings.validation_side
@@ -614,8 +619,9 @@ def bench(options: argparse.Namespace) -> None:
 
 def delegates(options: argparse.Namespace) -> None:
     from compress.delegates import delegated, largest_activation, report_lines
-    from nas.task.data.pairs import validation_pairs
-    from nas.task.task import TaskSettings, read_photos
+    from nas.kept import kept_part
+    from nas.task.data.pairs import judged, validation_pairs
+    from nas.task.task import TaskSettings
     from results.files import load_network
     from results.run import Run, is_run
 
@@ -630,7 +636,9 @@ def delegates(options: argparse.Namespace) -> None:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]
         task = TaskSettings.of_run(run.settings())
-        pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
+        pairs = validation_pairs(
+            judged(kept_part(run, task, "validation"), task.judged), task.noise, task.seed, task.validation_side
+        )
         network = load_network(run.network("float"))
         largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
     if options.json:

@@ -56,7 +56,8 @@ def about_of_network(
         output=output_text(layout),
         precision=precision,
         quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
-        f"{'test ' if judged_on.split == 'test' else ''}photographs in PyTorch, before it became this file",
+        f"{'test ' if judged_on.split == 'test' else ''}photographs ({judged_on.crops}) in PyTorch, before it "
+        "became this file",
         training="Not known: exported from a network without its run.",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",

@@ -41,19 +41,22 @@ def photographs_of(
     return settled_photos(settings.where, run.photographs if begins or made else None, tiles, kept)
 
 
-def photographs_to_test(run: Run, settings: TaskSettings) -> Sequence[Picture]:
-    """Those that a run kept for the test; raises NoTestPart, DataError."""
-    run.require_test_part()
+def kept_part(run: Run, settings: TaskSettings, part: str) -> Sequence[Picture]:
+    """The photographs that a run kept for one of splits.PARTS; raises NoTestPart, DataError."""
+    if part == "test":
+        run.require_test_part()
     tiles = Tiles(default_folder())
     if not run.photographs.exists():
-        return read_photos(settings, tiles).test
+        found: Sequence[Picture] = getattr(read_photos(settings, tiles), part)
+        return found
     manifest = Photographs.read(run.photographs)
     if settings.where is not None and not settings.where.data.is_dir():
         raise DataError(
             f"{settings.where.data}, where the photographs of {run.folder} were, is not there any more: say where they "
             f"are now, with --data, when you search on: lpienas search --out {run.folder} --data FOLDER"
         )
-    return photos_of(manifest, settings.where, tiles).test
+    kept: Sequence[Picture] = getattr(photos_of(manifest, settings.where, tiles), part)
+    return kept
 
 
 def used_by(run: Run) -> tuple[dict[str, str], set[str]] | None:

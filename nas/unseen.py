@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.kept import photographs_to_test, used_by
+from nas.kept import kept_part, used_by
 from nas.task.data.manifest import listed
 from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
@@ -36,7 +36,7 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     side = None if whole else settings.validation_side
     crops = crops_of(side)
     if data is None:
-        photos = photographs_to_test(runs[0], settings) if runs else read_photos(settings).test
+        photos = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
         photos = judged(photos, settings.judged)
         of = "of the sample photographs" if settings.data is None else f"of {settings.data}"
         return Unseen(pairs_to_test(photos, settings, side), "test", f"{_counted(len(photos), 'test ')} {of}", crops)
@@ -79,7 +79,7 @@ def _not_used(
             if not _is_data_of(run, data):
                 tests_of_all = False
                 continue
-            kept = {photo.name for photo in photographs_to_test(run, TaskSettings.of_run(run.settings()))}
+            kept = {photo.name for photo in kept_part(run, TaskSettings.of_run(run.settings()), "test")}
             left, knows = [photo for photo in left if photo.name in kept], True
             continue
         trained, tests = used
