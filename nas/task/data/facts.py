@@ -18,7 +18,7 @@ from nas.task.data.reading import Header, Unreadable
 
 _VERSION = 1  # of what is looked at; another number, and all files are looked at again
 _ENDS = 1 << 16  # bytes at either end of a file that tell whether it is whole
-_AT_ONCE = 1000  # files, after which what was found is kept
+_AT_ONCE = 1000  # files, after which what was found is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class Ledger:
     """What was found before, in `digests.sqlite` of a folder; in memory where that cannot be written."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection, self._new = connection, 0
+        self._connection, self._asked = connection, 0
+        self._new: list[tuple[object, ...]] = []
+        self._seen: dict[tuple[int, ...], Facts] = {}  # not written down yet
 
     def facts(self, path: Path) -> Facts:
         """Of the file `path`, looked at where it is new or has changed."""
@@ -47,6 +49,10 @@ class Ledger:
             return Facts("", 0, 0, 0, problem=f"cannot be opened ({error.strerror})")
         # An inode is a signed 64-bit number to SQLite
         key = (status.st_dev, status.st_ino & (2**63 - 1), status.st_size, status.st_mtime_ns, _VERSION)
+        if self._asked % _AT_ONCE == 0:
+            self.keep()
+            self._connection.execute("BEGIN")  # each question by itself would lock the file anew
+        self._asked += 1
         found = self._connection.execute(
             "SELECT digest, height, width, bits, count, problem FROM files "
             "WHERE device = ? AND inode = ? AND length = ? AND changed = ? AND version = ?",
@@ -54,13 +60,26 @@ class Ledger:
         ).fetchone()
         if found is not None:
             return Facts(*found)
-        facts = looked_at(path)
-        row = (*key, facts.digest, facts.height, facts.width, facts.bits, facts.count, facts.problem)
-        self._connection.execute(f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * len(row))})", row)
-        self._new += 1
-        if self._new % _AT_ONCE == 0:
-            self._connection.commit()
+        facts = self._seen.get(key)
+        if facts is None:
+            facts = self._seen[key] = looked_at(path)
+            row = (*key, facts.digest, facts.height, facts.width, facts.bits, facts.count, facts.problem)
+            self._new.append(row)
         return facts
+
+    def keep(self) -> None:
+        """Write down what was found; another process that writes for a minute costs that, and nothing else."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * 11)})", self._new)
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        else:
+            self._new, self._seen = [], {}
 
 
 @contextmanager
@@ -72,8 +91,9 @@ def ledger(folder: Path) -> Iterator[Ledger]:
     except (OSError, sqlite3.Error):
         connection = _connected(":memory:")
     try:
-        yield Ledger(connection)
-        connection.commit()
+        known = Ledger(connection)
+        yield known
+        known.keep()
     finally:
         connection.close()
 
@@ -113,7 +133,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _connected(where: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(where, timeout=60)
+    connection = sqlite3.connect(where, timeout=60, isolation_level=None)
     connection.execute(
         "CREATE TABLE IF NOT EXISTS files (device INTEGER, inode INTEGER, length INTEGER, changed INTEGER, "
         "version INTEGER, digest TEXT, height INTEGER, width INTEGER, bits INTEGER, count INTEGER, problem TEXT, "
