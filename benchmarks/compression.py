@@ -22,7 +22,7 @@ from command import lpienas
 from compress.int8.ways import METHODS
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import evaluate, input_quality

@@ -11,6 +11,7 @@ Resumable; several calls may share --out, which keeps a file for each network an
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from compress.int8.quantize import post_training_quantize
 from compress.int8.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
 from compress.int8.ways import METHODS, Int8, to_int8
 from nas.prepare import prepare
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import Pair, evaluate
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def _measured(
-    network: LPIENet, task: Task, calibration: list[Tensor], in_float: list[str], steps: int, pairs: list[Pair]
+    network: LPIENet, task: Task, calibration: list[Tensor], in_float: list[str], steps: int, pairs: Sequence[Pair]
 ) -> dict[str, Any]:
     before = evaluate(network, task.validation, _CPU).to_json()
     made = to_int8(network, task, "best", Recipe(steps), calibration, in_float, task.settings.seed, Silent())
@@ -83,7 +84,7 @@ def _measured(
     return found
 
 
-def _on_real_pairs(made: Int8, better: LPIENet, calibration: list[Tensor], pairs: list[Pair]) -> dict[str, Any]:
+def _on_real_pairs(made: Int8, better: LPIENet, calibration: list[Tensor], pairs: Sequence[Pair]) -> dict[str, Any]:
     graph = post_training_quantize(made.network, calibration, in_float=made.figures["in_float"])
     margin = margin_of(made.network.blueprint)
     return {

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.task.data.patches import validation_pairs
-from nas.task.data.photos import Photo, read_folder
+from nas.task.data.pairs import validation_pairs
+from nas.task.data.photo import Picture
+from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise, add_sensor_noise
 from nas.task.evaluation import Pair, Quality, evaluate
 from nas.task.task import TaskSettings, read_photos
@@ -75,7 +76,7 @@ def main() -> None:
         print(f"{who:44}" + "".join(f"  {name}: {q.ssim:.4f} {q.psnr:.2f}" for name, q in by_set.items()), flush=True)
 
 
-def _white(photos: Iterable[Photo], level: float, side: int) -> list[Pair]:
+def _white(photos: Iterable[Picture], level: float, side: int) -> list[Pair]:
     """Pairs of the photographs' centres with white noise of one level, rounded to 8 bits."""
     noise = SensorNoise()
     pairs = []

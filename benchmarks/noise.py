@@ -25,8 +25,9 @@ from torch import Generator
 from nas.prepare import prepare
 from nas.scoring.short import score_by_training
 from nas.suggest import derive_seed
-from nas.task.data.patches import validation_pairs
-from nas.task.data.photos import Photo, read_folder
+from nas.task.data.pairs import validation_pairs
+from nas.task.data.photo import Photo, Picture
+from nas.task.data.photos import read_folder
 from nas.task.degrade import Noise, SensorNoise, make_noise
 from nas.task.degrade.noise import KINDS, WHITE_SHARE
 from nas.task.degrade.profile import DEFAULT_PROFILE, find_profile
@@ -77,7 +78,7 @@ def main() -> None:
     write_json(options.out / name, found)
 
 
-def trained(options: argparse.Namespace, noises: dict[str, Noise], photos: Sequence[Photo]) -> dict[str, Any]:
+def trained(options: argparse.Namespace, noises: dict[str, Noise], photos: Sequence[Picture]) -> dict[str, Any]:
     """Figures of every training, and of the degraded photographs, by set of photographs."""
     plain = TaskSettings(options.data)
     task = prepare(plain, options.out / "device.json", options.threads)
@@ -111,7 +112,7 @@ def trained(options: argparse.Namespace, noises: dict[str, Noise], photos: Seque
     }
 
 
-def statistics(photos: Sequence[Photo], noises: dict[str, Noise]) -> dict[str, Any]:
+def statistics(photos: Sequence[Picture], noises: dict[str, Noise]) -> dict[str, Any]:
     """Quantiles of the noise of real pairs, by group, and of synthetic degradations of the same clean sides."""
     found: dict[str, Any] = {}
     for group in _groups(photos):
@@ -125,25 +126,25 @@ def statistics(photos: Sequence[Photo], noises: dict[str, Noise]) -> dict[str, A
     return {"quantiles": list(_QUANTILES), "groups": found}
 
 
-def _group(photo: Photo) -> str:
+def _group(photo: Picture) -> str:
     return photo.name.partition("_")[0]
 
 
-def _groups(photos: Sequence[Photo]) -> list[str]:
+def _groups(photos: Sequence[Picture]) -> list[str]:
     return sorted({_group(photo) for photo in photos})
 
 
-def _pairs_of(photos: Sequence[Photo], group: str) -> list[Pair]:
+def _pairs_of(photos: Sequence[Picture], group: str) -> Sequence[Pair]:
     return validation_pairs([photo for photo in photos if _group(photo) == group], SensorNoise(), 0, None)
 
 
-def _white(photos: Sequence[Photo], settings: TaskSettings, level: float) -> list[Pair]:
+def _white(photos: Sequence[Picture], settings: TaskSettings, level: float) -> list[Pair]:
     shot, read = SensorNoise().at(level)
     fixed = SensorNoise((shot, shot), (read, read))
     return in_batches(validation_pairs(photos, fixed, settings.seed, settings.validation_side))
 
 
-def _degraded(photo: Photo, noise: Noise, number: int) -> Photo:
+def _degraded(photo: Picture, noise: Noise, number: int) -> Photo:
     generator = Generator().manual_seed(derive_seed(0, number, "noise statistics"))
     if isinstance(noise, SensorNoise):
         noisy = noise.degrade(photo.clean[None] / 255, generator)
@@ -152,7 +153,7 @@ def _degraded(photo: Photo, noise: Noise, number: int) -> Photo:
     return Photo(photo.name, photo.clean, (noisy[0] * 255).round().to(torch.uint8))
 
 
-def _noises(photos: Sequence[Photo]) -> list[PhotoNoise]:
+def _noises(photos: Sequence[Picture]) -> list[PhotoNoise]:
     return [found for photo in photos if (found := noise_of(photo)) is not None]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from nas.confirm import folder_of
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import evaluate, input_quality

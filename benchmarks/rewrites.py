@@ -42,7 +42,7 @@ from compress.export.rewrite import REWRITES, rewritten
 from compress.quiet import quiet
 from compress.runtime.runtimes import Runtime, load
 from compress.runtime.tiles import fitted
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.task import TaskSettings, read_photos
 from results.files import load_network, written_whole
 from search_spaces.lpienet import LPIENet, build

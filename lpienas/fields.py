@@ -88,6 +88,13 @@ def a_size(text: str) -> tuple[int, int]:
     return parse_size(text)
 
 
+def a_size_on_disk(text: str) -> int:
+    """Bytes; raises ValueError."""
+    from search_spaces.units import parse_bytes
+
+    return parse_bytes(text)
+
+
 def macs(text: str) -> int:
     """Multiply-adds; raises ValueError."""
     from search_spaces.units import parse_macs

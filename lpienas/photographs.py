@@ -39,6 +39,8 @@ class Judged:
     runtime: str
     images: int
     split: str | None  # test; None: all photographs of a folder
+    judged: str  # what of each: "whole", or which crop
+    left_out: tuple[str, ...]  # photographs of the folder that a run was trained on or its networks chosen by
     ssim: float
     psnr: float  # dB
     input_ssim: float  # of the degraded photographs themselves
@@ -74,7 +76,10 @@ def enhance(
 
 
 def enhance_planned(
-    network: Network, planned: Sequence[tuple[Path, Path]], watcher: "Watcher | None" = None
+    network: Network,
+    planned: Sequence[tuple[Path, Path]],
+    watcher: "Watcher | None" = None,
+    most_megapixels: float = 400,
 ) -> Enhanced:
     """Enhance each source into its target; `watcher` counts a hundred for a photograph, and says which are left out."""
     from compress.runtime.photo import enhance_photo
@@ -87,7 +92,8 @@ def enhance_planned(
     for number, (source, target) in enumerate(planned):
         on_tile = _counting(watcher, 100 * number, source.name)
         try:
-            done.append(Photograph(source, target, enhance_photo(enhancing(network, on_tile), source, target)))
+            size = enhance_photo(enhancing(network, on_tile), source, target, most_megapixels)
+            done.append(Photograph(source, target, size))
         except (ValueError, OSError) as error:
             failed.append((source, _why(error, source)))
             watcher.say(f"left out: {failed[-1][1]}")
@@ -100,10 +106,12 @@ def evaluate(
     data: str | Path | None = None,
     threads: int | None = None,
     watcher: "Watcher | None" = None,
+    whole: bool = False,
 ) -> list[Judged]:
     """SSIM and PSNR of each of `models` on the photographs of `data` that none of them was trained on.
 
-    Without `data` on the test photographs of the first one's run, or of the samples. Raises Error where none is left.
+    Of each photograph a crop is judged, as training itself judges, or the `whole`. Without `data` on the test
+    photographs of the first one's run, or of the samples. Raises Error where none is left.
     """
     import torch
 
@@ -116,7 +124,7 @@ def evaluate(
     paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
     count, watcher = threads or threads_here(), watcher or Silent()
     torch.set_num_threads(count)
-    judged_on = unseen(paths, None if data is None else Path(data))
+    judged_on = unseen(paths, None if data is None else Path(data), whole)
     pairs, before = judged_on.pairs, input_quality(judged_on.pairs)
     found = []
     for path in paths:
@@ -130,6 +138,8 @@ def evaluate(
                 network.runtime.name,
                 len(pairs),
                 split,
+                judged_on.crops,
+                judged_on.left_out,
                 quality.ssim,
                 quality.psnr,
                 before.ssim,

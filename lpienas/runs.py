@@ -130,7 +130,7 @@ class Run:
             stack.enter_context(run.locked())
             run.read_summary()  # a damaged one is named before the work
             chosen = pick(self.report(), options.pick)
-            task = opened_task(run, settings, options.threads, watcher)
+            task = opened_task(run, settings, options.threads, watcher, options)
             run.describe(settings)
             watcher.say(f"chosen: candidate {chosen.number} ({options.pick})")
             prune: float | Fast | None

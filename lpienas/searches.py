@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpienas.errors import tells
 from lpienas.runs import Run
-from lpienas.settings import RunOptions, SearchOptions, in_old_runs, settled
+from lpienas.settings import ReadOptions, RunOptions, SearchOptions, in_old_runs, settled
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
     from nas.task.task import Task
@@ -33,6 +33,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     from nas.search import search as score
     from nas.suggest import resolve_sampler
     from nas.task.training import Recipe
+    from nas.unseen import crops_of
     from nas.workers import default_count, make_workers
     from results.progress import Silent
     from results.run import Run as Folder
@@ -59,7 +60,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             sampler=asked["sampler"],
             seed=asked["seed"],
         )
-        task = opened_task(run, asked, options.threads, watcher)
+        task = begun_task(run, asked, options.threads, watcher, options)
         run.describe(asked)
         if settings.budget is not None:
             at = f"{settings.size[0]}x{settings.size[1]}"
@@ -83,6 +84,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             versions=versions(),
             input=task.input.to_json(),
             test_input=task.test_input.to_json(),
+            judged=crops_of(task.settings.validation_side),
             reference=report.reference.to_json(),
             search=report.to_json(),
         )
@@ -121,16 +123,51 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     return asked
 
 
-def opened_task(run: "Folder", settings: dict[str, Any], threads: int | None, watcher: "Watcher") -> "Task":
-    """What the networks of a run are trained for, on this machine; raises ValueError for photographs of no use."""
+def begun_task(
+    run: "Folder", settings: dict[str, Any], threads: int | None, watcher: "Watcher", reading: ReadOptions
+) -> "Task":
+    """`opened_task` of a run that begins or goes on: which photographs it is about is written down the first time."""
+    return _task(run, settings, threads, watcher, (reading, True))
+
+
+def opened_task(
+    run: "Folder",
+    settings: dict[str, Any],
+    threads: int | None,
+    watcher: "Watcher",
+    reading: ReadOptions | None = None,
+) -> "Task":
+    """What the networks of a run are trained for, on this machine; raises ValueError for photographs of no use.
+
+    Without `reading` those of the run's photographs that are still there will do.
+    """
+    return _task(run, settings, threads, watcher, (reading or ReadOptions(photographs="kept"), False))
+
+
+def _task(
+    run: "Folder",
+    settings: dict[str, Any],
+    threads: int | None,
+    watcher: "Watcher",
+    how: tuple[ReadOptions, bool],  # and whether the run begins
+) -> "Task":
+    from nas.kept import photographs_of
     from nas.prepare import prepare
+    from nas.task.data.photos import decoded_bytes
+    from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
     from nas.task.task import TaskSettings
 
     if (run.folder / "run.json").exists():
         run.require_test_part()
-    task = prepare(TaskSettings.of_run(settings), run.device, threads)
+    reading, begins = how
+    wanted, tiles = TaskSettings.of_run(settings), Tiles(default_folder(), reading.cache or DEFAULT_BYTES)
+    photos, listed = photographs_of(run, wanted, tiles, reading.photographs == "kept", begins)
+    watcher.say(f"photographs: {photos.source}")
+    for problem in listed.left_out:
+        watcher.say(f"left out: {problem}")
+    watcher.say(tiles.describe(decoded_bytes(listed.photographs)))
+    task = prepare(wanted, run.device, threads, photos)
     watcher.say(f"device: {task.device.describe()}")
-    watcher.say(f"photographs: {task.photos.source}")
     return task
 
 

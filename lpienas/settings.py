@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lpienas.fields import (
+    Option,
     a_file,
     a_size,
+    a_size_on_disk,
     count,
     count_or_none,
     kept,
@@ -32,15 +34,48 @@ FIX: dict[str, Any] = {  # of a search and of what shows its space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class ReadOptions:
+    """How the photographs of a run are found and kept at hand."""
+
+    photographs: str = option(
+        "same",
+        "of a run that goes on on a folder that has changed: refuse (same), or take those of the run that are still "
+        "there (kept)",
+        choices=("same", "kept"),
+    )
+    cache: int | None = option(
+        None,
+        "of decoded photographs on disk, at most, in LPIENAS_CACHE or the user's cache folder",
+        "SIZE",
+        parse=a_size_on_disk,
+        default="16GB, and half of the free disk",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(ReadOptions):
     """All that a run folder is made with; a folder that is there already keeps what is None."""
 
     data: str | Path | None = kept(
         None,
-        "noisy/ and clean/, or NAME_noisy.* and NAME_clean.*, or clean photographs only",
+        "pairs or clean photographs, in any layout that `lpienas data DIR` knows",
         "DIR",
         parse=a_file,
         default="sample photographs of scikit-image, scikit-learn and matplotlib",
+    )
+    validation: str | Path | None = kept(
+        None, "photographs to choose by", "DIR", parse=a_file, default="a part of the others"
+    )
+    test: str | Path | None = kept(
+        None, "photographs for the test", "DIR", parse=a_file, default="a part of the others"
+    )
+    blur: str | None = kept(None, "which of GoPro's blurred sides is meant", choices=("blur", "blur_gamma"), default="")
+    skip_unusable: bool | None = kept(False, "leave out pictures that cannot be used, and say so", parse=bool)
+    judged: int | None = kept(
+        64,
+        "photographs of the validation part, and of the test part, that networks are judged by, at most; 0: all",
+        "N",
+        parse=count_or_none,
     )
     score: str | None = kept(
         "supernet",
@@ -91,21 +126,22 @@ class RunOptions:
 
     def stated(self) -> dict[str, Any]:
         """What is not None, as run.json writes it."""
-        found = {name: getattr(self, name) for name in options_of(RunOptions)}
-        if self.data is not None:
-            found["data"] = str(Path(self.data).absolute())
+        found = {name: getattr(self, name) for name in _kept_options()}
+        for name in ("data", "validation", "test"):
+            if found[name] is not None:
+                found[name] = str(Path(found[name]).absolute())
         return {name: _plain(value) for name, value in found.items() if value is not None}
 
 
 def in_new_runs() -> dict[str, Any]:
     """The settings of a run for which none is given, as run.json writes them."""
-    return {name: _plain(told.otherwise) for name, told in options_of(RunOptions).items()}
+    return {name: _plain(told.otherwise) for name, told in _kept_options().items()}
 
 
 def in_old_runs() -> dict[str, Any]:
     """Of a run that does not state them, those that versions before had no choice of: white noise alone."""
     names = ("noise", "noise_profile", "blend", "synthetic")
-    return {name: _plain(told.before) for name, told in options_of(RunOptions).items() if name in names}
+    return {name: _plain(told.before) for name, told in _kept_options().items() if name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +175,7 @@ class SearchOptions(RunOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompressOptions:
+class CompressOptions(ReadOptions):
     """Which candidate is made small, and how."""
 
     pick: str = option("knee", "knee (default), a candidate's number, under=600M, or reference", "WHICH", default="")
@@ -254,6 +290,11 @@ def settled(asked: RunOptions, made_with: Mapping[str, Any] | None) -> dict[str,
     new, given = in_new_runs(), asked.stated()
     known = {} if made_with is None else in_old_runs() | dict(made_with)
     return {name: given.get(name, known.get(name, new[name])) for name in new}
+
+
+def _kept_options() -> dict[str, Option]:
+    """The options that run.json keeps."""
+    return {name: told for name, told in options_of(RunOptions).items() if name not in options_of(ReadOptions)}
 
 
 def _plain(value: Any) -> Any:

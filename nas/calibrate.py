@@ -270,7 +270,7 @@ def train_in_rungs(
 
 def _key_of(genotype: Genotype, task: Task, recipe: Recipe, stops: Sequence[int], seed: int, start: Path | None) -> str:
     """A name for all that a training depends on: a calibration with other settings chooses other networks."""
-    inputs: list[Any] = [genotype.to_json(), task.settings.to_json(), asdict(recipe), stops, seed]
+    inputs: list[Any] = [genotype.to_json(), task.made_from, asdict(recipe), stops, seed]
     return fingerprint(inputs if start is None else [*inputs, start.name])
 
 

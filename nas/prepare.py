@@ -12,13 +12,14 @@ from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE
 
 
-def prepare(settings: TaskSettings, record: Path, threads: int | None) -> Task:
+def prepare(settings: TaskSettings, record: Path, threads: int | None, photos: Photos | None = None) -> Task:
     """The task of `settings` on the best device, with `threads` processor threads (None: one or all).
 
-    Whether bfloat16 trains as well as float32 is tried out once for each device and kept in the JSON file `record`.
+    `photos` are those of `settings`, where they were listed before. Whether bfloat16 trains as well as float32 is tried
+    out once for each device and kept in the JSON file `record`.
     Raises DataError, listing every unusable photograph, before anything is computed.
     """
-    photos = read_photos(settings)
+    photos = photos or read_photos(settings)
     device = _settled_device(settings, photos, record)
     return make_task(settings, photos, replace(device, threads=thread_choices(threads)))
 

@@ -4,54 +4,93 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.task.data.patches import validation_pairs
-from nas.task.data.photos import DataError, read_folder
-from nas.task.evaluation import Pair
+from nas.kept import kept_part, used_by
+from nas.task.data.manifest import listed
+from nas.task.data.pairs import Pairs, judged, validation_pairs
+from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
 from results.run import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Pairs of whole photographs, and which they are."""
+    """Pairs of photographs, and which they are."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Pairs
     split: str | None  # "test", or None for all photographs of a folder
     says: str  # for a sentence: "3 test photographs of ..."
+    crops: str  # of them that are judged: "whole", or "at most 384x384 pixels around the centre"
+    left_out: tuple[str, ...] = ()  # photographs of the folder that a network was trained on or chosen by
 
 
-def unseen(models: Sequence[Path], data: Path | None) -> Unseen:
+def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Unseen:
     """The photographs of the folder `data`, or without one the test photographs of the first model's run.
 
-    Where `data` is the folder that a run among `models`, or the run of an exported file among them, was searched on,
-    only the run's test photographs in it count; of several runs those that all of them kept for the test. Without
-    `data` and a run, the test photographs among the samples. Raises DataError where none is left, NoTestPart for a
-    run that kept none.
+    Of `data` those are left out, by what they show and not by their names, that a run among `models`, or the run of an
+    exported file among them, was trained on or chosen by. Without `data` and a run, the test photographs among the
+    samples. Judged are crops, as in the training's own figures, or photographs as a `whole`. Raises DataError where no
+    photograph is left, NoTestPart for a run that kept none.
     """
     runs = list(dict.fromkeys(run for model in models if (run := _run_of(model)) is not None))
+    settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings()
+    side = None if whole else settings.validation_side
+    crops = crops_of(side)
     if data is None:
-        for run in runs[:1]:
-            run.require_test_part()
-        settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings()
-        photos = read_photos(settings).test
+        photos = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
+        photos = judged(photos, settings.judged)
         of = "of the sample photographs" if settings.data is None else f"of {settings.data}"
-        return Unseen(tuple(pairs_to_test(photos, settings, None)), "test", f"{_counted(len(photos), 'test ')} {of}")
-    searched = [run for run in runs if _is_data_of(run, data)]
-    if not searched:
-        settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings()
-        pairs = validation_pairs(read_folder(data), settings.noise, settings.seed, None)
-        return Unseen(tuple(pairs), None, f"{_counted(len(pairs))} of {data}")
-    kept: set[str] | None = None
-    for run in searched:
-        run.require_test_part()
-        names = {photo.name for photo in read_photos(TaskSettings.of_run(run.settings())).test}
-        kept = names if kept is None else kept & names
-    settings = TaskSettings.of_run(searched[0].settings())
-    photos = tuple(photo for photo in read_photos(settings).test if photo.name in (kept or ()))
-    if not photos:
-        raise DataError(f"no photograph of {data} was kept for the test by all of these runs; evaluate them one by one")
-    says = f"{_counted(len(photos), 'test ')} of {data}, on whose others it was searched"
-    return Unseen(tuple(pairs_to_test(photos, settings, None)), "test", says)
+        return Unseen(pairs_to_test(photos, settings, side), "test", f"{_counted(len(photos), 'test ')} {of}", crops)
+    found = read_folder(data, blur=settings.blur)
+    left, names, known, test = _not_used(found, runs, data)
+    if not left:
+        raise DataError(
+            f"no photograph of {data} was kept for the test by all of these runs; evaluate them one by one, or on "
+            "other photographs"
+        )
+    if not known:
+        return Unseen(
+            validation_pairs(left, settings.noise, settings.seed, side), None, f"{_counted(len(left))} of {data}", crops
+        )
+    says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched"
+    return Unseen(pairs_to_test(left, settings, side), "test" if test else None, says, crops, tuple(names))
+
+
+def crops_of(side: int | None) -> str:
+    """Words for what of a photograph is judged."""
+    return "whole" if side is None else f"at most {side}x{side} pixels around the centre of each"
+
+
+def left_out_line(found: Unseen) -> str:
+    """A sentence on what was left out; empty where nothing was."""
+    if not found.left_out:
+        return ""
+    return f"left out, since the run was trained on them or its networks chosen by them: {listed(found.left_out)}"
+
+
+def _not_used(
+    found: Sequence[StoredPhoto], runs: Sequence[Run], data: Path
+) -> tuple[list[Picture], list[str], bool, bool]:
+    """(photographs that no run used, names of the others, whether a run knows some, whether all are for the test)."""
+    left: list[StoredPhoto] = list(found)
+    knows, tests_of_all = False, True
+    for run in runs:
+        used = used_by(run)
+        if used is None:
+            if not _is_data_of(run, data):
+                tests_of_all = False
+                continue
+            kept = {photo.name for photo in kept_part(run, TaskSettings.of_run(run.settings()), "test")}
+            left, knows = [photo for photo in left if photo.name in kept], True
+            continue
+        trained, tests = used
+        own = [photo for photo in found if set(photo.entry.content) & (trained.keys() | tests)]
+        if own:
+            run.require_test_part()
+            knows = True
+        left = [photo for photo in left if not set(photo.entry.content) & trained.keys()]
+        tests_of_all = tests_of_all and all(set(photo.entry.content) & tests for photo in left)
+    there = {photo.name for photo in left}
+    return list(left), [photo.name for photo in found if photo.name not in there], knows, knows and tests_of_all
 
 
 def _run_of(model: Path) -> Run | None:

@@ -23,10 +23,12 @@ VERSIONED = (
     "ai-edge-litert", "ai-edge-quantizer", "executorch", "coremltools", "numpy",
 )  # fmt: skip
 
+FOLDERS = ("data", "validation", "test")  # settings that name where photographs are, which may be renamed
 SPLITS = "splits"  # the setting that names the parts that a run's photographs are split into
 
 GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
+    "photographs.json": "which photographs train, which choose and which only report, with a digest of each",
     "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
@@ -84,6 +86,11 @@ class Run:
         return self.folder / "summary.json"
 
     @property
+    def photographs(self) -> Path:
+        """The manifest: which photographs the run is about."""
+        return self.folder / "photographs.json"
+
+    @property
     def device(self) -> Path:
         return self.folder / "device.json"
 
@@ -125,11 +132,14 @@ class Run:
     def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Write `run.json` on the first call; afterwards keep its settings and add this command to its list.
 
-        Raises ValueError where `settings` differ from those that the folder was made with.
+        Raises ValueError where `settings` differ from those that the folder was made with. Folders of photographs may:
+        that they hold the same ones is known by `photographs`, and where they are now is written down.
         """
         path = self.folder / "run.json"
         fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
         record = read_json(path) if path.exists() else fresh
+        if self.photographs.exists():
+            record["settings"] |= {name: value for name, value in settings.items() if name in FOLDERS}
         differing = {
             name: (record["settings"][name], value)
             for name, value in settings.items()

@@ -57,6 +57,14 @@ def format_cost(kind: str, value: float) -> str:
     return f"{value:.3g} ms" if kind == "latency" else f"{value / 1e6:.3g} MB"
 
 
+def parse_bytes(text: str) -> int:
+    """Bytes from text such as `16GB` or `500 MB`; raises ValueError when it is something else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MB|GB|TB)\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"size {text!r}: write bytes like 500MB, 16GB or 1.5TB")
+    return round(float(found[1]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[found[2].upper()])
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """(height, width) in pixels from `HEIGHTxWIDTH`; raises ValueError when the text is something else."""
     found = re.fullmatch(r"\s*(\d+)\s*[xX]\s*(\d+)\s*", text)

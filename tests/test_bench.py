@@ -25,7 +25,7 @@ from compress.bench.bench import (
 from compress.bench.files import Network, cases_of, cases_of_file, plan, reference_network
 from compress.bench.latency import random_image
 from compress.runtime.runtimes import load, load_in_openvino
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
 from nas.task.task import TaskSettings

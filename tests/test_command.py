@@ -226,7 +226,8 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
     white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
-    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white
+    usual = {"validation": None, "test": None, "blur": None, "skip_unusable": False, "judged": 64}
+    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white | usual
 
 
 @pytest.mark.parametrize("words", [("--noise", "camera"), ("--synthetic", "0.5")])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.degrade import SensorNoise, add_sensor_noise
 from nas.task.metrics import psnr, ssim

@@ -6,7 +6,7 @@ import pytorch_msssim
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from nas.task.data.patches import validation_pairs
+from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.degrade import SensorNoise
 from nas.task.metrics import SSIM_DEFINITION, psnr, ssim

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nas.task.data.patches import PatchSampler, validation_pairs
+from nas.task.data.pairs import validation_pairs
+from nas.task.data.patches import PatchSampler
 from nas.task.data.photos import Photo
 from nas.task.degrade import BlendedNoise, CameraNoise, Noise, SensorNoise
 

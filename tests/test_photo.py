@@ -158,7 +158,7 @@ def test_alpha_is_carried_over_to_png_and_dropped_for_jpeg(tmp_path):
 
 def test_a_file_that_is_no_picture_is_named(tmp_path):
     (tmp_path / "in.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"in\.png is not a picture"):
+    with pytest.raises(ValueError, match=r"in\.png cannot be read as a picture"):
         enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png")
 
 

@@ -110,10 +110,10 @@ def test_grey_is_repeated_on_three_channels(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path, name):
-    save(tmp_path / name, colours(0)[..., 0].astype(np.uint16) * 256 + 255)
+def test_sixteen_bits_are_all_kept(tmp_path, name):
+    grey = save(tmp_path / name, colours(0)[..., 0].astype(np.uint16) * 256 + 77)
     (photo,) = read_folder(tmp_path)
-    np.testing.assert_array_equal(pixels_of(photo)[..., 0], colours(0)[..., 0])
+    np.testing.assert_array_equal(pixels_of(photo), np.stack([grey] * 3, axis=-1))
 
 
 def test_transparent_parts_become_white_and_opaque_ones_stay(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from nas.task.data.photo import Photo
 from nas.task.degrade import PROFILES, BlendedNoise, CameraNoise, SensorNoise
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
@@ -51,7 +52,7 @@ def test_pairs_are_validated_as_they_are_whatever_is_mixed_into_training():
     settings = TaskSettings(patch=32, batch=4, validation_side=64, noise=CameraNoise(), synthetic=0.5)
     clean = read_photos(settings)
     sides = {
-        side: tuple(replace(photo, degraded=255 - photo.clean) for photo in getattr(clean, side))
+        side: tuple(Photo(photo.name, photo.clean, 255 - photo.clean) for photo in getattr(clean, side))
         for side in ("training", "validation", "test")
     }
     task = make_task(settings, replace(clean, **sides), CPU)

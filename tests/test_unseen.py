@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from lpienas.command import main
-from nas.task.data.photos import DataError, load_folder
+from nas.task.data.photos import DataError, Where, load_folder, settled_photos
 from nas.task.data.splits import PARTS
+from nas.task.data.tiles import Tiles
 from nas.unseen import unseen
 from results.files import save_network
 from results.run import NoTestPart, Run
@@ -93,6 +94,47 @@ def test_a_run_that_kept_no_test_photographs_is_not_judged_on_its_own_folder(tmp
     for folder in (data, None):
         with pytest.raises(NoTestPart, match="kept no test photographs"):
             unseen([run.folder], folder)
+
+
+def with_manifest(run: Run, data: Path) -> Run:
+    """As a search of today leaves it."""
+    settled_photos(Where(data, patch=16), run.photographs, Tiles(data.parent / "cache"))
+    return run
+
+
+def test_photographs_that_a_run_was_trained_on_are_known_in_another_folder_under_other_names(tmp_path, data):
+    run = with_manifest(run_on(tmp_path / "run", data), data)
+    mixed = folder_of(tmp_path / "new", 0)
+    for number, name in enumerate(sorted(path.name for path in data.iterdir())):
+        (mixed / f"copy{number:02}.png").write_bytes((data / name).read_bytes())
+    only_used = sorted(f"copy{number:02}.png" for number in range(30) if f"p{number:02}.png" not in kept(data))
+    found = unseen([run.folder], mixed)
+    assert (sorted(found.left_out), found.split) == (only_used, "test")
+    pixels = np.random.default_rng(99).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(mixed / "fresh.png")
+    found = unseen([run.folder], mixed)
+    assert "fresh.png" in names(found)
+    assert (len(found.pairs), found.split) == (len(kept(data)) + 1, None)
+
+
+def test_a_run_whose_folder_has_grown_is_judged_on_the_test_photographs_that_it_kept(tmp_path, data):
+    run = with_manifest(run_on(tmp_path / "run", data), data)
+    before = kept(data)
+    for number in range(30, 60):
+        pixels = np.random.default_rng(number).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(data / f"p{number}.png")
+    assert names(unseen([run.folder], None)) == before
+
+
+@pytest.mark.parametrize(("whole", "says", "size"), [(True, "whole", (24, 400)), (False, "at most 384x384", (24, 384))])
+def test_whole_photographs_or_crops_are_judged_and_it_is_said_which(whole, says, size, tmp_path):
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    Image.new("RGB", (400, 24), "grey").save(wide / "a.png")
+    found = unseen([tmp_path / "bare.onnx"], wide, whole)
+    assert says in found.crops
+    ((_, _, clean),) = found.pairs
+    assert (*clean.shape[-2:],) == size
 
 
 @pytest.mark.parametrize("given", [True, False])

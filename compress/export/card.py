@@ -57,7 +57,8 @@ def about_of_network(
         output=output_text(layout),
         precision=precision,
         quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
-        f"{'test ' if judged_on.split == 'test' else ''}photographs in PyTorch, before it became this file",
+        f"{'test ' if judged_on.split == 'test' else ''}photographs ({judged_on.crops}) in PyTorch, before it "
+        "became this file",
         training="Not known: exported from a network without its run.",
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
@@ -66,7 +67,7 @@ def about_of_network(
 
 def degradation(task: Task) -> str:
     """What the network learned to undo."""
-    pairs = sum(photo.degraded is not None for photo in task.photos.training)
+    pairs = sum(photo.is_pair for photo in task.photos.training)
     if pairs < len(task.photos.training):
         return f"Degradation: {task.settings.noise.describe()}."
     if not task.settings.synthetic:

@@ -240,8 +240,8 @@ class _Job:
     about: About
     calibration: tuple[Tensor, ...]
     in_float: tuple[str, ...]
-    validation: tuple[Pair, ...]  # on which the file must say what its network says
-    test: tuple[Pair, ...]  # on which it is judged
+    validation: Sequence[Pair]  # on which the file must say what its network says
+    test: Sequence[Pair]  # on which it is judged
     split: str | None = "test"  # which those are; None: all of a folder
 
 

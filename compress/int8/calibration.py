@@ -34,7 +34,7 @@ def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list
     """Patches of the photographs of `folder` as they are, of pairs the degraded side; `drawn` is the seed."""
     photos = read_folder(folder, settings.patch)
     degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.noise, drawn).batch(0)
-    taken = clean if photos[0].degraded is None else degraded
+    taken = degraded if photos[0].is_pair else clean
     return [image[None].contiguous() for image in taken]
 
 

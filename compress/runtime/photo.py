@@ -1,8 +1,10 @@
 """Photo: enhance picture files, upright and at their own depth, and write them as pictures.
 
-Read and written by libvips, which keeps 16 bits a channel, ICC profiles and EXIF (in TIFF files: exif.py).
+Read as for training (nas.task.data.reading) and written by libvips, which keeps 16 bits a channel, ICC profiles and
+EXIF (in TIFF files: exif.py).
 """
 
+import math
 import struct
 import warnings
 from collections import Counter
@@ -17,9 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from compress.runtime import exif
+from nas.task.data import reading
+from nas.task.data.reading import ENDINGS, MOST_MEGAPIXELS, Unreadable, in_one_line
 from results.files import written_whole
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif")  # read
+SUFFIXES = (*ENDINGS, ".heic", ".heif")  # looked for; the last two are read where libvips has a decoder for them
 WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # and written
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
 _QUALITY = 95  # of JPEG and WebP
@@ -29,16 +33,19 @@ _KEPT = ("icc-profile-data", _EXIF, "xmp-data", "iptc-data")
 Network = Callable[[Tensor], Tensor]  # picture (1, 3, H, W), uint8 or uint16 -> the same, see tiles.enhance
 
 
-def enhance_photo(network: Network, source: Path, target: Path) -> tuple[int, int]:
+def enhance_photo(
+    network: Network, source: Path, target: Path, most_megapixels: float = MOST_MEGAPIXELS
+) -> tuple[int, int]:
     """Write `source`, enhanced by `network`, to `target`; returns (height, width).
 
     The pixels are turned as EXIF says, so that the result stands upright everywhere. Depth (8 or 16 bits; JPEG and WebP
     hold 8), ICC profile and EXIF are kept; alpha is carried over untouched where the format has it. `target` has its
-    name only once it is whole. Raises ValueError when `source` is no picture or `target` cannot be written.
+    name only once it is whole. A picture above `most_megapixels` is refused by its header. Raises ValueError when
+    `source` is no picture or `target` cannot be written.
     """
     if target.suffix.lower() not in WRITTEN:
         raise ValueError(f"cannot write {target}: {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
-    picture = _opened(source)
+    picture = _opened(source, most_megapixels)
     pixels = _pixels(picture, source)
     colours = torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]  # a view: a photograph is large
     enhanced = network(colours)[0].numpy().transpose(1, 2, 0)
@@ -50,7 +57,7 @@ def enhance_photo(network: Network, source: Path, target: Path) -> tuple[int, in
         try:
             result.write_to_file(str(temporary), **options)
         except pyvips.Error as error:
-            raise ValueError(f"{target} cannot be written: {_in_one_line(error)}") from error
+            raise ValueError(f"{target} cannot be written: {in_one_line(error)}") from error
         if target.suffix.lower() in exif.TIFF and _EXIF in picture.get_fields():
             with _left_out(source):
                 exif.into_tiff(temporary, picture.get(_EXIF))
@@ -127,22 +134,16 @@ def _name(source: Path) -> str:
     return source.name if source.suffix.lower() in WRITTEN else f"{source.stem}.png"
 
 
-def _opened(source: Path) -> pyvips.Image:
-    """`source` upright, in three colours and perhaps alpha."""
+def _opened(source: Path, most_megapixels: float) -> pyvips.Image:
+    """`source` upright, in three colours and perhaps alpha, with its EXIF."""
     try:
-        picture = pyvips.Image.new_from_file(str(source), fail_on="truncated")
-    except pyvips.Error as error:
-        raise ValueError(f"{source} is not a picture that can be read: {_in_one_line(error)}") from error
-    picture = picture.autorot()
+        picture = reading.opened(source, most_megapixels=most_megapixels)
+    except Unreadable as error:
+        raise ValueError(f"{source} {error}") from error
     if source.suffix.lower() in exif.TIFF:
         with _left_out(source):
             picture = _with_exif(picture, exif.of_tiff(source))
-    if picture.interpretation == "cmyk":
-        return picture.icc_transform("srgb", embedded=True)
-    if picture.bands < 3:  # grey; its profile does not suit three colours
-        picture = picture.copy()
-        picture.remove("icc-profile-data")
-    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    return picture
 
 
 def _with_exif(picture: pyvips.Image, block: bytes) -> pyvips.Image:
@@ -162,13 +163,12 @@ def _left_out(source: Path) -> Iterator[None]:
         warnings.warn(f"{source}: its EXIF cannot be read and is left out: {error}", stacklevel=2)
 
 
-def _pixels(picture: pyvips.Image, source: Path) -> np.ndarray:
+def _pixels(picture: pyvips.Image, source: Path) -> reading.Pixels:
     """(H, W, 3 or 4), uint8 or uint16; here the file is decoded."""
     try:
-        pixels: np.ndarray = picture.numpy()
-    except pyvips.Error as error:
-        raise ValueError(f"{source} cannot be read whole: {_in_one_line(error)}") from error
-    return pixels
+        return reading.pixels_of(picture)
+    except Unreadable as error:
+        raise ValueError(f"{source} {error}") from error
 
 
 def _picture(pixels: np.ndarray, source: pyvips.Image) -> pyvips.Image:
@@ -184,9 +184,5 @@ def _picture(pixels: np.ndarray, source: pyvips.Image) -> pyvips.Image:
 
 
 def _eight_bits(path: Path) -> Image.Image:
-    picture = _opened(path).colourspace("srgb")
+    picture = _opened(path, math.inf).colourspace("srgb")
     return Image.fromarray(np.ascontiguousarray(_pixels(picture, path)[..., :3]))
-
-
-def _in_one_line(error: pyvips.Error) -> str:
-    return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)

@@ -12,6 +12,7 @@ from lpienas.command import (
     calibrate,
     completion,
     compress,
+    data,
     delegates,
     describe,
     doctor,
@@ -30,7 +31,7 @@ from lpienas.command.printing import note
 from lpienas.errors import Error, told
 
 VERBS: tuple[Verb[Any], ...] = (
-    *(describe.VERB, space.VERB, search.VERB, calibrate.VERB, front.VERB, anatomy.VERB, compress.VERB),
+    *(data.VERB, describe.VERB, space.VERB, search.VERB, calibrate.VERB, front.VERB, anatomy.VERB, compress.VERB),
     *(sensitivity.VERB, export.VERB, enhance.VERB, bench.VERB, delegates.VERB, samples.VERB, noise.VERB),
     *(evaluate.VERB, doctor.VERB, completion.VERB),
 )
@@ -38,6 +39,7 @@ VERBS: tuple[Verb[Any], ...] = (
 _DESCRIPTION = """\
 Find the best small photo-enhancement network for a phone, shrink it, and ship it.
 
+  lpienas data     ~/photos                      see what a folder of photographs is taken for
   lpienas space    --budget 600M                 see how much of the search space fits
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
   lpienas calibrate --out runs/night             how far the scores can be trusted

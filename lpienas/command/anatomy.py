@@ -32,7 +32,8 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     from lpienas.networks import saved_network
     from nas.anatomy import anatomy as look_into
     from nas.anatomy import verdict, worthless
-    from nas.task.data.patches import validation_pairs
+    from nas.kept import kept_part
+    from nas.task.data.pairs import judged, validation_pairs
     from nas.task.data.photos import read_folder
     from nas.task.task import TaskSettings, read_photos
     from results.files import load_network
@@ -42,9 +43,11 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     torch.set_num_threads(asked.threads)
     settings = TaskSettings.of_run(Run(asked.model).settings()) if is_run(asked.model) else TaskSettings()
     network = load_network(saved_network(asked.model))
-    if asked.data is None:
-        photos, which = read_photos(settings).validation, "validation photographs"
-        which = f"{which} of {asked.model}" if is_run(asked.model) else f"sample {which}"
+    if asked.data is None and is_run(asked.model):
+        photos = judged(kept_part(Run(asked.model), settings, "validation"), settings.judged)
+        which = f"validation photographs of {asked.model}"
+    elif asked.data is None:
+        photos, which = read_photos(settings).validation, "sample validation photographs"
     else:
         photos, which = read_folder(asked.data), f"photographs of {asked.data}"
     side = settings.validation_side

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, table
-from lpienas.fields import a_file, a_size, count, option
+from lpienas.fields import a_file, a_size, count, option, switch
 from lpienas.settings import Size, is_path
 
 _MODELS = (".onnx", ".tflite", ".pte", ".mlpackage", ".json", ".safetensors")
@@ -41,6 +41,9 @@ class BenchOptions:
         parse=a_file,
         default="the run's own figures on its test photographs",
     )
+    whole: bool = switch(
+        "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
+    )
     seconds: float = option(2.0, "of each case in each round", "S", parse=float, default="2")
     imported: tuple[Path, ...] = option(
         (),
@@ -61,13 +64,13 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from compress.bench.bench import bench as measure
     from compress.bench.bench import beside, imported, judge, ratio
     from compress.bench.files import SIZES, plan
-    from nas.unseen import unseen
+    from nas.unseen import left_out_line, unseen
     from results.table import bench_table
 
     if not asked.models and not asked.imported:
         raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
     of_phone = [row for file in asked.imported for row in imported(file)]
-    judged_on = None if asked.data is None else unseen(asked.models, asked.data)
+    judged_on = None if asked.data is None else unseen(asked.models, asked.data, asked.whole)
     pairs = () if judged_on is None else judged_on.pairs
     with ExitStack() as stack:
         shown = stack.enter_context(bars())
@@ -80,7 +83,10 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     for row in rows:
         other = beside(row, rows)
         result.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
-    said = "the test photographs of its run" if judged_on is None else judged_on.says
+    said = "the test photographs of its run"
+    if judged_on is not None:
+        said = f"{judged_on.says}, {judged_on.crops}"
+        said += f" ({left_out_line(judged_on)})" if judged_on.left_out else ""
     if json_only:
         as_json({"rows": result, "threads": asked.threads, "ssim_of": said})
         return

@@ -35,7 +35,7 @@ class CalibrateOptions(RunOptions):
 
 def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     """Train networks of all sizes fully, and print how well every score ranks them."""
-    from lpienas.searches import STEPS, made_with, opened_task
+    from lpienas.searches import STEPS, begun_task, made_with
     from nas.calibrate import CalibrationSettings
     from nas.calibrate import calibrate as measure
     from nas.confirm import INHERITED, SCRATCH
@@ -69,7 +69,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
             start=INHERITED if asked.start == "inherited" else SCRATCH,
         )
         shown = stack.enter_context(bars())
-        task = opened_task(run, made, asked.threads, shown)
+        task = begun_task(run, made, asked.threads, shown, asked)
         workers = stack.enter_context(make_workers(task, asked.workers or default_count(task), asked.threads or 1))
         result = measure(run.folder, space_of(made), task, settings, workers, shown)
         run.summarize(calibration=result)

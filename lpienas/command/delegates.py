@@ -18,8 +18,9 @@ class DelegatesOptions:
 def delegates(asked: DelegatesOptions, json_only: bool) -> None:
     """Print what each file's delegates leave out, and whether a run's activations fit float16."""
     from compress.export.delegates import delegated, largest_activation, report_lines
-    from nas.task.data.patches import validation_pairs
-    from nas.task.task import TaskSettings, read_photos
+    from nas.kept import kept_part
+    from nas.task.data.pairs import judged, validation_pairs
+    from nas.task.task import TaskSettings
     from results.files import load_network
     from results.run import Run, is_run
 
@@ -34,7 +35,8 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]
         task = TaskSettings.of_run(run.settings())
-        pairs = validation_pairs(read_photos(task).validation, task.noise, task.seed, task.validation_side)
+        photos = judged(kept_part(run, task, "validation"), task.judged)
+        pairs = validation_pairs(photos, task.noise, task.seed, task.validation_side)
         network = load_network(run.network("float"))
         largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
     if json_only:

@@ -19,6 +19,7 @@ class EnhanceOptions:
     output: Path = needed("picture file to write; a folder for several", "OUT", parse=a_file, short="-o")
     force: bool = switch("overwrite results that exist", instead="there")
     skip: bool = switch("leave results that exist, and do the rest", instead="there")
+    megapixels: int = option(400, "larger pictures are refused by their header", "N", parse=count)
     compare: Path | None = option(None, "also draw before and after side by side", "FILE", parse=a_file)
     threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
 
@@ -38,7 +39,7 @@ def enhance(asked: EnhanceOptions, json_only: bool) -> None:
         refuse_existing([asked.compare], asked.force, planned[0])
     network = load(asked.model, asked.threads)
     with bars() as shown:
-        found = enhance_planned(network, planned, shown)
+        found = enhance_planned(network, planned, shown, asked.megapixels)
     if asked.compare is not None and found.done:
         draw_before_after(*planned[0], asked.compare)
     if json_only:

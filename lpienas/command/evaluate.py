@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, count, named, option, threads_here
+from lpienas.fields import a_file, count, named, option, switch, threads_here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +21,27 @@ class EvaluateOptions:
         parse=a_file,
         default="default: the test photographs of the run, or of the samples",
     )
+    whole: bool = switch(
+        "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
+    )
     threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
 
 
 def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     """Print what each network comes to, beside the photographs themselves."""
     from lpienas.photographs import evaluate as judge
+    from nas.task.data.manifest import listed
 
     with bars() as shown:
-        found = judge(asked.models, asked.data, asked.threads, shown)
+        found = judge(asked.models, asked.data, asked.threads, shown, asked.whole)
     if json_only:
         rows = [one.to_json() for one in found]
         as_json(rows[0] | {"models": rows})
         return
     first = found[0]
-    line(f"{first.says}, whole; as they are: SSIM {first.input_ssim:.4f}, PSNR {first.input_psnr:.2f} dB")
+    line(f"{first.says}, {first.judged}; as they are: SSIM {first.input_ssim:.4f}, PSNR {first.input_psnr:.2f} dB")
+    if first.left_out:
+        line(f"left out, since the run was trained on them or its networks chosen by them: {listed(first.left_out)}")
     for one in found:
         line(f"{one.model} ({one.runtime}): SSIM {one.ssim:.4f}, PSNR {one.psnr:.2f} dB")
     line(first.ssim_definition)

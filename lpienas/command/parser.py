@@ -149,7 +149,7 @@ def _add_option(where: Any, name: str, told: Option, default: Any) -> None:
         return
     names = _names(name, told)
     if told.parse is bool:
-        where.add_argument(*names, action="store_true", dest=name, help=told.says)
+        where.add_argument(*names, action="store_true", default=default, dest=name, help=told.says)
         return
     how = {"dest": name, "help": told.says + _default_text(told, default), "required": told.required}
     if not told.required:

@@ -250,8 +250,7 @@ def _key_of(space: Space, task: Task, settings: SupernetSettings, seed: int) -> 
     """A name for all that the weights depend on."""
     inputs = {
         "space": dict(space.choices),
-        "task": task.settings.to_json(),
-        "photographs": [photo.name for photo in task.photos.training],
+        **task.made_from,
         "settings": asdict(settings),
         "seed": seed,
         "method": _METHOD,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import median_abs_deviation, theilslopes
 
-from nas.task.data.photos import Photo
+from nas.task.data.photo import Picture, full_scale
+from nas.task.data.reading import Pixels
 from nas.task.degrade.field import sigma_of
 from nas.task.degrade.light import to_linear
 from nas.task.degrade.profile import NoiseProfile, Range, read_on_line
@@ -50,15 +51,16 @@ class PhotoNoise:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def noise_of(photo: Photo) -> PhotoNoise | None:
+def noise_of(photo: Picture) -> PhotoNoise | None:
     """The noise of a pair; None where fewer than eight blocks are neither clipped nor textured.
 
     Raises ValueError for a photograph without a degraded side.
     """
-    if photo.degraded is None:
+    clean_side, degraded_side = photo.clean, photo.degraded
+    if degraded_side is None:
         raise ValueError(f"photo {photo.name} has no degraded side: noise is estimated from pairs of photographs")
-    clean, degraded = (_blocks(side.numpy()) for side in (photo.clean, photo.degraded))
-    difference = (photo.degraded.double() - photo.clean.double()) / 255
+    clean, degraded = (_blocks(side.numpy()) for side in (clean_side, degraded_side))
+    difference = degraded_side.double() / full_scale(degraded_side) - clean_side.double() / full_scale(clean_side)
     squared = float(difference.square().mean())
     chosen = _usable(clean, degraded)
     if len(chosen) < _LEAST_BLOCKS:
@@ -141,12 +143,12 @@ def _rising(low: float, high: float) -> tuple[float, ...]:
     return (float(low), float(high)) if high > low else (float(low),)
 
 
-def _blocks(image: NDArray[np.uint8]) -> Array:
-    """uint8 (3, H, W) as values in [0, 1], (blocks, 3, BLOCK, BLOCK)."""
+def _blocks(image: Pixels) -> Array:
+    """uint8 or uint16 (3, H, W) as values in [0, 1], (blocks, 3, BLOCK, BLOCK)."""
     channels, height, width = image.shape
     rows, columns = height // BLOCK, width // BLOCK
     cut = image[:, : rows * BLOCK, : columns * BLOCK].reshape(channels, rows, BLOCK, columns, BLOCK)
-    return cut.transpose(1, 3, 0, 2, 4).reshape(-1, channels, BLOCK, BLOCK) / 255
+    return cut.transpose(1, 3, 0, 2, 4).reshape(-1, channels, BLOCK, BLOCK) / full_scale(image)
 
 
 def _usable(clean: Array, degraded: Array) -> NDArray[np.intp]:

@@ -2,23 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from nas.task.data.patches import PatchSampler, validation_pairs
-from nas.task.data.photos import Photo, Photos, load_folder, sample_photos
+from nas.task.data.layouts import BLURS
+from nas.task.data.pairs import Pairs, judged, validation_pairs
+from nas.task.data.patches import PatchSampler
+from nas.task.data.photos import Photos, Picture, Where, settled_photos
+from nas.task.data.tiles import Tiles, default_folder
 from nas.task.degrade import Noise, NoiseProfile, SensorNoise, make_noise
 from nas.task.degrade.noise import WHITE_SHARE
 from nas.task.device import Device
-from nas.task.evaluation import Pair, Quality, input_quality
+from nas.task.evaluation import Quality, input_quality
 from nas.task.losses import Loss
 from nas.task.training import Batch
 from search_spaces.sides import STRIDE
 
 _TEST = 1  # random stream of a seed, apart from those of training and validation
+_OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,11 @@ class TaskSettings:
     patch: int = 64  # pixels per side
     batch: int = 8  # patches per step
     validation_side: int = 384  # pixels; validation and test photographs are cropped to it, around their centre
+    judged: int = 64  # photographs of a part that networks are judged by, at most; 0: all
+    validation: str | None = None  # folder of validation photographs; None: a part of `data`
+    test: str | None = None  # the same, for the test
+    blur: str | None = None  # of GoPro's two blurred sides: blur or blur_gamma
+    skip_unusable: bool = False  # leave out pictures that cannot be used
     noise: Noise = field(default_factory=SensorNoise)  # of clean photographs
     synthetic: float = 0.0  # share of the patches of pairs whose clean side is degraded by `noise` instead
     loss: Loss = field(default_factory=Loss)
@@ -41,6 +51,12 @@ class TaskSettings:
             raise ValueError(f"batch = {self.batch}: must be at least 1")
         if self.validation_side < 16:
             raise ValueError(f"validation_side = {self.validation_side}: must be at least 16 pixels")
+        if self.judged < 0:
+            raise ValueError(f"judged = {self.judged}: must be at least 1, or 0 for all photographs")
+        if self.blur is not None and self.blur not in BLURS:
+            raise ValueError(f"blur = {self.blur!r}: must be one of {', '.join(BLURS)}")
+        if self.data is None and (self.validation or self.test):
+            raise ValueError("photographs for validation or test need others to train on: name them with --data")
         if not 0 <= self.synthetic <= 1:
             raise ValueError(f"synthetic = {self.synthetic}: must be a share of the patches, from 0 to 1")
 
@@ -59,25 +75,46 @@ class TaskSettings:
                 made_with.get("blend", WHITE_SHARE),
             ),
             synthetic=made_with.get("synthetic", 0.0),
+            **{name: made_with[name] for name in _OF_DATA if made_with.get(name) is not None},
         )
+
+    @property
+    def where(self) -> Where | None:
+        """Where photographs are; None: the samples."""
+        if self.data is None:
+            return None
+        validation, test = (None if folder is None else Path(folder) for folder in (self.validation, self.test))
+        return Where(Path(self.data), validation, test, self.blur, self.patch, self.seed, self.skip_unusable)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json; what is without effect is left out, as it was before it could be set."""
-        values = asdict(self)
-        return values if self.synthetic else {name: value for name, value in values.items() if name != "synthetic"}
+        values, usual = asdict(self), {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA)}
+        return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
-    """Photographs in memory, ready to be trained and judged on."""
+    """Photographs, ready to be trained and judged on; their pixels are read when they are asked for."""
 
     settings: TaskSettings
     photos: Photos
     device: Device
-    validation: tuple[Pair, ...]  # networks are chosen by these
+    validation: Pairs  # networks are chosen by these
     input: Quality  # of the degraded validation photographs themselves
-    test: tuple[Pair, ...]  # nothing is chosen by these: they say what the chosen networks are worth
-    test_input: Quality  # of the degraded test photographs themselves
+    test: Pairs  # nothing is chosen by these: they say what the chosen networks are worth
+
+    @cached_property
+    def test_input(self) -> Quality:
+        """Of the degraded test photographs themselves."""
+        return input_quality(self.test)
+
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """For keys: all that decides a training on this task; the folder's path is not among it, its content is."""
+        settings = self.settings.to_json()
+        for folder in ("data", "validation", "test", "skip_unusable", "blur"):
+            settings.pop(folder, None)
+        return {"task": settings, "photographs": self.photos.fingerprint}
 
     @property
     def loss(self) -> Loss:
@@ -101,23 +138,22 @@ def sampler_of(settings: TaskSettings, photos: Photos, seed: int, device: Device
     )
 
 
-def read_photos(settings: TaskSettings) -> Photos:
-    """The task's photographs, all decoded and checked; raises DataError before any training starts."""
-    if settings.data is None:
-        return sample_photos()
-    return load_folder(Path(settings.data), settings.patch, seed=settings.seed)
+def read_photos(settings: TaskSettings, tiles: Tiles | None = None) -> Photos:
+    """The task's photographs, listed and checked; raises DataError before any training starts."""
+    return settled_photos(settings.where, None, tiles or Tiles(default_folder()))[0]
 
 
 def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
     """The task of `settings` on `device`; raises ValueError for photographs that `settings` do not suit."""
     sampler_of(settings, photos, settings.seed, device)
-    validation = tuple(validation_pairs(photos.validation, settings.noise, settings.seed, settings.validation_side))
-    test = tuple(pairs_to_test(photos.test, settings, settings.validation_side))
-    return Task(settings, photos, device, validation, input_quality(validation), test, input_quality(test))
+    side = settings.validation_side
+    validation = validation_pairs(judged(photos.validation, settings.judged), settings.noise, settings.seed, side)
+    test = pairs_to_test(judged(photos.test, settings.judged), settings, side)
+    return Task(settings, photos, device, validation, input_quality(validation), test)
 
 
-def pairs_to_test(photos: Sequence[Photo], settings: TaskSettings, side: int | None) -> list[Pair]:
-    """Pairs of test photographs, as nas.task.data.patches.validation_pairs does, by random numbers of their own."""
+def pairs_to_test(photos: Sequence[Picture], settings: TaskSettings, side: int | None) -> Pairs:
+    """Pairs of test photographs, as nas.task.data.pairs makes them, by random numbers of their own."""
     stream = np.random.SeedSequence(settings.seed, spawn_key=(_TEST,))
     return validation_pairs(photos, settings.noise, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
 

@@ -38,25 +38,31 @@ class Split:
     by: str  # words for the sentence on where photographs come from
 
 
-def split(names: Sequence[str], seed: int) -> Split:
+def split(
+    names: Sequence[str], seed: int, scenes: Sequence[str | None] | None = None, parts: Sequence[str] = PARTS
+) -> Split:
     """The parts of photographs by the names of their files: of whole scenes where names tell them, else of photographs.
 
     A scene's part follows from a digest of its name and the seed alone: other photographs, added or removed, move
     none. Two things bend that in small folders. A part that would be empty takes the scene whose digest is nearest
     to it, until another one falls there. And where names tell fewer than three scenes, photographs are split.
-    Raises ValueError for fewer than three photographs.
+    `scenes`: what folders tell, before names do. `parts`: those that these photographs are split into; where one comes
+    from elsewhere, what would fall to it is trained on. Raises ValueError for fewer photographs than parts.
     """
-    if len(names) < FEWEST:
-        raise ValueError(f"{len(names)} photographs: at least {FEWEST} are needed, one for each of {', '.join(PARTS)}")
-    keys = [scene_of(name) or _bare(name) for name in names]
+    fewest = len(parts)
+    if len(names) < fewest:
+        raise ValueError(f"{len(names)} photographs: at least {fewest} are needed, one for each of {', '.join(parts)}")
+    keys = [scene or scene_key(name) for name, scene in zip(names, scenes or [None] * len(names), strict=True)]
     count = len(set(keys))
-    if count < FEWEST:
+    if count < fewest and scenes is not None and any(scenes):
+        return split(names, seed, None, parts)  # a few folders are no scenes
+    if count < fewest:
         by, keys = f"by photo, since their names tell {count} scene{'s' if count > 1 else ''} only", list(names)
     elif count < len(names):
         by = f"by scene, of which their names tell {count}"
     else:
         by = "by photo, since no two names tell one scene"
-    part = _parts(set(keys), seed)
+    part = _parts(set(keys), seed, parts)
     training, validation, test = (
         tuple(place for place, key in enumerate(keys) if part[key] == wanted) for wanted in PARTS
     )
@@ -84,11 +90,22 @@ def scene_of(name: str) -> str | None:
     return kept if kept and kept != bare else None
 
 
-def _parts(keys: set[str], seed: int) -> dict[str, str]:
-    """The part of each of at least three scenes; no part is empty."""
-    places = sorted((_place(key, seed), key) for key in keys)  # those of the test part first, of training last
-    tested = min(max(sum(place < _TEST for place, _ in places), 1), len(places) - 2)
-    apart = min(max(sum(place < _TEST + _VALIDATION for place, _ in places), tested + 1), len(places) - 1)
+def scene_key(name: str) -> str:
+    """What decides the part of a photograph of this name: its scene, or where its name tells none the name itself."""
+    return scene_of(name) or _bare(name)
+
+
+def _parts(keys: set[str], seed: int, parts: Sequence[str]) -> dict[str, str]:
+    """The part of each of at least as many scenes as there are parts; no part is empty."""
+    begin = 0.0 if "test" in parts else _TEST  # what would be in a part that comes from elsewhere is trained on
+    places = sorted(((_place(key, seed) - begin) % 1, key) for key in keys)  # those of the training part last
+    tested = apart = 0
+    if "test" in parts:
+        most = len(places) - len(parts) + 1
+        tested = apart = min(max(sum(place < _TEST for place, _ in places), 1), most)
+    if "validation" in parts:
+        below = sum(place < _TEST + _VALIDATION - begin for place, _ in places)
+        apart = min(max(below, tested + 1), len(places) - 1)
     return {
         key: "test" if rank < tested else "validation" if rank < apart else "training"
         for rank, (_, key) in enumerate(places)

@@ -1,0 +1,94 @@
+"""Survey: what a folder of photographs is to lpienas, said before anything is trained."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from nas.task.data.alignment import Alignment, looked_at, suspicious
+from nas.task.data.listing import Where, list_photographs, on_two_sides
+from nas.task.data.manifest import Photographs, listed
+from nas.task.data.photos import decoded_bytes, photos_of
+from nas.task.data.splits import PARTS
+from nas.task.data.tiles import Tiles
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What `lpienas data` says."""
+
+    where: Where
+    photographs: Photographs
+    left_out: tuple[str, ...]  # files that cannot be used, with the reason
+    alignments: tuple[Alignment, ...]  # of some of the pairs; empty where they were not looked at
+    cache: str  # about the cache of decoded tiles
+
+    @property
+    def warnings(self) -> list[str]:
+        found = suspicious(self.alignments)
+        twice = on_two_sides(self.photographs)
+        if twice:
+            found.append(
+                "the same clean side, byte for byte, is in two parts, which makes scores too good: "
+                + listed([" = ".join(pair) for pair in twice])
+            )
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        entries = self.photographs.entries
+        return {
+            "folder": str(self.where.data),
+            "layout": self.photographs.says,
+            "photographs": len(entries),
+            "pairs": sum(entry.degraded is not None for entry in entries),
+            "scenes": len({entry.scene for entry in entries}),
+            "parts": {part: [entry.name for entry in self.photographs.part(part)] for part in PARTS},
+            "bits": dict(Counter(str(side.bits) for entry in entries for side in entry.sides)),
+            "decoded_bytes": decoded_bytes(self.photographs),
+            "fingerprint": self.photographs.fingerprint,
+            "left_out": list(self.left_out),
+            "alignment": [one.to_json() for one in self.alignments],
+            "warnings": self.warnings,
+        }
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        entries = self.photographs.entries
+        layout, _, how = self.photographs.says.partition("; ")
+        sizes = sorted((entry.height * entry.width, f"{entry.height}x{entry.width}") for entry in entries)
+        bits = Counter(side.bits for entry in entries for side in entry.sides)
+        lines = [
+            f"layout: {layout}",
+            how,
+            "; ".join(f"{part}: {listed([e.name for e in self.photographs.part(part)], 3)}" for part in PARTS),
+            f"sizes: {sizes[0][1]} to {sizes[-1][1]} (height x width); "
+            + ", ".join(f"{count} pictures of {of} bits" for of, count in sorted(bits.items())),
+            self.cache,
+        ]
+        first = entries[0]
+        if first.degraded is not None:
+            lines.append(f"for example {first.name}: degraded {first.degraded.file}, clean {first.clean.file}")
+        if self.alignments:
+            psnrs = sorted(one.psnr for one in self.alignments)
+            lines.append(
+                f"{len(psnrs)} pairs looked at: PSNR {psnrs[0]:.1f} to {psnrs[-1]:.1f} dB, "
+                f"{psnrs[len(psnrs) // 2]:.1f} in the middle"
+            )
+        lines += [f"left out: {problem}" for problem in self.left_out]
+        return lines + [f"warning: {warning}" for warning in self.warnings]
+
+
+def survey(where: Where, tiles: Tiles, look: bool = True) -> Survey:
+    """Of the folders `where`; `look`: decode some of the pairs, to see whether their sides lie on each other.
+
+    Raises DataError as listing does.
+    """
+    found = list_photographs(where, tiles.folder)
+    photos = photos_of(found.photographs, where, tiles)
+    pairs = [photo for part in (photos.training, photos.validation, photos.test) for photo in part if photo.is_pair]
+    return Survey(
+        where,
+        found.photographs,
+        found.left_out,
+        tuple(looked_at(pairs)) if look else (),
+        tiles.describe(decoded_bytes(found.photographs)),
+    )

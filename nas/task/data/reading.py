@@ -1,0 +1,221 @@
+"""Reading: one reader of pictures for training, evaluation and enhancing: upright, at their own depth, by libvips.
+
+Values are as the file holds them, in the colours of its own profile; CMYK alone is converted. Where EXIF and XMP state
+an orientation, EXIF's counts.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+from PIL import Image
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".mpo", ".bmp", ".tif", ".tiff", ".webp", ".avif")
+FOREIGN = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")  # pictures, but not read
+MOST_MEGAPIXELS = 400  # of a picture, by its header: what a damaged or hostile one may claim is never allocated
+WHITE = 255
+
+_LOADERS = ("jpegload", "pngload", "tiffload", "webpload", "heifload")
+_ORIENTATION = "orientation"  # libvips' own field, from EXIF
+_XMP, _XMP_ORIENTATION = "xmp-data", re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)([1-8])")
+_EXIF_TEXT = "Raw profile type exif"  # of a PNG by older tools
+_EXIF_ORIENTATION = 0x0112
+_PHOTOMETRIC, _COMPRESSION, _YCBCR, _JPEG = 262, 259, 6, (6, 7)  # of a TIFF
+
+Pixels = NDArray[np.uint8 | np.uint16]
+
+
+class Unreadable(ValueError):
+    """A picture that cannot be read; the message says why, without the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a picture before it is decoded."""
+
+    height: int
+    width: int
+    bits: int  # of a channel: 8 or 16
+
+
+def header_of(path: Path) -> Header:
+    """Of the picture file `path`; raises Unreadable."""
+    picture = opened(path, sequential=True)
+    return Header(picture.height, picture.width, 16 if picture.format == "ushort" else 8)
+
+
+def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_MEGAPIXELS) -> pyvips.Image:
+    """The picture in `path`, upright, in three colours and perhaps alpha, of 8 or 16 bits; not decoded yet.
+
+    `sequential`: it will be read once, from top to bottom. Raises Unreadable, for pictures above `most_megapixels` and
+    for kinds that would come out wrong too; what is wrong behind the header shows when the pixels are asked for.
+    """
+    if not path.is_file():  # a FIFO would wait for ever
+        raise Unreadable("is no file" if path.exists() else "is not there")
+    picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
+    if picture.width * picture.height > most_megapixels * 1e6:
+        raise Unreadable(
+            f"has {picture.width * picture.height / 1e6:,.0f} megapixels, and at most {most_megapixels:g} are read"
+        )
+    if picture.format not in ("uchar", "ushort"):
+        raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
+    picture = _upright(picture, _orientation(picture, path), sequential)
+    if picture.interpretation == "cmyk":
+        return picture.icc_transform("srgb", embedded=True)
+    if picture.interpretation in ("lab", "labs", "labq", "xyz", "yxy", "lch", "cmc", "hsv", "scrgb"):
+        raise Unreadable(f"holds {picture.interpretation} colours; save it in RGB")
+    if picture.bands < 3:  # grey; its profile does not suit three colours
+        picture = picture.copy()
+        picture.remove("icc-profile-data")
+    if picture.bands > 4:
+        raise Unreadable(f"has {picture.bands} channels; save it in RGB")
+    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+
+
+def without_alpha(picture: pyvips.Image) -> pyvips.Image:
+    """Three colours; transparent parts become white."""
+    if picture.bands <= 3:
+        return picture
+    white = 65535 if picture.format == "ushort" else WHITE
+    return picture.flatten(background=[white] * 3, max_alpha=white).cast(picture.format)
+
+
+def pixels_of(picture: pyvips.Image) -> Pixels:
+    """(H, W, 3 or 4), uint8 or uint16; here the file is decoded. Raises Unreadable."""
+    try:
+        pixels: Pixels = picture.numpy()
+    except pyvips.Error as error:
+        raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
+    return pixels
+
+
+def strips(path: Path, rows: int) -> Iterator[Pixels]:
+    """The colours of `path` from top to bottom, (at most `rows`, W, 3) at a time. Raises Unreadable."""
+    picture = without_alpha(opened(path, sequential=True))
+    region = pyvips.Region.new(picture)
+    for top in range(0, picture.height, rows):
+        height = min(rows, picture.height - top)
+        try:
+            fetched = region.fetch(0, top, picture.width, height)
+        except pyvips.Error as error:
+            raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
+        values: Pixels = np.frombuffer(fetched, np.uint16 if picture.format == "ushort" else np.uint8)
+        yield values.reshape(height, picture.width, 3)
+
+
+def is_whole(start: bytes, end: bytes) -> bool:
+    """Whether a file that begins with `start` and ends with `end` is not cut off, as far as that shows."""
+    if start.startswith(b"\xff\xd8"):  # the thumbnail has an end of its own, so that behind the last scan counts
+        return end.rfind(b"\xff\xd9") > end.rfind(b"\xff\xda")
+    if start.startswith(b"\x89PNG"):
+        return b"IEND" in end
+    return True
+
+
+def in_one_line(error: pyvips.Error) -> str:
+    """What libvips says, which takes several lines."""
+    return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)
+
+
+def _loaded(path: Path, sequential: bool) -> pyvips.Image:
+    try:
+        access = "sequential" if sequential else "random"
+        picture = pyvips.Image.new_from_file(str(path), fail_on="truncated", access=access)
+    except pyvips.Error as error:
+        raise Unreadable(f"cannot be read as a picture ({in_one_line(error)})") from error
+    loader = picture.get("vips-loader")
+    if loader not in _LOADERS:  # SVG by the name of a PNG
+        raise Unreadable(f"is read by {loader} and no photograph; convert it to .png or .jpg")
+    if loader == "tiffload" and _is_plain_ycbcr(path):
+        raise Unreadable("holds YCbCr values without JPEG compression; save it in RGB")
+    return picture
+
+
+def _bitmap(path: Path) -> pyvips.Image:
+    """A BMP, which libvips reads through ImageMagick only."""
+    try:
+        with Image.open(path, formats=("BMP",)) as bitmap:
+            if bitmap.width * bitmap.height > MOST_MEGAPIXELS * 1e6:
+                raise Unreadable(f"has {bitmap.width * bitmap.height / 1e6:,.0f} megapixels")
+            return pyvips.Image.new_from_array(np.array(bitmap.convert("RGB")), interpretation="srgb")
+    except Unreadable:
+        raise
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more
+        raise Unreadable(f"cannot be read as a picture ({error})") from error
+
+
+def _orientation(picture: pyvips.Image, path: Path) -> int:
+    """1 to 8, as in EXIF."""
+    fields = picture.get_fields()
+    if _ORIENTATION in fields:
+        return int(picture.get(_ORIENTATION))
+    if "vips-loader" in fields and picture.get("vips-loader") == "pngload" and (stated := _text_orientation(path)):
+        return stated
+    if _XMP in fields and (found := _XMP_ORIENTATION.search(bytes(picture.get(_XMP)))):
+        return int(found[2])
+    return 1
+
+
+def _text_orientation(path: Path) -> int:
+    """0 where no text chunk of the PNG holds EXIF."""
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            text = picture.info.get(_EXIF_TEXT)
+            if text is None:
+                return 0
+            block = bytes.fromhex("".join(text.split("\n")[3:]))
+            found: Any = Image.Exif()
+            found.load(block)
+            return int(found.get(_EXIF_ORIENTATION, 0))
+    except Exception:  # damaged EXIF costs the EXIF
+        return 0
+
+
+def _upright(picture: pyvips.Image, orientation: int, sequential: bool) -> pyvips.Image:
+    """Turned as `orientation` says, and marked so in EXIF and XMP."""
+    if orientation != 1:
+        if sequential:  # another order of pixels than the file's
+            picture = picture.copy_memory() if picture.width * picture.height < 1e7 else _on_disk(picture)
+        picture = picture.copy()
+        picture.set_type(pyvips.GValue.gint_type, _ORIENTATION, orientation)
+        picture = picture.autorot()
+    if _XMP in picture.get_fields() and _XMP_ORIENTATION.search(before := bytes(picture.get(_XMP))):
+        picture = picture.copy()
+        picture.set_type(pyvips.GValue.blob_type, _XMP, _XMP_ORIENTATION.sub(rb"\g<1>1", before))
+    return picture
+
+
+def _on_disk(picture: pyvips.Image) -> pyvips.Image:
+    """A copy in a temporary file of libvips, which goes with the picture."""
+    copy = pyvips.Image.new_temp_file("%s.v")
+    picture.write(copy)
+    return copy
+
+
+def _is_plain_ycbcr(path: Path) -> bool:
+    """Which libvips reads as RGB."""
+    try:
+        with Image.open(path, formats=("TIFF",)) as picture:
+            tags: Any = getattr(picture, "tag_v2", {})
+            return tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG
+    except Exception:  # what Pillow does not know is no YCbCr of this kind
+        return False
+
+
+def _begins(path: Path, with_bytes: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(with_bytes)) == with_bytes
+    except OSError as error:
+        raise Unreadable(f"cannot be opened ({error.strerror})") from error
+
+
+def _words(format: str) -> str:
+    return {"float": "floating-point", "double": "floating-point", "short": "signed", "int": "signed"}.get(
+        format, format
+    )
