@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from lpienas import main
+from lpienas.command import main
 from nas.task.data.alignment import looked_at, suspicious
 from nas.task.data.photos import read_folder
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lpienas import main
+from lpienas.command import main
 from nas.task.data.manifest import Photographs
 from results.files import read_json
 from results.run import Run
@@ -37,7 +37,7 @@ def folder_of(folder: Path, count: int) -> Path:
 
 
 def start(run: Path, data: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "lpienas.py"), "search", "--out", str(run), "--data", str(data)]
+    command = [sys.executable, "-m", "lpienas", "search", "--out", str(run), "--data", str(data)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [*command, *OPTIONS, *more], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
