@@ -1,9 +1,14 @@
 """Ship: workers that end with their parent, names, and no file without the word of its own runtime."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -169,6 +174,16 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes
     of_now = {"lpienet_float_64x72.tflite", "lpienet_float16_64x72.tflite"}
     assert set(asked[-1]) == set(exported) == set(read_json(compressed.summary)["exported"]) == of_now
     assert {path.name for path in compressed.exported.glob("*.tflite")} == of_now  # none of the network before
+
+
+def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
+    log = tmp_path / "export.log"
+    with ProcessPoolExecutor(1, get_context("spawn"), ship_module._begin_worker, (log,)) as pool:
+        worker, waiting = pool.submit(os.getpid).result(), pool.submit(time.sleep, 60)
+        os.kill(worker, signal.SIGINT)
+        with pytest.raises(BrokenProcessPool):
+            waiting.result()
+    assert log.read_text() == ""
 
 
 def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_is_made(compressed, task, monkeypatch):
