@@ -19,7 +19,7 @@ class Unseen:
     pairs: Pairs
     split: str | None  # "test", or None for all photographs of a folder
     says: str  # for a sentence: "3 test photographs of ..."
-    crops: str  # of them that are judged: "whole", or "at most 384x384 pixels around the centre"
+    crops: str = "whole"  # what is judged of them: "whole", or "at most 384x384 pixels around the centre"
     left_out: tuple[str, ...] = ()  # photographs of the folder that a network was trained on or chosen by
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from compress.export.card import NOT_RUN, about_of, card
+from nas.task.data.photo import Photo
 from nas.task.task import Task
 from results.files import save_network
 from results.run import Run
@@ -92,7 +93,7 @@ def test_layouts_ranges_licence_and_commands_are_stated(run, task):
 
 def test_synthetic_noise_is_stated_with_its_ranges_and_pairs_with_none(run, task):
     assert "shot from 0.005 to 0.02 and read from 0.005 to 0.02" in text_of(run, task)
-    pairs = tuple(replace(photo, degraded=photo.clean) for photo in task.photos.training)
+    pairs = tuple(Photo(photo.name, photo.clean, photo.clean) for photo in task.photos.training)
     text = text_of(run, replace(task, photos=replace(task.photos, training=pairs)))
     assert "synthetic" not in text.replace(task.photos.source, "")
     assert "degraded sides of the pairs" in text

@@ -155,7 +155,7 @@ def test_a_finished_supernet_is_found_again_and_not_trained_again(tmp_path, task
 
 def test_whatever_the_weights_depend_on_gives_another_file(task):
     patch = replace(task, settings=replace(task.settings, patch=64))
-    photos = replace(task, photos=replace(task.photos, training=task.photos.training[1:]))
+    photos = replace(task, photos=replace(task.photos, manifest=task.photos.manifest.without({"rocket"})))
     here = Path()
     paths = {
         supernet_path(SMALL, task, SETTINGS, 0, here),
@@ -170,6 +170,17 @@ def test_whatever_the_weights_depend_on_gives_another_file(task):
     }
     assert len(paths) == 9
     assert supernet_path(space_of(), task, replace(SETTINGS), 0, here) in paths
+
+
+def test_where_photographs_are_gives_no_other_file_and_what_they_show_does(task):
+    first = task.photos.manifest.entries[0]
+    shown = replace(first, clean=replace(first.clean, digest="of other pixels"))
+    other = replace(task.photos.manifest, entries=(shown, *task.photos.manifest.entries[1:]))
+    moved = replace(task, settings=replace(task.settings, data="another place"))
+    changed = replace(task, photos=replace(task.photos, manifest=other))
+    here = supernet_path(SMALL, task, SETTINGS, 0, Path())
+    assert supernet_path(SMALL, moved, SETTINGS, 0, Path()) == here
+    assert supernet_path(SMALL, changed, SETTINGS, 0, Path()) != here
 
 
 @pytest.mark.parametrize("stops", [[1], [0, 2], [3]])

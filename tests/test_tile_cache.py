@@ -12,7 +12,8 @@ from nas.task.data import tiles as module
 from nas.task.data.facts import looked_at
 from nas.task.data.photos import DataError, load_folder, read_folder
 from nas.task.data.reading import Unreadable
-from nas.task.data.tiles import SIDE, Source, Tiles
+from nas.task.data.source import SIDE, Source
+from nas.task.data.tiles import Tiles
 
 CROPS = ((0, 0, 8, 8), (250, 250, 16, 16), (100, 5, 300, 500), (0, 0, 401, 523), (392, 512, 9, 11))
 
@@ -26,7 +27,7 @@ def picture(path: Path, seed: int, height: int = 401, width: int = 523) -> np.nd
 
 def source(path: Path) -> Source:
     facts = looked_at(path)
-    return Source(path, facts.digest, facts.height, facts.width, facts.bits)
+    return Source(path.parent, path.name, facts.digest, facts.height, facts.width, facts.bits)
 
 
 @pytest.mark.parametrize("limit", [0, 10**9])
@@ -113,11 +114,11 @@ def test_nothing_is_decoded_before_it_is_needed(tmp_path, monkeypatch):
 def test_many_photographs_need_few_open_files(tmp_path):
     for number in range(200):
         picture(tmp_path / "mine" / f"{number:03}.png", number, 16, 16)
-    photos = read_folder(tmp_path / "mine", tiles=Tiles(tmp_path / "cache"))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = len(list(Path("/dev/fd").iterdir()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 100, before[1]))
     try:
+        photos = read_folder(tmp_path / "mine", tiles=Tiles(tmp_path / "cache"))
         for photo in (*photos, *photos):
             photo.crop(0, 0, 8, 8)
     finally:

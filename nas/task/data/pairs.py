@@ -123,7 +123,7 @@ def _digest(photo: Picture, seed: int) -> int:
 
 
 def _as_image(pixels: Pixels) -> Tensor:
-    return as_floats(in_torch(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])
+    return as_floats(in_torch(pixels.copy()).permute(2, 0, 1)[None])
 
 
 def _centre(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:

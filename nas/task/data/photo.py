@@ -11,7 +11,8 @@ from nas.task.data.layouts import DataError
 from nas.task.data.manifest import Entry, Side
 from nas.task.data.reading import Pixels, Unreadable
 from nas.task.data.sides import CLEAN, DEGRADED
-from nas.task.data.tiles import Source, Tiles
+from nas.task.data.source import Source
+from nas.task.data.tiles import Tiles
 
 _TYPES = (torch.uint8, torch.uint16)
 
@@ -88,34 +89,20 @@ class StoredPhoto:
         return [self._crop(side, top, left, height, width) for side in self.entry.sides]
 
     def _whole(self, side: Side) -> Tensor:
-        return torch.from_numpy(self._crop(side, 0, 0, *self.size)).permute(2, 0, 1)
+        return torch.from_numpy(self._crop(side, 0, 0, *self.size).copy()).permute(2, 0, 1)
 
     def _crop(self, side: Side, top: int, left: int, height: int, width: int) -> Pixels:
-        path = path_of(self.folder, side.file)
-        source = Source(path, side.digest, *self.size, side.bits, side.place)
+        source = Source(self.folder, side.file, side.digest, *self.size, side.bits, side.place)
         try:
             return self.tiles.crop(source, top, left, height, width)
         except Unreadable as error:
             raise DataError(
-                f"{path}: {error}. Repair or remove it, then start again: a run that has begun goes on without it with "
-                "--photographs kept"
+                f"{source.path}: {error}. Repair or remove it, then start again: a run that has begun goes on without "
+                "it with --photographs kept"
             ) from error
 
 
 Picture = Photo | StoredPhoto
-
-
-def path_of(folder: Path | None, file: str) -> Path:
-    """Of a file in a user's folder, or of a sample in the package that its path begins with."""
-    if folder is not None:
-        return folder / file
-    from importlib.util import find_spec
-
-    package, _, rest = file.partition("/")
-    found = find_spec(package)  # locates without importing, which takes seconds for scikit-learn
-    if found is None or not found.submodule_search_locations:
-        raise DataError(f"sample photo {file}: the package {package} is not installed; install lpienas with pip")
-    return Path(found.submodule_search_locations[0]) / rest
 
 
 def full_scale(pixels: Pixels | Tensor) -> int:

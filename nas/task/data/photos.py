@@ -12,10 +12,11 @@ from nas.task.data.facts import ledger
 from nas.task.data.layouts import DataError
 from nas.task.data.listing import Listed, Where, list_folder, list_photographs
 from nas.task.data.manifest import DATA, Changes, Entry, Photographs, Side, changes, listed
-from nas.task.data.photo import Photo, Picture, StoredPhoto, path_of
+from nas.task.data.photo import Photo, Picture, StoredPhoto
 from nas.task.data.sides import CLEAN
+from nas.task.data.source import Source, path_of
 from nas.task.data.splits import PARTS
-from nas.task.data.tiles import Source, Tiles, default_folder
+from nas.task.data.tiles import Tiles, default_folder
 
 _SAMPLES = {
     "training": (
@@ -186,7 +187,7 @@ def decoded_bytes(manifest: Photographs) -> int:
         source.name: source.bytes
         for entry in manifest.entries
         for side in entry.sides
-        for source in [Source(Path(), side.digest, entry.height, entry.width, side.bits, side.place)]
+        for source in [Source(None, "", side.digest, entry.height, entry.width, side.bits, side.place)]
     }
     return sum(sources.values())
 

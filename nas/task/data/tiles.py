@@ -6,11 +6,11 @@ file's bytes, so all runs and workers share them. Beyond the cache's size those 
 
 import mmap
 import os
+import resource
 import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +21,17 @@ from nas.task.data import reading
 from nas.task.data.arrays import array_strips, blocks_of, is_array
 from nas.task.data.facts import digest_of
 from nas.task.data.reading import Pixels, Unreadable
+from nas.task.data.source import SIDE, Source
 from results.files import written_whole
 
-SIDE = 256  # pixels of a tile: 48 whole pages of memory at 8 bits
 DEFAULT_BYTES = 16 * 10**9
-_OPEN = 64  # files that are mapped at a time, since each map holds a file descriptor
+_OPEN = 256  # files that are mapped at a time, at most, since each map holds a file descriptor
+_SHARE = 4  # one of so many file descriptors that a process may have
+_MAPPED = 10**9  # bytes that are mapped at a time, at most
 _FREE = 0.5  # share of the free disk that is taken at most
 _FILLED = 0.9  # of the limit, down to which is cleared
 _USED_AGAIN = 60  # seconds, below which the time of use is not written down again
 _LEFT_BEHIND = 3600  # seconds after which an unfinished file is no longer being written
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the pixels of one picture come from."""
-
-    path: Path
-    digest: str  # of the file's bytes
-    height: int
-    width: int
-    bits: int
-    place: int | None = None  # among the pictures of a `.mat` file
-
-    @property
-    def name(self) -> str:
-        """Of its tiles."""
-        return self.digest if self.place is None else f"{self.digest}-{self.place}"
-
-    @property
-    def bytes(self) -> int:
-        """Of its tiles."""
-        return -(-self.height // SIDE) * -(-self.width // SIDE) * SIDE * SIDE * 3 * self.bits // 8
 
 
 class Tiles:
@@ -62,6 +42,9 @@ class Tiles:
             raise ValueError(f"limit = {limit}: a cache cannot hold fewer than 0 bytes")
         self.folder, self.limit = folder, limit
         self._open: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most_open = _OPEN if allowed < 0 else max(min(_OPEN, allowed // _SHARE), 1)
+        self._mapped_bytes = 0
         self._held: int | None = None  # bytes in the folder, as far as this process knows
         self._most = 0  # bytes that may be there
 
@@ -73,6 +56,10 @@ class Tiles:
         tiles = self._mapped(source)
         if tiles is None:
             return _cut(_strips(source), top, left, height, width)
+        row, column = top // SIDE, left // SIDE
+        if (top + height - 1) // SIDE == row and (left + width - 1) // SIDE == column:  # most patches lie in one tile
+            tile: Pixels = tiles[row, column]
+            return tile[top - row * SIDE :, left - column * SIDE :][:height, :width]
         crop = np.empty((height, width, 3), tiles.dtype)
         for row in range(top // SIDE, (top + height - 1) // SIDE + 1):
             low, high = max(top, row * SIDE), min(top + height, (row + 1) * SIDE)
@@ -119,8 +106,9 @@ class Tiles:
             tiles = self._map(source)
         if tiles is not None:
             self._open[source.name] = tiles
-            while len(self._open) > _OPEN:
-                self._open.popitem(last=False)
+            self._mapped_bytes += tiles.nbytes
+            while len(self._open) > self._most_open or (self._mapped_bytes > _MAPPED and len(self._open) > 1):
+                self._mapped_bytes -= self._open.popitem(last=False)[1].nbytes
         return tiles
 
     def _map(self, source: Source) -> NDArray[Any] | None:
