@@ -35,7 +35,7 @@ from results.progress import Silent
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
 from search_spaces.space import Space, default_space
-from table import NETWORKS, stratified
+from table import NETWORKS, drawn
 
 _Array = NDArray[np.float64]
 _CEILING = 400_000_000  # MACs of the dearest network of a table
@@ -48,15 +48,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/scores"))
     parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the supernets (1000)")
     parser.add_argument("--short", type=int, nargs="*", default=[400, 1000], help="of short trainings (400 and 1000)")
-    parser.add_argument("--train", action="store_true", help="only train shortly, also what is not in the table yet")
+    parser.add_argument(
+        "--train", type=Path, metavar="DIR", help="only train shortly what table.py drew in its --out DIR"
+    )
     parser.add_argument("--publish", type=Path, metavar="FILE")
     options = parser.parse_args()
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise("blend"))
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    if options.train:
+    if options.train is not None:
         for steps in options.short:
-            for number, genotype in enumerate(stratified(default_space(), NETWORKS)):
+            for number, genotype in enumerate(drawn(options.train, NETWORKS)):
                 _short(task, genotype, number, steps, options.out)
         return
     networks = _networks(read_json(options.table)["networks"])

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
-    chosen = stratified(default_space(), options.networks)
+    chosen = drawn(options.out, options.networks)
     plan = [(number, 0, options.steps) for number in range(len(chosen))]
     plan += [(number, 1, options.steps) for number in range(0, len(chosen), _EVERY)]
     plan += [(number, 0, 2 * options.steps) for number in range(0, len(chosen), _EVERY)]
@@ -58,6 +58,14 @@ def main() -> None:
         options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / "data.json")}
     )
     print(f"{len(rows)} of {len(plan)} trainings in {options.publish}")
+
+
+def drawn(out: Path, count: int) -> list[Genotype]:
+    """The networks of the table in `out`: kept when they are drawn, whatever the default space becomes later."""
+    kept = out / "networks.json"
+    if not kept.exists():
+        write_json(kept, {"networks": [genotype.to_json() for genotype in stratified(default_space(), count)]})
+    return [Genotype.from_json(genotype) for genotype in read_json(kept)["networks"]]
 
 
 def stratified(space: Space, count: int) -> list[Genotype]:
