@@ -120,6 +120,17 @@ def test_the_parts_have_about_their_shares_and_follow_the_seed():
 
 
 @pytest.mark.parametrize(
+    ("seed", "validation", "test"),
+    [(0, ["banana"], ["juniper", "kiwi"]), (1, ["Canon5D2_5_160_3200_chair_11"], ["date", "hazel"])],
+)
+def test_the_parts_are_those_of_the_first_version_to_split_by_scenes(seed, validation, test):
+    """Networks were trained and published on them."""
+    names = (*FRUITS, "scene7_001", "scene7_002", "Canon5D2_5_160_3200_chair_11")
+    found = split(names, seed)
+    assert ([names[place] for place in found.validation], [names[place] for place in found.test]) == (validation, test)
+
+
+@pytest.mark.parametrize(
     ("names", "says"),
     [
         (["a.png", "b.png", "c.png"], "by photo, since no two names tell one scene"),
