@@ -218,8 +218,8 @@ def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, 
 
 @pytest.mark.parametrize("better", [True, False])
 def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_better(run, task, better, monkeypatch):
-    def judged(network, pairs, device):
-        quality = evaluate(network, pairs, device)
+    def judged(network, pairs, device, margin=None):
+        quality = evaluate(network, pairs, device, margin)
         return replace(quality, ssim=float(better)) if isinstance(network, LPIENet) else quality
 
     monkeypatch.setattr("compress.int8.ways.evaluate", judged)

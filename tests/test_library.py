@@ -16,6 +16,8 @@ from results.files import save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
+from search_spaces.receptive import margin_of
+from search_spaces.sides import on_any_size
 
 ROOT = Path(__file__).parents[1]
 SCREEN = 50  # lines
@@ -64,7 +66,8 @@ def test_every_public_name_says_what_it_is_for():
 def test_a_network_enhances_arrays_pictures_and_tensors_alike_and_keeps_their_kind(run_folder, net):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
     with torch.inference_mode():
-        expected = net(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)[0].clamp(0, 1)
+        floats = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+        expected = on_any_size(net, floats, margin_of(net.blueprint))[0].clamp(0, 1)
     network = lpienas.load(run_folder)
     levels = network.enhance(pixels)
     assert (levels.dtype, levels.shape) == (np.uint8, pixels.shape)

@@ -111,3 +111,12 @@ def test_at_most_so_many_are_judged_the_same_ones_whatever_is_added():
     assert len(set(chosen) & after) > 20  # of 40, about 30
     assert judged(photos, 0) == photos
     assert judged(photos[:5], 40) == photos[:5]
+
+
+def test_pairs_that_were_first_asked_for_while_judging_can_be_trained_on(photos):
+    pairs = validation_pairs(photos, SensorNoise(), 3, 32)
+    with torch.inference_mode():
+        assert len(list(pairs)) == 4
+    weight = torch.ones(1, requires_grad=True)
+    (weight * pairs[0][1]).mean().backward()
+    assert weight.grad is not None

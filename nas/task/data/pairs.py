@@ -55,7 +55,8 @@ class Pairs(Sequence[Pair]):
         place = range(len(self))[place]
         if (known := self._made.get(place)) is not None:
             return known
-        pair = self._pair(place)
+        with torch.inference_mode(False):  # who asks first may be judging; others may want gradients
+            pair = self._pair(place)
         size = sum(image.numel() * image.element_size() for image in pair[1:])
         if size <= self._room:
             self._room -= size
