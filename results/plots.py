@@ -24,10 +24,11 @@ def plot_front(
 ) -> None:
     """Write SSIM over cost (log axis) as PNG: the front, what it dominates or what fell off, the reference, the knee.
 
-    Candidates that were not trained fully, where others were, are grey dots at the search's own score.
-    SSIM is that of the report's final figures. `control` is the front of another search of equal computing, `others`
-    are further networks by name, each with its cost and its SSIM; both are drawn for comparison. Raises ValueError
-    where the report's networks were tested and one of the control was not.
+    Candidates that were not trained fully, where others were, are grey dots at the search's own score, on an axis of
+    its own, since it is of other photographs and shorter trainings. SSIM is that of the report's final figures.
+    `control` is the front of another search of equal computing, `others` are further networks by name, each with its
+    cost and its SSIM; both are drawn for comparison. Raises ValueError where the report's networks were tested and one
+    of the control was not.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -46,13 +47,17 @@ def plot_front(
     dominated = [c for c in report.candidates if c.number not in kept]
     final = {candidate.number for candidate in report.candidates}
     untrained = [c for c in report.searched if c.number not in final and c.number != reference.number]
-    if untrained:  # their scores are of the search, below those of a full training: they show where it looked
+    if untrained:  # they show where the search looked
+        behind = axes.twinx()
+        behind.set_ylabel("the search's score (grey)", color="#5f6368")
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
         shown = [c for c in untrained if c.scores.ssim > report.reference_point.ssim]
-        label = "the search's score only" + (
+        label = "the search's score only (right)" + (
             f", {gone} too low to show" if (gone := len(untrained) - len(shown)) else ""
         )
         searched = [c.scores.cost / scale for c in shown], [c.scores.ssim for c in shown]
-        axes.scatter(*searched, s=16, color="#9aa0a6", alpha=0.7, label=label, zorder=1)
+        behind.scatter(*searched, s=16, color="#9aa0a6", alpha=0.7, label=label, zorder=1)
     if dominated:
         inside, edge = ("none", "#1a73e8") if untrained else ("#9aa0a6", "#9aa0a6")
         axes.scatter(*points(dominated), s=26, facecolors=inside, edgecolors=edge, label="dominated", zorder=2)

@@ -134,9 +134,22 @@ def test_what_was_not_trained_fully_is_grey_at_the_search_s_own_score_and_what_w
     searched = [candidate(5, 0.65, 60_000_000), candidate(6, 0.62, 70_000_000), candidate(7, 0.1, 80_000_000)]
     before = [candidate(c.number, c.scores.ssim - 0.1, c.scores.macs) for c in (*FRONT, WHOLE, dominated)]
     drawn(tmp_path / "front.png", [*FRONT, WHOLE, dominated], FRONT, searched=[*before, *searched])
-    assert points["the search's score only, 1 too low to show"] == [(60, 0.65), (70, 0.62)]
+    assert points["the search's score only (right), 1 too low to show"] == [(60, 0.65), (70, 0.62)]
     assert points["dominated"] == [(900, 0.78)]
     assert points["Pareto front"] == [(50, 0.70), (100, 0.80), (900, 0.82)]
+
+
+def test_low_scores_of_the_search_leave_the_front_as_much_of_the_picture_as_it_has_alone(tmp_path):
+    def rows_of(picture: np.ndarray) -> int:
+        target = np.array([int(COLOURS["front"][at : at + 2], 16) for at in (1, 3, 5)])
+        rows = np.nonzero((np.abs(picture - target).max(axis=-1) < 12).any(axis=1))[0]
+        return int(rows[:650].max() - rows.min())  # above the legend
+
+    front = [candidate(1, 0.80, 50_000_000), candidate(2, 0.82, 10**8), candidate(3, 0.83, 9 * 10**8)]
+    searched = [*front, *(candidate(number, 0.61, number * 10**8) for number in range(4, 8))]
+    alone = rows_of(drawn(tmp_path / "alone.png", front, front))
+    beside = rows_of(drawn(tmp_path / "beside.png", front, front, searched=searched))
+    assert beside > 0.9 * alone
 
 
 @pytest.mark.parametrize(("tested", "split"), [(None, "validation"), (HeldOut(3, 0.3, 0.5), "test")])
