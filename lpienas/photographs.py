@@ -43,6 +43,7 @@ class Judged:
     left_out: tuple[str, ...]  # photographs of the folder that a run was trained on or its networks chosen by
     ssim: float
     psnr: float  # dB
+    colour_shift: tuple[float, float, float]  # how much brighter than clean red, green and blue are, in levels of 255
     input_ssim: float  # of the degraded photographs themselves
     input_psnr: float
     ssim_definition: str
@@ -115,8 +116,7 @@ def evaluate(
     """
     import torch
 
-    from nas.task.evaluation import evaluate as judge
-    from nas.task.evaluation import input_quality
+    from nas.task.evaluation import evaluate_with_shift, input_quality
     from nas.task.metrics import SSIM_DEFINITION
     from nas.unseen import unseen
     from results.progress import Silent
@@ -130,7 +130,7 @@ def evaluate(
     for path in paths:
         network = load(path, count)
         watcher.begin(str(path), len(pairs))
-        quality = judge(enhancing(network), _counted(pairs, watcher), torch.device("cpu"))
+        quality, shift = evaluate_with_shift(enhancing(network), _counted(pairs, watcher), torch.device("cpu"))
         split, says = judged_on.split, judged_on.says
         found.append(
             Judged(
@@ -142,6 +142,7 @@ def evaluate(
                 judged_on.left_out,
                 quality.ssim,
                 quality.psnr,
+                shift,
                 before.ssim,
                 before.psnr,
                 SSIM_DEFINITION,

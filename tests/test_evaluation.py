@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.task.evaluation import Pair, evaluate, evaluate_each, in_batches
+from nas.task.evaluation import Pair, evaluate, evaluate_each, evaluate_with_shift, in_batches
 from nas.task.metrics import psnr, ssim
 
 CPU = torch.device("cpu")
@@ -70,3 +70,12 @@ def test_a_perfect_photograph_counts_as_a_hundred_decibels(pairs):
 def test_nothing_to_evaluate_is_refused():
     with pytest.raises(ValueError, match="no pairs"):
         evaluate(darker, [], CPU)
+
+
+def test_a_tint_is_told_by_channel_in_levels_and_a_network_without_one_has_none(pairs):
+    tint = torch.tensor([0.02, 0.0, -0.01]).view(1, 3, 1, 1)
+    clean = [(name, image * 0.5 + 0.25, image * 0.5 + 0.25) for name, image, _ in pairs]  # nothing is clipped
+    quality, shift = evaluate_with_shift(lambda image: image + tint, clean, CPU)
+    assert shift == pytest.approx((5.1, 0.0, -2.55), abs=1e-4)
+    assert quality == evaluate(lambda image: image + tint, clean, CPU)
+    assert evaluate_with_shift(lambda image: image, clean, CPU)[1] == (0.0, 0.0, 0.0)

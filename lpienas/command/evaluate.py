@@ -43,7 +43,9 @@ def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     if first.left_out:
         line(f"left out, since the run was trained on them or its networks chosen by them: {listed(first.left_out)}")
     for one in found:
-        line(f"{one.model} ({one.runtime}): SSIM {one.ssim:.4f}, PSNR {one.psnr:.2f} dB")
+        shift = " ".join(f"{levels:+.2f}" for levels in one.colour_shift)
+        line(f"{one.model} ({one.runtime}): SSIM {one.ssim:.4f}, PSNR {one.psnr:.2f} dB, R G B {shift} of 255")
+    line("R G B: mean colour shift, how much brighter than the clean side, in levels of 255")
     line(first.ssim_definition)
 
 

@@ -1,6 +1,6 @@
 """Evaluation: SSIM and PSNR of a network, or of any function, on pairs of photographs: of each, and their means."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
@@ -50,16 +50,24 @@ def evaluate_each(
     network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
 ) -> tuple[PhotoScore, ...]:
     """Like `evaluate`, of every photograph by itself, in order; those of one batch share its name, numbered."""
-    if margin is None:
-        margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
     found: list[PhotoScore] = []
-    with torch.inference_mode():
-        for name, degraded, clean in pairs:
-            output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
-            ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=_EQUAL).tolist()
-            names = [name] if len(ssims) == 1 else [f"{name} ({number})" for number in range(1, len(ssims) + 1)]
-            found += map(PhotoScore, names, ssims, psnrs)
+    for name, output, clean in _outputs(network, pairs, device, margin):
+        found += _scores(name, output, clean)
     return tuple(found)
+
+
+def evaluate_with_shift(
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
+) -> tuple[Quality, tuple[float, float, float]]:
+    """Like `evaluate`, and how much brighter than clean red, green and blue come out, in levels of 255; 0: no tint."""
+    found: list[PhotoScore] = []
+    shifts: list[Tensor] = []
+    for name, output, clean in _outputs(network, pairs, device, margin):
+        found += _scores(name, output, clean)
+        shifts.append((output - clean).double().mean(dim=(2, 3)))  # (B, 3)
+    quality = mean_quality(found)
+    red, green, blue = (255 * torch.cat(shifts).mean(dim=0)).tolist()
+    return quality, (red, green, blue)
 
 
 def mean_quality(scores: Sequence[PhotoScore]) -> Quality:
@@ -84,3 +92,22 @@ def in_batches(pairs: Iterable[Pair]) -> list[Pair]:
 def input_quality(pairs: Iterable[Pair]) -> Quality:
     """Quality of the degraded photographs themselves."""
     return evaluate(lambda image: image, pairs, torch.device("cpu"))
+
+
+def _outputs(
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None
+) -> Iterator[Pair]:
+    """(name, what `network` makes of the degraded side, the clean side) of each, on the processor, in [0, 1]."""
+    if margin is None:
+        margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
+    for name, degraded, clean in pairs:
+        with torch.inference_mode():
+            output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
+        yield name, output, clean
+
+
+def _scores(name: str, output: Tensor, clean: Tensor) -> Iterable[PhotoScore]:
+    with torch.inference_mode():
+        ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=_EQUAL).tolist()
+    names = [name] if len(ssims) == 1 else [f"{name} ({number})" for number in range(1, len(ssims) + 1)]
+    return map(PhotoScore, names, ssims, psnrs)
