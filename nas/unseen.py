@@ -60,11 +60,11 @@ def crops_of(side: int | None) -> str:
     return "whole" if side is None else f"at most {side}x{side} pixels around the centre of each"
 
 
-def left_out_line(found: Unseen) -> str:
-    """A sentence on what was left out; empty where nothing was."""
-    if not found.left_out:
+def left_out_line(names: Sequence[str]) -> str:
+    """A sentence on the photographs that were left out; empty where none was."""
+    if not names:
         return ""
-    return f"left out, since the run was trained on them or its networks chosen by them: {listed(found.left_out)}"
+    return f"left out, since the run was trained on them or its networks chosen by them: {listed(names)}"
 
 
 def _not_used(

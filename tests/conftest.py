@@ -1,9 +1,16 @@
 """What several test files share."""
 
+from pathlib import Path
+
 import pytest
 
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
+from results.files import save_network
+from results.run import Run
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +26,12 @@ def task() -> Task:
     """The sample photographs in small patches; frozen, so one serves all tests of a process."""
     settings = TaskSettings(patch=32, batch=2, validation_side=64)
     return make_task(settings, read_photos(settings), Device("cpu", False, "test"))
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A run folder with a compressed network, small and untrained."""
+    stages = (Stage(depth=1, width=4, attention="none"),) * 5
+    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
+    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
+    return tmp_path / "model"

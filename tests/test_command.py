@@ -10,7 +10,6 @@ from lpienas.command import main
 from nas.search import space_of
 from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
-from results.files import save_network
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.run import Run
@@ -26,8 +25,6 @@ from results.study import (
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters
-from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import build
 from search_spaces.space import PAPER, REFERENCE, default_space, scaled
 
 ROOT = Path(__file__).parent.parent
@@ -97,15 +94,6 @@ def scored_reference(run: Run) -> None:
 
 def printed(capsys) -> dict:
     return json.loads(capsys.readouterr().out)
-
-
-@pytest.fixture
-def model(tmp_path) -> Path:
-    """A run folder with a compressed network, small and untrained."""
-    stages = (Stage(depth=1, width=4, attention="none"),) * 5
-    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
-    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
-    return tmp_path / "model"
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -14,84 +14,28 @@ from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept
 from compress.int8.quantize import FakeQuantized
 from compress.int8.ways import RATES, to_int8
 from compress.pipeline import compress
-from compress.settings import CompressSettings
 from nas.task.data.photos import DataError
 from nas.task.training import Diverged, Recipe
-from results.candidate import Candidate, Scores
-from results.files import has_network, load_network
-from results.front import ReferencePoint
+from results.files import has_network
 from results.progress import Silent
 from results.run import Run
-from results.study import (
-    BUDGET,
-    attributes_of,
-    candidates,
-    fix_reference_point,
-    open_study,
-    tell_scores,
-)
 from search_spaces.blueprint import Blueprint
-from search_spaces.cost import cost_of
-from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.finished_search import (
+    GENOTYPES,
+    SETTINGS,
+    candidate,
+    finished_search,
+    require_equal,
+)
 
 CPU = torch.device("cpu")
-
-
-SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
-
-
-def network_of(*widths: int) -> Genotype:
-    return Genotype(tuple(Stage(1, width, 1.0, "none") for width in widths), activation="relu", head="conv3x3")
-
-
-# Candidate 1 is compressed. Of the others 2 and 3 cost less than what pruning leaves of it, and 4 more.
-GENOTYPES = tuple(
-    network_of(*widths)
-    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
-)
-
-
-SSIMS = (0.9, 0.85, 0.8, 0.7, 0.87)
-
-
-class Told(Silent):
-    """A Watcher that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture
 def run(tmp_path) -> Run:
     """A finished search."""
-    made = Run(tmp_path / "run")
-    made.describe({"data": None})
-    study = open_study(made.study, create=True)
-    fix_reference_point(study, ReferencePoint(0.05, 10**10))
-    for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):
-        trial, macs = study.ask(), cost_of(Blueprint.from_genotype(genotype)).macs
-        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, -1.0)
-        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
-    return made
-
-
-def candidate(run: Run, number: int) -> Candidate:
-    return next(c for c in candidates(open_study(run.study).trials) if c.number == number)
-
-
-def state(run: Run, stage: str) -> dict[str, torch.Tensor]:
-    return load_network(run.network(stage)).state_dict()
-
-
-def require_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    return finished_search(tmp_path / "run")
 
 
 def made_at(run: Run) -> dict[str, int]:

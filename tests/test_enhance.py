@@ -7,21 +7,7 @@ import pytest
 from PIL import Image
 
 from lpienas.command import main
-from results.files import save_network
 from results.progress import Silent
-from results.run import Run
-from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import build
-
-
-@pytest.fixture
-def model(tmp_path) -> Path:
-    """A run folder with a compressed network, small and untrained."""
-    stages = (Stage(depth=1, width=4, attention="none"),) * 5
-    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
-    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
-    return tmp_path / "model"
 
 
 @pytest.fixture

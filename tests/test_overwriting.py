@@ -13,24 +13,13 @@ from PIL import Image
 from rich.console import Console
 
 from lpienas.command import main
-from results.files import save_network, write_json, written_whole
+from results.files import write_json, written_whole
 from results.run import Run
 from results.table import bench_table
-from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import build
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {"data": None, "score": "short", "cost": "macs", "fix": [], "budget": None, "size": [256, 256], "seed": 0}
 SETTINGS |= {"steps": 9, "patch": 64, "batch": 8, "splits": ["training", "validation", "test"], "sampler": "tpe"}
-
-
-@pytest.fixture
-def model(tmp_path) -> Path:
-    stages = (Stage(depth=1, width=4, attention="none"),) * 5
-    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
-    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
-    return tmp_path / "model"
 
 
 @pytest.fixture

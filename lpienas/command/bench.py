@@ -86,7 +86,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     said = "the test photographs of its run"
     if judged_on is not None:
         said = f"{judged_on.says}, {judged_on.crops}"
-        said += f" ({left_out_line(judged_on)})" if judged_on.left_out else ""
+        said += f" ({left_out_line(judged_on.left_out)})" if judged_on.left_out else ""
     if json_only:
         as_json({"rows": result, "threads": asked.threads, "ssim_of": said})
         return

@@ -30,7 +30,7 @@ class EvaluateOptions:
 def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     """Print what each network comes to, beside the photographs themselves."""
     from lpienas.photographs import evaluate as judge
-    from nas.task.data.manifest import listed
+    from nas.unseen import left_out_line
 
     with bars() as shown:
         found = judge(asked.models, asked.data, asked.threads, shown, asked.whole)
@@ -41,7 +41,7 @@ def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     first = found[0]
     line(f"{first.says}, {first.judged}; as they are: SSIM {first.input_ssim:.4f}, PSNR {first.input_psnr:.2f} dB")
     if first.left_out:
-        line(f"left out, since the run was trained on them or its networks chosen by them: {listed(first.left_out)}")
+        line(left_out_line(first.left_out))
     for one in found:
         shift = " ".join(f"{levels:+.2f}" for levels in one.colour_shift)
         line(f"{one.model} ({one.runtime}): SSIM {one.ssim:.4f}, PSNR {one.psnr:.2f} dB, R G B {shift} of 255")
