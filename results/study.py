@@ -28,6 +28,7 @@ BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 _NAME = "lpienas"
 _GENOTYPE, _PSNR, _PARAMETERS, _MACS, _COST = "genotype", "psnr", "parameters", "macs", "cost"
 _TRAINING, _FULL, _TEST_INPUT = "training", "full training", "test input"
+_SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade differently are further apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,19 @@ def reference_point(study: optuna.Study) -> ReferencePoint:
 
 
 def record_test_input(study: optuna.Study, ssim: float) -> None:
-    """Keep the SSIM of the degraded test photographs themselves, where there is none yet."""
-    if _TEST_INPUT not in study.user_attrs:
+    """Keep the SSIM of the degraded test photographs themselves, where there is none yet.
+
+    Raises ValueError where another one is kept: scores of differently degraded photographs cannot be compared.
+    """
+    kept = study.user_attrs.get(_TEST_INPUT)
+    if kept is None:
         study.set_user_attr(_TEST_INPUT, ssim)
+    elif not math.isclose(kept, ssim, abs_tol=_SAME_INPUT):
+        raise ValueError(
+            f"the degraded test photographs of this run had SSIM {kept:.4f}, and now have {ssim:.4f}: another version "
+            "degrades and judges them differently, so that new scores could not be compared with those that are there. "
+            "Start a new run: another --out"
+        )
 
 
 def input_on_test(study: optuna.Study) -> float | None:

@@ -215,7 +215,11 @@ def levels(photos: list[Photo], seed: int = 0) -> list[float]:
 
 def test_validation_levels_are_spread_geometrically_over_the_photos():
     found = sorted(levels([grey(str(shade), shade) for shade in range(100, 141)]))
-    assert found == pytest.approx(np.linspace(0, 1, 41).tolist(), abs=0.03)
+    assert found == pytest.approx([(place + 0.5) / 41 for place in range(41)], abs=0.03)
+
+
+def test_two_validation_photos_have_neither_the_least_nor_the_most_noise():
+    assert sorted(levels([grey("a", 100), grey("b", 140)])) == pytest.approx([0.25, 0.75], abs=0.03)
 
 
 def test_validation_levels_do_not_go_by_name_or_order():
@@ -252,7 +256,7 @@ def test_a_blend_validates_on_both_kinds_of_noise_over_all_levels():
     white = [float((noisy - clean).std()) > 0.25 for _, noisy, clean in pairs]
     assert sum(white) == 20
     of_white = [level for level, is_white in zip(levels(photos), white, strict=True) if is_white]
-    assert sorted(of_white) == pytest.approx(np.linspace(0, 1, 20).tolist(), abs=0.06)
+    assert sorted(of_white) == pytest.approx([(place + 0.5) / 20 for place in range(20)], abs=0.06)
     again = validation_pairs(photos, blend, 0, None)
     assert all(torch.equal(one[1], other[1]) for one, other in zip(pairs, again, strict=True))
 

@@ -202,6 +202,14 @@ def test_the_first_reference_point_stays(stored, path):
     assert reference_point(open_study(path)) == first
 
 
+def test_a_study_whose_photographs_were_degraded_otherwise_takes_no_more_scores(stored, path):
+    record_test_input(stored, 0.61)
+    record_test_input(open_study(path), 0.61003)  # another processor
+    with pytest.raises(ValueError, match=r"SSIM 0\.6100, and now have 0\.6080: .*another --out"):
+        record_test_input(open_study(path), 0.608)
+    assert input_on_test(open_study(path)) == 0.61
+
+
 def test_a_study_without_a_reference_point_says_why(study):
     with pytest.raises(ValueError, match="no reference point yet"):
         reference_point(study)

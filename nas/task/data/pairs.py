@@ -17,7 +17,7 @@ from nas.task.degrade import Noise
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (1, 3, H, W), clean (1, 3, H, W), both in [0, 1]
 
 _VALIDATION = 1  # random stream of a seed, apart from that of training
-_METHOD = 1  # of making noise; another number, and what was made before is not taken for it
+_METHOD = 2  # of making noise; another number, and what was made before is not taken for it
 _IN_MEMORY = 256 * 10**6  # bytes of pairs that a process keeps; others are made again
 
 
@@ -25,10 +25,11 @@ class Pairs(Sequence[Pair]):
     """Of every photograph (name, degraded, clean), float32 (1, 3, H, W) in [0, 1]; the same for the same arguments.
 
     Photos without a degraded side get noise that depends on the seed and on what they show, not on names or order.
-    Its levels are spread evenly from 0 to 1 over the photos, so that the mean is not a matter of luck, in the order of
-    a digest of each photo's pixels; a blend takes its kinds of noise in turns along the levels. Degraded photos are
-    rounded to 8 bits as a photo's file is, and kept beside the tiles of the photographs. The photo's centre is taken,
-    at most `side` pixels per side; None: the whole photo.
+    Its levels are the middles of as many equal parts of 0 to 1 as there are photos, in the order of a digest of each
+    photo's pixels: their mean is not a matter of luck, and few photos do not stand for the two ends. A blend takes its
+    kinds of noise in turns along the levels. Degraded photos are rounded to 8 bits as a photo's file is, and kept
+    beside the tiles of the photographs. The photo's centre is taken, at most `side` pixels per side; None: the whole
+    photo.
     """
 
     def __init__(self, photos: Sequence[Picture], noise: Noise, seed: int, side: int | None) -> None:
@@ -75,8 +76,9 @@ class Pairs(Sequence[Pair]):
 
     def _degraded(self, place: int, photo: Picture, clean: Tensor) -> Tensor:
         """uint8 (1, 3, H, W)."""
-        seed, rank = self._levels()[place]
-        level = rank / (len(self._drawn or ()) - 1) if len(self._drawn or ()) > 1 else 0.5
+        drawn_levels = self._levels()
+        seed, rank = drawn_levels[place]
+        level = (rank + 0.5) / len(drawn_levels)
         stream = np.random.SeedSequence(seed, spawn_key=(_VALIDATION,))
         drawn = int(stream.generate_state(1, np.uint64)[0] >> 1)
         noise = self._noise.in_turn(rank)
