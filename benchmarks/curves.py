@@ -31,17 +31,17 @@ def curve(
     """Train `network` with patches of `seed`, or with `batch`; returns what is also kept in `folder`/curve.json.
 
     {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
-    "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr",
-    "photographs": [{"name", "ssim", "psnr"}]}, "anatomy": as `lpienas anatomy --json` gives it, "seconds"}. A training
-    that is finished is not repeated, one that was cut off goes on; one that diverges is recorded as such, under
-    "failed".
+    "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr", "input":
+    that of the degraded photographs, "photographs": [{"name", "ssim", "psnr"}]}, "anatomy": as `lpienas anatomy --json`
+    gives it, "seconds"}. A training that is finished is not repeated, one that was cut off goes on; one that diverges
+    is recorded as such, under "failed".
     """
     figures = folder / "curve.json"
     found: dict[str, Any] = read_json(figures) if figures.exists() else {"curve": [], "seconds": 0.0}
-    if "anatomy" in found or "failed" in found:
+    if "failed" in found:
         return found
-    if "test" in found:  # as versions before left it
-        return _with_anatomy(folder, task, found)
+    if has_network(folder / "network"):
+        return judged(folder, task, found)
     blueprint = network.blueprint
     found |= {"steps": recipe.steps, "seed": seed, "macs": macs_of(blueprint, DEFAULT_SIZE)}
     found |= {"parameters": parameters_of(blueprint)}
@@ -66,17 +66,43 @@ def curve(
         write_json(figures, found)
         return found
     network.eval()
+    found["seconds"] = before + time.process_time() - begun
+    write_json(figures, found)
+    save_network(folder / "network", network)
+    checkpoint.unlink(missing_ok=True)
+    return judged(folder, task, found)
+
+
+def judged(folder: Path, task: Task, found: dict[str, Any]) -> dict[str, Any]:
+    """`found` with the scores of the network in `folder` on the test photographs, and its anatomy, kept there.
+
+    Judged once more where it was by a version that degrades the photographs otherwise; its curve, which needs the
+    networks on the way, stays as it was.
+    """
+    given = task.test_input.to_json()
+    if "anatomy" in found and found["test"].get("input") == given:
+        return found
+    network = load_network(folder / "network").eval()
     scores = evaluate_each(network, task.test, task.device.torch)
     found["test"] = {
         "ssim": sum(score.ssim for score in scores) / len(scores),
         "psnr": sum(score.psnr for score in scores) / len(scores),
+        "input": given,
         "photographs": [{"name": score.name, "ssim": score.ssim, "psnr": score.psnr} for score in scores],
     }
-    found["seconds"] = before + time.process_time() - begun
-    save_network(folder / "network", network)
-    write_json(figures, found)
-    checkpoint.unlink(missing_ok=True)
-    return _with_anatomy(folder, task, found)
+    (folder / ANATOMY).unlink(missing_ok=True)  # it goes by the weights, which are the same
+    found["anatomy"] = kept_anatomy(folder / "network", folder / ANATOMY, folder.name, task)
+    write_json(folder / "curve.json", found)
+    return found
+
+
+def judge_kept(out: Path, task: Task) -> None:
+    """Every finished training below `out` as `judged` leaves it, its score printed."""
+    for folder in sorted(path for path in out.iterdir() if (path / "curve.json").exists()):
+        with claimed(folder) as mine:
+            if mine and (done := kept(folder)) is not None:
+                test = judged(folder, task, done[0])["test"]
+                print(f"{folder.name}: {test['ssim']:.4f} {test['psnr']:.2f} dB", flush=True)
 
 
 def _stages(network: LPIENet, task: Task) -> list[dict[str, Any]]:
@@ -87,13 +113,6 @@ def _stages(network: LPIENet, task: Task) -> list[dict[str, Any]]:
         for part in found.parts
         if part.kind == STAGE
     ]
-
-
-def _with_anatomy(folder: Path, task: Task, found: dict[str, Any]) -> dict[str, Any]:
-    """`found` with the anatomy of the finished network in `folder`, kept there."""
-    found["anatomy"] = kept_anatomy(folder / "network", folder / ANATOMY, folder.name, task)
-    write_json(folder / "curve.json", found)
-    return found
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Recipe: how networks are best trained, by SSIM and PSNR over the steps, and what their stages are worth at the end.
 
     python benchmarks/recipe.py --data ~/photographs --out runs/recipe --only 0403 --ways today best --seeds 3
+    python benchmarks/recipe.py --data ~/photographs --out runs/recipe --judge  # judges what is trained once more
     python benchmarks/recipe.py --out runs/recipe --publish results/published/recipe/recipe.json
 
 Trains networks from scratch, each in several ways that differ in one thing from the best one, on the same patches, with
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curves import claimed, curve, described, first_weights, kept, one_thread
+from curves import claimed, curve, described, first_weights, judge_kept, kept, one_thread
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.degrade.noise import KINDS
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--judge", action="store_true", help="judge what versions before have trained, train nothing")
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
     if options.publish is not None:
@@ -126,6 +128,9 @@ def main() -> None:
     settings = TaskSettings(options.data, noise=make_noise(options.noise))
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     write_json(options.out / "data.json", described(task) | {"noise": options.noise})
+    if options.judge:
+        judge_kept(options.out, task)
+        return
     for seed in range(options.seeds):
         for name in options.only:
             for way in options.ways:

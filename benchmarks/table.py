@@ -1,6 +1,7 @@
 """Table: a space measured: networks from 40 to 400 MMACs, each trained from scratch as users train.
 
     python benchmarks/table.py --data ~/photographs --out runs/table            # several at once share the work
+    python benchmarks/table.py --data ~/photographs --out runs/table --judge    # judges what is trained once more
     python benchmarks/table.py --out runs/table --publish results/published/table/table.json
 
 Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
@@ -17,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from curves import claimed, curve, described, first_weights, one_thread
+from curves import claimed, curve, described, first_weights, judge_kept, one_thread
 from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/table"))
     parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--judge", action="store_true", help="judge what versions before have trained, train nothing")
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
     chosen = drawn(options.out, options.networks)
@@ -50,6 +52,9 @@ def main() -> None:
     if options.publish is None:
         one_thread()
         task = _task(options.data)
+        if options.judge:
+            judge_kept(options.out, task)
+            return
         for number, seed, steps in plan:
             _train(options.out, task, number, chosen[number], seed, steps)
         return
