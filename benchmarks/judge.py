@@ -5,19 +5,18 @@
 NETWORK is a path of NAME.json and NAME.safetensors. White sensor noise is put on the test part of --data, at levels 0,
 0.5 and 1, which chose nothing and trained nothing; real pairs are taken whole, by the part of their names before the
 first `_`. Beside the networks stand the degraded photographs themselves and, with --bm3d, BM3D that is told the true
-standard deviation of the noise (its package, `pip install bm3d`, is free for research only). Prints SSIM and PSNR, and
-with --json one object.
+standard deviation of each photograph's noise (its package, `pip install bm3d`, is free for research only). Prints SSIM
+and PSNR, and with --json one object.
 """
 
 import argparse
 import json
-import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,11 +56,7 @@ def main() -> None:
         macs = macs_of(network.blueprint, DEFAULT_SIZE) / 1e6
         found[f"{path.parent.name}/{path.name}, {macs:.0f} MMACs"] = _judged(sets, network)
     if options.bm3d:
-        found["BM3D, true level"] = {
-            name: evaluate(partial(_bm3d, deviation=_deviation(sets[name])), sets[name], _CPU)
-            for name in sets
-            if name.startswith("white") and name != "white 0"
-        }
+        found["BM3D, true level"] = {name: _by_bm3d(sets[name]) for name in sets if name.startswith("white")}
     counts = ", ".join(f"{name}: {len(pairs)}" for name, pairs in sets.items())
     if options.json:
         plain: dict[str, Any] = {
@@ -91,9 +86,13 @@ def _judged(sets: dict[str, list[Pair]], network: Callable[[Tensor], Tensor]) ->
     return {name: evaluate(network, pairs, _CPU) for name, pairs in sets.items()}
 
 
-def _deviation(pairs: list[Pair]) -> float:
-    """True standard deviation of the noise of a set, of values in [0, 1]."""
-    return math.sqrt(np.mean([float((degraded - clean).square().mean()) for _, degraded, clean in pairs]))
+def _by_bm3d(pairs: list[Pair]) -> Quality:
+    """Mean over the photographs, of each of which BM3D is told the standard deviation of its very noise."""
+    each = []
+    for _, degraded, clean in pairs:
+        deviation = float((degraded - clean).square().mean().sqrt())
+        each.append(evaluate(partial(_bm3d, deviation=deviation), [("", degraded, clean)], _CPU))
+    return Quality(fmean(one.ssim for one in each), fmean(one.psnr for one in each))
 
 
 def _bm3d(image: Tensor, deviation: float) -> Tensor:
