@@ -52,6 +52,13 @@ def checkpoint(tmp_path, monkeypatch):
     return tmp_path / "state.safetensors"
 
 
+@pytest.mark.parametrize(("steps", "peak"), [(1, 2e-2), (3000, 2e-2), (6000, 2e-2 / 2**0.5), (12000, 1e-2)])
+def test_a_longer_training_has_a_lower_peak(steps, peak):
+    assert Recipe(steps).peak == pytest.approx(peak)
+    assert max(map(Recipe(steps, warmup=0.0).rate, range(steps))) == pytest.approx(peak)
+    assert Recipe(steps, learning_rate=3e-3).peak == 3e-3
+
+
 @pytest.mark.parametrize("stops", [[1], [2, 7], [9]])
 def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(checkpoint, stops):
     recipe, whole = Recipe(steps=10), new_network()

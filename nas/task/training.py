@@ -18,6 +18,7 @@ from results.files import write_tensors
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
+_SHORT, _SHORT_RATE = 3000, 2e-2  # trainings of so many steps and fewer have this peak; 12,000 steps half of it
 OPTIMIZERS = ("soap", "adam")
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]  # step -> degraded, clean: (B, 3, P, P) in [0, 1]
@@ -28,7 +29,7 @@ class Recipe:
     """How a network is trained."""
 
     steps: int
-    learning_rate: float = 2e-2  # at the peak, of a convolution of few inputs; see `shares`
+    learning_rate: float | None = None  # at the peak, of a convolution of few inputs (`shares`); None: see `peak`
     warmup: float = 0.2  # share of the steps with a rising learning rate
     clip: float = 0.5  # gradient norm; the gated head needs it, see search_spaces.blocks.GatedHead
     optimizer: str = "soap"  # one of OPTIMIZERS
@@ -39,18 +40,25 @@ class Recipe:
             raise ValueError(f"optimizer = {self.optimizer!r}: must be one of {', '.join(OPTIMIZERS)}")
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps}: must be at least 1")
-        if not 0 < self.learning_rate < 1:
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate = {self.learning_rate}: must be between 0 and 1")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup = {self.warmup}: must be in [0, 1)")
+
+    @property
+    def peak(self) -> float:
+        """The highest rate: as given, else lower the longer the training is (results/published/recipe)."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return _SHORT_RATE * min(1.0, math.sqrt(_SHORT / self.steps))
 
     def rate(self, step: int) -> float:
         """Learning rate of one step: linear warm-up, then a cosine to a hundredth of the peak."""
         rising = self.warmup * self.steps
         if step < rising:
-            return self.learning_rate * (step + 1) / (rising + 1)
+            return self.peak * (step + 1) / (rising + 1)
         done = (step - rising) / max(1.0, self.steps - rising)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 class Diverged(RuntimeError):
@@ -98,9 +106,9 @@ def descend(
     """
     groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
     optimizer: torch.optim.Optimizer = (
-        Soap(groups, recipe.learning_rate, recipe.betas)
+        Soap(groups, recipe.peak, recipe.betas)
         if recipe.optimizer == "soap"
-        else torch.optim.Adam(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+        else torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
     )
     done = 0
     if checkpoint is not None and checkpoint.exists():
