@@ -3,9 +3,9 @@
     python benchmarks/publish.py runs/night --control runs/random --heads runs/reference/reference-600.json \\
         --pairs DIR --to results/published/denoise
 
-Writes front.json (every figure, the commands, the settings, the processor seconds), front.png with the control's front,
-calibration.json where there is one, and the weights of the front's networks after full training (seed 0). With
---pairs, the networks are also judged on pairs of real photographs.
+Writes front.json (every figure, what each stage is worth, the commands, the settings, the processor seconds), front.png
+with the control's front, calibration.json where there is one, and the networks of the front after full training (seed
+0): blueprint, weights, and an ONNX file. With --pairs, they are also judged on pairs of real photographs.
 """
 
 import argparse
@@ -17,7 +17,9 @@ from typing import Any
 
 import torch
 
+from compress.export.onnx_file import write_onnx
 from nas.confirm import folder_of
+from nas.scoring.full import ANATOMY
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
@@ -61,10 +63,14 @@ def main() -> None:
         published["control"] = control.to_json() | {"cpu_seconds": seconds}
     networks = options.to / "networks"
     shutil.rmtree(networks, ignore_errors=True)
+    published["anatomy"] = {}
     for candidate in (*report.front, report.reference):
         first = trained[candidate.number]
         folder = folder_of(run, candidate.number, first.steps, first.start, first.seed)
-        save_network(networks / f"{candidate.number:04d}", load_network(folder / "network"))
+        network, path = load_network(folder / "network"), networks / f"{candidate.number:04d}"
+        save_network(path, network)
+        write_onnx(network.eval(), network.blueprint, None, path.with_suffix(".onnx"))
+        published["anatomy"][candidate.number] = read_json(folder / ANATOMY)
     if options.pairs is not None:
         published["real_pairs"] = _on_real_pairs(options.pairs, networks)
     if run.calibration.exists():
