@@ -63,7 +63,7 @@ def main() -> None:
     shutil.rmtree(networks, ignore_errors=True)
     for candidate in (*report.front, report.reference):
         first = trained[candidate.number]
-        folder = folder_of(run, candidate.number, first.steps, first.start, first.seed)
+        folder = folder_of(run, first)
         save_network(networks / f"{candidate.number:04d}", load_network(folder / "network"))
     if options.pairs is not None:
         published["real_pairs"] = _on_real_pairs(options.pairs, networks)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nas.confirm import INHERITED, SCRATCH
+from nas.scoring.full import INHERITED, SCRATCH
 from nas.scoring.halving import rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import SupernetSettings, have_supernet, open_supernet, score_by_supernet
