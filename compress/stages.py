@@ -122,7 +122,9 @@ class Stages:
 
     def control(self, made: Mapping[str, Part]) -> Part | None:
         """The trained control of the pruned network; None, and said why, where there is none."""
-        rival = cheaper(self.run, made[PRUNED].figures["macs"])
+        asked, cost = self.settings.prune, self._cost()
+        is_fast = (lambda blueprint: cost(blueprint) <= asked.milliseconds) if isinstance(asked, Fast) else None
+        rival = cheaper(self.run, made[PRUNED].figures["macs"], is_fast)
         if rival is None:
             self.watcher.say("control: the search has no network that costs as little as the pruned one")
             return None

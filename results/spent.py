@@ -31,6 +31,15 @@ class Spent:
         if time.monotonic() - self._kept > SECONDS:
             self.keep()
 
+    def after(self, on_step: Callable[[int, float], None]) -> Callable[[int, float], None]:
+        """`on_step`, after which the time is kept."""
+
+        def counted(step: int, loss: float) -> None:
+            self.tick()
+            on_step(step, loss)
+
+        return counted
+
     def keep(self) -> None:
         """Keep what was spent so far."""
         write_json(self._path, {"cpu_seconds": self.seconds()})

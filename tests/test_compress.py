@@ -96,6 +96,15 @@ def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_t
     assert cheaper(run, 1000) is None
 
 
+def test_where_a_latency_is_asked_for_a_control_that_is_slower_is_passed_over(run):
+    small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
+    slow = Blueprint.from_genotype(GENOTYPES[2])
+    fast = cheaper(run, small, lambda blueprint: blueprint != slow)
+    assert fast is not None
+    assert fast.number == 3
+    assert cheaper(run, small, lambda blueprint: False) is None
+
+
 @pytest.mark.parametrize(
     ("changed", "made"),
     [

@@ -10,6 +10,7 @@ from nas.prepare import known_device
 from nas.task.data.photos import sample_manifest
 from nas.task.data.tiles import default_folder
 from nas.task.device import fastest, identity_of
+from nas.task.task import TaskSettings
 from results import compressions
 from results.compressions import compression_of, made_as, mean
 from results.files import read_json, save_network, write_json
@@ -30,6 +31,7 @@ def run(tmp_path) -> Run:
     made = finished_search(tmp_path / "run")
     made.describe({"data": None} | MADE_WITH)
     sample_manifest(default_folder()).write(made.photographs)
+    write_json(made.device, {identity_of(fastest()): {"bfloat16": False, "reason": "not tried"}})
     return made
 
 
@@ -77,7 +79,9 @@ def test_what_an_older_version_compressed_is_refused_with_the_command_that_helps
     assert f"compress it again: lpienas compress {run.folder}" in capsys.readouterr().err
 
 
-def test_a_compression_asked_for_twice_is_not_made_twice_and_opens_no_photograph(run, capsys, monkeypatch):
+def test_a_compression_asked_for_twice_is_not_made_twice_and_opens_no_photograph(run, task, capsys, monkeypatch):
+    monkeypatch.setattr(TaskSettings, "of_run", lambda made_with: task.settings)  # small crops
+    monkeypatch.setattr("lpienas.searches.opened_task", lambda *arguments: task)
     words = ["compress", str(run.folder), "--pick", "3", "--steps", "4", "--prune", "off", "--float"]
     assert main(words) == 0
     before, name = made_at(run), compression_of(run).name

@@ -97,14 +97,9 @@ def train_fully(
     folder = store.at(training.key)
     if not store.is_made(training.key):
         with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
-
-            def counted(step: int, loss: float) -> None:
-                spent.tick()
-                on_step(step, loss)
-
             first = None if training.first is None else folder / FIRST
             quality = score_by_training(
-                task, counted, training.blueprint, training.recipe, training.seed, folder, first
+                task, spent.after(on_step), training.blueprint, training.recipe, training.seed, folder, first
             )
             test = score_on_test(task, folder)
             whole = load_network(folder / NETWORK)
