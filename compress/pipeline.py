@@ -33,7 +33,7 @@ def compress(run: Run, asked: Asked, task: Task, watcher: Watcher, name: str | N
     """
     stages = Stages(run, asked, task, watcher)
     name = name or asked.key
-    require_name(run, name, asked.key)
+    compressions.require_free(run, name, asked.key)
     stages.require_layers()
     calibration = int8_calibration(task, asked.settings.seed, asked.settings.calibration)
     keep = None if asked.settings.prune is None else stages.share_kept()
@@ -63,15 +63,6 @@ def compress(run: Run, asked: Asked, task: Task, watcher: Watcher, name: str | N
     record = at.with_name(f"{at.name}-anatomy.json")
     looked_into = kept_anatomy(at, record, f"float ({made[FLOAT].figures['made_by']})", task, watcher)
     return compressions.keep(run, name, _record(asked, task, made) | {"anatomy": looked_into})
-
-
-def require_name(run: Run, name: str, key: str) -> None:
-    """Raises ValueError for a name that cannot be, or that another compression has."""
-    path = compressions.path_of(run, name)
-    if path.exists() and compressions.compression_of(run, name).key != key:
-        raise ValueError(
-            f"compression {name} of {run.folder} was made from something else, and stays: give another --name"
-        )
 
 
 def _the_longer_if_better(network: Part, quantized: Part) -> Part:

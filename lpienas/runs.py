@@ -121,7 +121,7 @@ class Run:
         """
         from compress.asked import asked_on, asked_unopened
         from lpienas.searches import opened_task
-        from results.compressions import compression_of, made_as
+        from results.compressions import compression_of, made_as, path_of
         from results.pick import pick
         from results.progress import Silent
         from results.run import Run as Folder
@@ -131,6 +131,8 @@ class Run:
         with run.locked():
             run.read_summary()  # a damaged one is named before the work
             run.require_test_part()
+            if options.name is not None:
+                path_of(run, options.name)  # one that cannot be is named before the work
             chosen, plan = pick(self.report(), options.pick), _plan_of(options, settings["seed"])
             asked = asked_unopened(run, chosen, plan) if options.photographs == "same" else None
             made = None if asked is None else made_as(run, asked.key)
@@ -220,13 +222,12 @@ def _plan_of(options: CompressOptions, seed: int) -> "CompressSettings":
 
 def _meant(run: "Folder", made: "Compression", name: str | None) -> str:
     """The name of a compression that is there, under `name` too if asked; it is the one that is meant from now on."""
-    from results.compressions import compression_of, keep, mean, path_of
+    from results.compressions import keep, mean, require_free
 
     if name is None or name == made.name:
         mean(run, made.name)
         return made.name
-    if path_of(run, name).exists() and compression_of(run, name).key != made.key:
-        raise Error(f"compression {name} was made from something else, and stays: give another --name")
+    require_free(run, name, made.key)
     return keep(run, name, made.record).name
 
 

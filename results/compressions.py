@@ -84,7 +84,7 @@ class Compression:
         """Path, without suffix, of the network after `stage`; raises ValueError where it is gone."""
         path = self._place(stage)
         if not has_network(path):
-            raise ValueError(f"{self.path} names a network that is gone: {path}; compress it again")
+            raise ValueError(f"{path}, which {self.path} names, is gone: delete {path.parent}, and compress again")
         return path
 
     def made_from(self, stage: str) -> str:
@@ -166,6 +166,14 @@ def keep(run: Run, name: str, record: Mapping[str, Any]) -> Compression:
     write_json(path, dict(record) | {"at": datetime.now(UTC).isoformat(timespec="seconds")})
     mean(run, name)
     return _read(run, path)
+
+
+def require_free(run: Run, name: str, key: str) -> None:
+    """Raises ValueError for a name that cannot be, or that a compression has which was made from something else."""
+    if path_of(run, name).exists() and compression_of(run, name).key != key:
+        raise ValueError(
+            f"compression {name} of {run.folder} was made from something else, and stays: give another --name"
+        )
 
 
 def mean(run: Run, name: str) -> None:
