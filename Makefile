@@ -11,14 +11,14 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
 		--full-steps 400 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
-	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15
+	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15 --name demo
 	$(BIN)/lpienas export $(DEMO) --size 256x256
 	$(BIN)/lpienas samples --out $(DEMO)/photos --force
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/flower.png -o $(DEMO)/enhanced.png --force \
 		--compare $(DEMO)/before-after.png
-	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/lpienet_* --data $(DEMO)/photos
+	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/lpienet_* --data $(DEMO)/photos
 	@echo "This was a demo: trainings of 400 steps, where full training means 6000 and published figures 12000"
-	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/ (files for phones)"
+	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder

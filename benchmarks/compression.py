@@ -3,15 +3,13 @@
     python benchmarks/compression.py runs/denoise --pick 441 256 403 reference --steps 600 --pairs PAIRS \\
         --out runs/compression
 
-Each choice is compressed by the command in a copy of the run, so that the run keeps its own choice, and exported to
-LiteRT in every precision. Resumable. Printed for each stage: SSIM, PSNR, MACs at 256x256, and bytes of the file where
-there is one; the controls are a network of the search that costs no more than the pruned one and had equal computing,
-and an equally long float training beside quantization-aware training. With --pairs, the files are judged on pairs of
-real photographs too.
+Each choice is compressed by the command, under a name of its own, and exported to LiteRT in every precision. Resumable.
+Printed for each stage: SSIM, PSNR, MACs at 256x256, and bytes of the file where there is one; the controls are a
+network of the search that costs no more than the pruned one and had equal computing, and an equally long float training
+beside quantization-aware training. With --pairs, the files are judged on pairs of real photographs too.
 """
 
 import argparse
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +24,9 @@ from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise
 from nas.task.evaluation import evaluate, input_quality
+from results.compressions import Compression, compression_of
 from results.files import read_json, write_json
 from results.run import Run
-
-_COPIED = ("run.json", "device.json", "study.journal", "study.db", "summary.json")
 
 
 def main() -> None:
@@ -44,18 +41,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found: dict[str, Any] = {}
+    options.out.mkdir(parents=True, exist_ok=True)
     for pick in options.pick:
-        run = Run(options.out / pick.replace("=", "-"))
-        if not (run.folder / "run.json").exists():
-            _copy(Run(options.run), run)
+        name = f"{options.out.name}-{pick.replace('=', '-')}"
         lpienas(
-            "compress", run.folder, "--pick", pick, "--steps", options.steps, "--prune", options.prune,
-            "--distill", options.distill, "--threads", 1,
+            "compress", options.run, "--pick", pick, "--steps", options.steps, "--prune", options.prune,
+            "--distill", options.distill, "--threads", 1, "--name", name,
         )  # fmt: skip
-        lpienas("export", run.folder, "--to", "litert", "--size", options.size, "--workers", 1)
-        found[pick] = read_json(run.summary)
+        lpienas("export", options.run, "--compression", name, "--to", "litert", "--size", options.size, "--workers", 1)
+        made = compression_of(Run(options.run), name)
+        found[pick] = dict(made.record) | {"exported": made.listed()["files"]}
         if options.pairs is not None:
-            found[pick]["real_pairs"] = _on_real_pairs(run, found[pick], options.pairs)
+            found[pick]["real_pairs"] = _on_real_pairs(made, options.out / f"{name}-real-pairs.json", options.pairs)
     for pick, summary in found.items():
         print(f"{pick}: candidate {summary['chosen']['number']}; the noisy photographs {_figures(summary['input'])}")
         for line in _lines(summary):
@@ -66,24 +63,13 @@ def main() -> None:
     write_json(result, (read_json(result) if result.exists() else {}) | rows)  # an earlier call's picks stay
 
 
-def _copy(source: Run, target: Run) -> None:
-    target.folder.mkdir(parents=True, exist_ok=True)
-    for name in _COPIED:
-        if (source.folder / name).exists():
-            shutil.copy(source.folder / name, target.folder / name)
-    for folder in ("candidates", "supernet"):
-        if (source.folder / folder).exists():
-            shutil.copytree(source.folder / folder, target.folder / folder, dirs_exist_ok=True)
-
-
-def _on_real_pairs(run: Run, summary: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _on_real_pairs(made: Compression, kept: Path, folder: Path) -> dict[str, Any]:
     """SSIM and PSNR of every file in its runtime, and of the noisy photographs themselves."""
-    kept = run.folder / "real-pairs.json"
     if not kept.exists():
         pairs = validation_pairs(read_folder(folder), SensorNoise(), 0, 384)
         found = {"input": input_quality(pairs).to_json()}
-        for name in summary["exported"]:
-            model = load(run.exported / name, 1)
+        for name in made.listed()["files"]:
+            model = load(made.exported / name, 1)
             found[name] = evaluate(partial(enhance, model), pairs, torch.device("cpu")).to_json()
         write_json(kept, found)
     return read_json(kept)

@@ -1,6 +1,6 @@
 """Int8: what it takes from trained networks, by every way to it, against the float network with as much training.
 
-    python benchmarks/int8.py runs/night/networks/float --data DIR --pairs PAIRS --steps 300 --out runs/int8
+    python benchmarks/int8.py runs/night/made/KEY/network --data DIR --pairs PAIRS --steps 300 --out runs/int8
 
 As `compress` does it: post-training quantization, quantization-aware training, and post-training quantization after as
 long a training in float. What the best of them loses is counted from the better of the two float networks, the given

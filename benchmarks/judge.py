@@ -1,6 +1,6 @@
 """Judge: what networks are worth on test photographs with white noise at three levels, and on real pairs.
 
-    python benchmarks/judge.py runs/night/networks/float --data ~/photographs --pairs ~/pairs --bm3d
+    python benchmarks/judge.py runs/night/made/KEY/network --data ~/photographs --pairs ~/pairs --bm3d
 
 NETWORK is a path of NAME.json and NAME.safetensors. White sensor noise is put on the test part of --data, at levels 0,
 0.5 and 1, which chose nothing and trained nothing; real pairs are taken whole, by the part of their names before the

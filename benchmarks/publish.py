@@ -66,7 +66,7 @@ def main() -> None:
     published["anatomy"] = {}
     for candidate in (*report.front, report.reference):
         first = trained[candidate.number]
-        folder = folder_of(run, candidate.number, first.steps, first.start, first.seed)
+        folder = folder_of(run, first)
         network, path = load_network(folder / "network"), networks / f"{candidate.number:04d}"
         save_network(path, network)
         write_onnx(network.eval(), network.blueprint, None, path.with_suffix(".onnx"))

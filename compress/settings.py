@@ -1,7 +1,7 @@
 """Settings: what is done to a network to make it small, and what each stage may spend."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from compress.int8.ways import WAYS
 from nas.task.training import Recipe
@@ -29,13 +29,13 @@ class CompressSettings:
     """What is done to a network, and what each stage may spend."""
 
     training: Recipe
-    prune: float | Fast | None  # share of the MACs to remove, or the latency to reach; None: no pruning
     fine_tuning: Recipe
     quantization: Recipe
+    prune: float | Fast | None = None  # share of the MACs to remove, or the latency to reach; None: no pruning
     int8: str = "best"  # one of INT8
     distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
-    calibration: str | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
+    calibration: Path | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,25 +47,10 @@ class CompressSettings:
             raise ValueError(f"int8 = {self.int8!r}: must be one of {', '.join(INT8)}")
 
     @classmethod
-    def from_steps(
-        cls,
-        steps: int,
-        prune: float | Fast | None,
-        int8: str,
-        distillation: float,
-        in_float: Sequence[str],
-        calibration: str | None,
-        seed: int,
-    ) -> "CompressSettings":
+    def of_steps(cls, steps: int) -> "CompressSettings":
         """Settings of a full training of `steps`, half as many for fine-tuning and for quantization."""
         return cls(
             training=Recipe(steps),
-            prune=prune,
             fine_tuning=Recipe(max(1, steps // 2)),
             quantization=Recipe(max(1, steps // 2), optimizer="adam", betas=(0.8, 0.99)),  # as its rates were measured
-            int8=int8,
-            distillation=distillation,
-            in_float=tuple(in_float),
-            calibration=calibration,
-            seed=seed,
         )

@@ -6,9 +6,9 @@
         small = lpienas.SearchOptions(budget="250M", trials=4, steps=80, patch=32, batch=2, confirm=1, full_steps=30)
         run = lpienas.search("runs/small", small)  # without these, a night's work
         print(run.knee.scores, run.front.says)
-        run.compress(lpienas.CompressOptions(steps=40, prune=0.2))
+        run.compress(lpienas.CompressOptions(steps=40, prune=0.2, name="tiny"))
         run.export(lpienas.ExportOptions(to=("onnx",)))
-        lpienas.enhance("runs/small/exported/lpienet_int8.onnx", "photo.jpg", "better.png")
+        lpienas.enhance("runs/small/exported/tiny/lpienet_int8.onnx", "photo.jpg", "better.png")
         network = lpienas.load("runs/small")
         print(network.halo, network.scores)
 

@@ -79,10 +79,10 @@ def _device() -> tuple[str, int]:
         return "none: torch is missing", 0
     import torch
 
-    from nas.task.device import fastest
+    from nas.task.device import fastest, processor
 
     name = fastest()
-    where = torch.cuda.get_device_name(0) if name == "cuda" else platform.processor() or platform.machine()
+    where = torch.cuda.get_device_name(0) if name == "cuda" else processor()
     return f"{name} ({where})", torch.get_num_threads()
 
 

@@ -1,7 +1,6 @@
 """Networks: a run's network, a saved one or an exported file, opened, as an object that enhances pictures."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,49 +91,76 @@ class Network:
 
 @tells
 def load(model: str | Path, threads: int | None = None) -> Network:
-    """Open a run's compressed network, a saved network (its .json), or a .onnx, .tflite or .pte file.
+    """Open a run's compression (RUN, RUN/compressions/NAME.json), a network (its .json), a .onnx, .tflite or .pte file.
 
     `threads` of the processor (None: all). Raises Error for what is none of these, or damaged.
     """
     import torch
 
     from compress.runtime.runtimes import load as opened
+    from results.compressions import compression_at
     from results.run import is_run
 
     path, count = Path(model), threads or threads_here()
     torch.set_num_threads(count)
-    return Network(path, opened(saved_network(path) if is_run(path) else path, count))
+    compressed = is_run(path) or compression_at(path) is not None
+    return Network(path, opened(saved_network(path) if compressed else path, count))
 
 
 def saved_network(path: Path) -> Path:
-    """Path without suffix of a run folder's compressed float network, or of the saved network that `path` names."""
-    from results.files import has_network, network_at
-    from results.run import NotCompressed, Run, is_run
+    """Path without suffix of the saved network that `path` names.
+
+    That is the float network of a compression, RUN/compressions/NAME.json or the last one of a run folder.
+    """
+    from results.compressions import FLOAT, OlderCompression, compression_at, compression_of, older_network
+    from results.files import network_at
+    from results.run import Run, is_run
 
     if is_run(path):
-        stage = Run(path).network("float")
-        if not has_network(stage):
-            raise NotCompressed(path)
-        return stage
+        try:
+            return compression_of(Run(path)).network(FLOAT)
+        except OlderCompression:
+            return older_network(Run(path))
+    compression = compression_at(path)
+    if compression is not None:
+        return compression.network(FLOAT)
     found = network_at(path)
     if found is None:
         raise FileNotFoundError(f"{path} is neither a run folder nor a network: name its .json, beside .safetensors")
     return found
 
 
+def of_compression(models: Sequence[Path], name: str | None) -> list[Path]:
+    """`models`, with the compression of this name in place of every run folder; None: as they are."""
+    from results.compressions import compression_of
+    from results.run import Run, is_run
+
+    if name is not None and not any(map(is_run, models)):
+        raise ValueError(f"--compression {name} is for a run folder, and none is named")
+    return [compression_of(Run(path), name).path if name is not None and is_run(path) else path for path in models]
+
+
 def _scores(path: Path) -> Mapping[str, Any]:
-    folder = next((one for one in (path, *path.absolute().parents) if (one / "summary.json").is_file()), None)
-    if folder is None:
-        return {}
-    try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except ValueError as error:
-        raise ValueError(f"{folder / 'summary.json'} is not JSON: {error}") from error
-    if path.parent.name == "exported":
-        figures = summary.get("exported", {}).get(path.name, {})
+    """What the record of a compression, of an exported file or of a stage says of `path`."""
+    from results.compressions import FLOAT, OlderCompression, compression_at, compression_of
+    from results.files import read_json
+    from results.run import NotCompressed, Run, is_run
+
+    figures: Mapping[str, Any] = {}
+    if is_run(path):
+        try:
+            figures = compression_of(Run(path)).scores[FLOAT]
+        except OlderCompression:
+            figures = Run(path).read_summary().get("scores", {}).get(FLOAT, {})
+        except NotCompressed:
+            return {}
+    elif (compression := compression_at(path)) is not None:
+        figures = compression.scores[FLOAT]
+    elif (files := path.with_name("files.json")).is_file():
+        figures = read_json(files).get("files", {}).get(path.name, {})
         return {name: figures[name] for name in ("ssim", "psnr") if figures.get(name) is not None}
-    stage = "float" if path.is_dir() else path.stem
-    figures = summary.get("scores", {}).get(stage, {})
+    elif path.stem == "network" and (record := path.with_name("record.json")).is_file():
+        figures = read_json(record).get("figures", {})
     return {name: figures[f"test_{name}"] for name in ("ssim", "psnr") if f"test_{name}" in figures}
 
 

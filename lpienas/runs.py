@@ -1,8 +1,7 @@
 """Runs: a finished search as a value: its front, its knee, its table, and what is made of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,14 @@ from lpienas.errors import Error, tells
 from lpienas.settings import CompressOptions, ExportOptions
 
 if TYPE_CHECKING:
+    from compress.settings import CompressSettings
     from lpienas.networks import Network
     from nas.task.task import Task
     from results.candidate import Candidate
+    from results.compressions import Compression
     from results.progress import Watcher
     from results.report import FrontReport
+    from results.run import Run as Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,56 +114,57 @@ class Run:
 
     @tells
     def compress(self, options: CompressOptions | None = None, watcher: "Watcher | None" = None) -> dict[str, Any]:
-        """Train the picked candidate fully, prune and quantize it; returns the figures of summary.json.
+        """Train the picked candidate fully, prune and quantize it; returns the record of the compression.
 
-        May be killed at any time: the same call goes on. Raises Error for what cannot be picked or reached.
+        Other options make another compression, beside those that are there; what was made from the same already is not
+        made again. May be killed at any time: the same call goes on. Raises Error for what cannot be picked or reached.
         """
-        from compress.pipeline import compress
-        from compress.settings import CompressSettings, Fast
+        from compress.asked import asked_on, asked_unopened
         from lpienas.searches import opened_task
+        from results.compressions import compression_of, made_as, path_of
         from results.pick import pick
         from results.progress import Silent
         from results.run import Run as Folder
-        from search_spaces.units import parse_cost
 
         options, watcher, run = options or CompressOptions(), watcher or Silent(), Folder(self.folder)
         settings = run.settings()
-        with ExitStack() as stack:
-            stack.enter_context(run.locked())
+        with run.locked():
             run.read_summary()  # a damaged one is named before the work
-            chosen = pick(self.report(), options.pick)
-            task = opened_task(run, settings, options.threads, watcher, options)
-            run.describe(settings)
-            watcher.say(f"chosen: candidate {chosen.number} ({options.pick})")
-            prune: float | Fast | None
-            if isinstance(options.prune, str):
-                runtime, precision = options.latency_in.split("-")
-                prune = Fast(parse_cost("latency", options.prune), runtime, precision, options.size)
+            run.require_test_part()
+            if options.name is not None:
+                path_of(run, options.name)  # one that cannot be is named before the work
+            chosen, plan = pick(self.report(), options.pick), _plan_of(options, settings["seed"])
+            asked = asked_unopened(run, chosen, plan) if options.photographs == "same" else None
+            made = None if asked is None else made_as(run, asked.key)
+            if made is None:
+                task = opened_task(run, settings, options.threads, watcher, options)
+                run.describe(settings)
+                watcher.say(f"chosen: candidate {chosen.number} ({options.pick})")
+                asked = asked_on(run, chosen, plan, task)
+                made = made_as(run, asked.key)
+            if made is not None:
+                name = _meant(run, made, options.name)
+                watcher.say(f"candidate {chosen.number} ({options.pick}) was made so already: compression {name}")
             else:
-                prune = options.prune
-            plan = CompressSettings.from_steps(
-                options.steps,
-                prune,
-                options.int8,
-                options.distill,
-                options.in_float,
-                None if options.calibration is None else str(Path(options.calibration).absolute()),
-                settings["seed"],
-            )
-            return compress(run, chosen, task, plan, watcher)
+                from compress.pipeline import compress  # with all that prunes and quantizes
+
+                assert asked is not None
+                name = compress(run, asked, task, watcher, options.name).name
+            compression = compression_of(run, name)
+            _summarize(run)
+        return {"name": compression.name, **compression.record}
 
     @tells
     def export(self, options: ExportOptions | None = None, watcher: "Watcher | None" = None) -> dict[str, Any]:
-        """Write files for phones into `exported/`, each checked in its own runtime; file name -> its figures.
+        """Write files for phones into `exported/NAME/`, each checked in its own runtime; file name -> its figures.
 
         Converters are processes that import the caller's script again: call it under `if __name__ == "__main__":`.
         Raises Error before `compress`, and for a file that does not compute what its network does.
         """
-        from compress.export.ship import ship
+        from compress.export.ship import Wanted, ship
         from lpienas.searches import opened_task
-        from results.files import has_network
+        from results.compressions import compression_of
         from results.progress import Silent
-        from results.run import NotCompressed
         from results.run import Run as Folder
 
         options, watcher, run = options or ExportOptions(), watcher or Silent(), Folder(self.folder)
@@ -174,12 +177,16 @@ class Run:
         settings = run.settings()
         with run.locked():
             run.read_summary()
-            if not has_network(run.network("float")):
-                raise NotCompressed(run.folder)
+            run.require_test_part()
+            compression = compression_of(run, options.compression)
+            compression.listed()  # a damaged list is named before the work
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
-            seed, licence = settings["seed"], options.licence
-            return ship(run, task, options.to, options.size, seed, options.workers, watcher, licence)
+            exported = ship(
+                compression, task, Wanted(options.to, options.size, options.workers, options.licence), watcher
+            )
+            _summarize(run)
+        return exported
 
 
 @tells
@@ -189,3 +196,47 @@ def load_run(folder: str | Path) -> Run:
 
     Folder(Path(folder)).settings()
     return Run(Path(folder))
+
+
+def _plan_of(options: CompressOptions, seed: int) -> "CompressSettings":
+    """What a compression may do and spend."""
+    from compress.settings import CompressSettings, Fast
+    from search_spaces.units import parse_cost
+
+    prune: float | Fast | None
+    if isinstance(options.prune, str):
+        runtime, precision = options.latency_in.split("-")
+        prune = Fast(parse_cost("latency", options.prune), runtime, precision, options.size)
+    else:
+        prune = options.prune
+    return replace(
+        CompressSettings.of_steps(options.steps),
+        prune=prune,
+        int8=options.int8,
+        distillation=options.distill,
+        in_float=tuple(options.in_float),
+        calibration=None if options.calibration is None else Path(options.calibration).absolute(),
+        seed=seed,
+    )
+
+
+def _meant(run: "Folder", made: "Compression", name: str | None) -> str:
+    """The name of a compression that is there, under `name` too if asked; it is the one that is meant from now on."""
+    from results.compressions import keep, mean, require_free
+
+    if name is None or name == made.name:
+        mean(run, made.name)
+        return made.name
+    require_free(run, name, made.key)
+    return keep(run, name, made.record).name
+
+
+def _summarize(run: "Folder") -> None:
+    """Put the figures of all compressions and their files into summary.json."""
+    from results.compressions import compressions
+
+    there = compressions(run)
+    run.summarize(
+        compressions={one.name: dict(one.record) for one in there},
+        exported={one.name: one.listed()["files"] for one in there if one.exported.exists()},
+    )

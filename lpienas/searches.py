@@ -1,6 +1,5 @@
 """Searches: a run folder is made or gone on with, and the best of its candidates are trained fully."""
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +27,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     caller's script again: call it under `if __name__ == "__main__":`. Raises Error for settings or photographs that
     cannot be used, before anything is trained.
     """
-    from nas.confirm import ConfirmSettings, confirm
+    from nas.confirm import Confirming, ConfirmSettings, confirm
     from nas.search import SearchSettings, inherited_network, space_of
     from nas.search import search as score
     from nas.suggest import resolve_sampler
@@ -38,6 +37,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     from results.progress import Silent
     from results.run import Run as Folder
     from results.run import versions
+    from results.spent import Counting, Spent
     from search_spaces.units import format_cost, parse_cost
 
     options, watcher = options or SearchOptions(), watcher or Silent()
@@ -45,6 +45,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         summary = run.read_summary()  # a damaged one is named before the work
+        spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         asked = made_with(run, options)
         space = space_of(asked)
         asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
@@ -62,11 +63,14 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         )
         task = begun_task(run, asked, options.threads, watcher, options)
         run.describe(asked)
+        stack.enter_context(spent)
+        watcher = Counting(watcher, spent)
         if settings.budget is not None:
             at = f"{settings.size[0]}x{settings.size[1]}"
             watcher.say(f"budget {format_cost(settings.cost, settings.budget)} at {at}")
         count = options.workers or default_count(task)
         workers = stack.enter_context(make_workers(task, count, options.threads or 1))
+        spent.others = workers.seconds
         score(run, space, task, settings, _cost_of(run, settings, asked["latency_in"]), workers, watcher)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
@@ -74,12 +78,13 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
                 Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
             )
             inherits = settings.score == "supernet" and options.start == "inherited"
-            confirm(run, full, workers, watcher, inherited_network(run, space, task, settings) if inherits else None)
+            inherited = inherited_network(run, space, task, settings) if inherits else None
+            confirm(Confirming(run, task, inherited), full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
         run.summarize(
             settings=asked,
-            cpu_seconds=summary.get("cpu_seconds", 0.0) + time.process_time() + workers.seconds(),
+            cpu_seconds=spent.seconds(),
             seed=settings.seed,
             versions=versions(),
             input=task.input.to_json(),

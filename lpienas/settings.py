@@ -33,6 +33,11 @@ FIX: dict[str, Any] = {  # of a search and of what shows its space
 }
 
 
+COMPRESSION: Any = option(  # of all that is done with one of a run's compressions
+    None, "of a run: which one", "NAME", default="the one that was asked for last"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """How the photographs of a run are found and kept at hand."""
@@ -178,6 +183,9 @@ class SearchOptions(RunOptions):
 class CompressOptions(ReadOptions):
     """Which candidate is made small, and how."""
 
+    name: str | None = option(
+        None, "of what is made, for evaluate, export and bench", "NAME", default="a key of all that it is made from"
+    )
     pick: str = option("knee", "knee (default), a candidate's number, under=600M, or reference", "WHICH", default="")
     steps: int = option(
         6000,
@@ -240,6 +248,7 @@ class CompressOptions(ReadOptions):
 class ExportOptions:
     """Which files are made of a network, and what they say of themselves."""
 
+    compression: str | None = COMPRESSION
     out: Path | None = option(None, "of a network: where files go", "DIR", parse=a_file, default="beside it")
     data: Path | None = option(
         None, "of a network: pairs that files are checked on", "DIR", parse=a_file, default="test photographs"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nas.confirm import INHERITED, SCRATCH
+from nas.scoring.full import INHERITED, SCRATCH
 from nas.scoring.halving import rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import SupernetSettings, have_supernet, open_supernet, score_by_supernet
@@ -24,6 +24,7 @@ from nas.workers import Workers, as_finished
 from results.agreement import Agreement, agreement
 from results.files import fingerprint, read_json, save_network, write_json
 from results.progress import Watcher
+from results.spent import Spent
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
@@ -255,13 +256,13 @@ def train_in_rungs(
     for rung, steps in enumerate(rungs):
         path = folder / f"rung-{rung}"
         kept = path / "seconds.json"
-        began = time.process_time()
         part = replace(recipe, steps=steps - below)
-        quality: Quality = score_by_training(
-            task, on_step, blueprint, part, derive_seed(seed, rung, "rung"), path, start
-        )
+        with Spent(path / "spent.json") as counted:
+            quality: Quality = score_by_training(
+                task, counted.after(on_step), blueprint, part, derive_seed(seed, rung, "rung"), path, start
+            )
         if not kept.exists():
-            write_json(kept, {"seconds": time.process_time() - began})
+            write_json(kept, {"seconds": counted.seconds()})
         spent += float(read_json(kept)["seconds"])
         figures.append((quality.ssim, spent))
         start, below = path / "network", steps

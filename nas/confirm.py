@@ -8,19 +8,21 @@ from typing import Any
 
 import optuna
 
-from nas.scoring.full import ANATOMY, train_fully
+from nas.scoring.full import ANATOMY, INHERITED, SCRATCH, Training, begin, train_fully
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
+from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
-from results.files import read_json, save_network
+from results.files import read_json
 from results.front import along_cost
 from results.progress import Watcher
 from results.report import by_number, seed_noise
 from results.run import Run
+from results.store import Store
 from results.study import (
-    Training,
+    Trained,
     candidates,
     full_trainings,
     open_study,
@@ -32,8 +34,6 @@ from results.study import (
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
 from search_spaces.lpienet import LPIENet
-
-SCRATCH, INHERITED = "scratch", "inherited weights"
 
 Network = Callable[[Genotype], LPIENet]
 
@@ -55,22 +55,28 @@ class ConfirmSettings:
             raise ValueError(f"least = {self.least}, seeds = {self.seeds}: must be 1 <= least <= seeds")
 
 
-def confirm(
-    run: Run, settings: ConfirmSettings, workers: Workers, watcher: Watcher, inherited: Network | None = None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """Of which search the best are trained fully, and on what."""
+
+    run: Run
+    task: Task
+    inherited: Network | None = None  # the first weights of a genotype; None: random ones
+
+
+def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, watcher: Watcher) -> None:
     """Train candidates of all costs and the reference fully, and record what each came to.
 
     The cheapest, and the best of each step of cost up to the dearest (`along_cost`).
 
     The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
-    neighbour on the cost axis than twice the noise are trained again. What is recorded already is kept, and a training
-    that was cut off continues from its checkpoint. Candidates start from the weights of `inherited(genotype)` where it
-    is given, the reference always from scratch.
+    neighbour on the cost axis than twice the noise are trained again. What is recorded of the same training already is
+    kept, and one that was cut off continues from its checkpoint. The reference always starts from scratch.
     """
-    study = open_study(run.study)
+    study = open_study(search.run.study)
     trials = study.get_trials(deepcopy=False)
     reference = reference_of(trials)
-    plan = _Plan(run, study, settings, reference.number, inherited)
+    plan = _Plan(search, study, settings, reference.number)
     state_full(study, settings.recipe.steps, plan.start)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
     chosen = [*along_cost(others, settings.count, reference_point(study).ssim), reference]
@@ -83,7 +89,7 @@ def confirm(
         _train(plan, again, workers, watcher)
 
 
-def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[int]:
+def too_close(chosen: Sequence[Candidate], trained: Sequence[Trained]) -> set[int]:
     """Numbers of candidates whose mean SSIM is within twice the seed noise of their neighbour's in cost."""
     noise = seed_noise(trained)
     if noise is None:
@@ -97,9 +103,17 @@ def too_close(chosen: Sequence[Candidate], trained: Sequence[Training]) -> set[i
     return close
 
 
-def folder_of(run: Run, number: int, steps: int, start: str, seed: int) -> Path:
-    """Where one full training is kept; `network` in it is the trained network."""
-    return run.candidate(number) / f"{'full' if start == SCRATCH else 'inherited'}-{steps}-{seed}"
+def seed_of(seed: int, number: int, repetition: int) -> int:
+    """The seed of one full training of a candidate, in a run of `seed`."""
+    return derive_seed(seed, 1000 * number + repetition, "full training")
+
+
+def folder_of(run: Run, trained: Trained) -> Path:
+    """Where a full training is kept; `network` in it is the trained network."""
+    if trained.key is not None:
+        return Store(run.made).at(trained.key)
+    kind = "full" if trained.start == SCRATCH else "inherited"  # in runs of versions before 2026-11-26
+    return run.candidate(trained.number) / f"{kind}-{trained.steps}-{trained.seed}"
 
 
 def anatomies(run: Run, study: optuna.Study) -> dict[int, list[dict[str, Any]]]:
@@ -109,7 +123,7 @@ def anatomies(run: Run, study: optuna.Study) -> dict[int, list[dict[str, Any]]]:
     """
     found: dict[int, list[dict[str, Any]]] = {}
     for training in full_trainings(study):
-        path = folder_of(run, training.number, training.steps, training.start, training.seed) / ANATOMY
+        path = folder_of(run, training) / ANATOMY
         if path.exists():
             found.setdefault(training.number, []).append(read_json(path))
     return found
@@ -119,46 +133,52 @@ def anatomies(run: Run, study: optuna.Study) -> dict[int, list[dict[str, Any]]]:
 class _Plan:
     """What all full trainings of one call share."""
 
-    run: Run
+    search: Confirming
     study: optuna.Study
     settings: ConfirmSettings
     reference: int  # number of its trial
-    inherited: Network | None
 
     @property
     def start(self) -> str:
-        return SCRATCH if self.inherited is None else INHERITED
+        return SCRATCH if self.search.inherited is None else INHERITED
 
-    def start_of(self, number: int) -> str:
-        return SCRATCH if number == self.reference else self.start
+    def training(self, candidate: Candidate, repetition: int) -> tuple[Training, LPIENet | None]:
+        """One full training, and its first weights where they are inherited."""
+        settings, inherited = self.settings, self.search.inherited
+        blueprint = Blueprint.from_genotype(candidate.genotype)
+        seed = seed_of(settings.seed, candidate.number, repetition)
+        first = None if inherited is None or candidate.number == self.reference else inherited(candidate.genotype)
+        return Training.on(self.search.task, blueprint, settings.recipe, seed, first), first
 
-    def arguments(self, candidate: Candidate, seed: int) -> tuple[object, ...]:
-        """What train_fully needs; the inherited network is written for the worker to read."""
-        number, settings, first = candidate.number, self.settings, None
-        folder = folder_of(self.run, number, settings.recipe.steps, self.start_of(number), seed)
-        if self.inherited is not None and self.start_of(number) == INHERITED:
-            first = folder / "start"
-            save_network(first, self.inherited(candidate.genotype))
-        own = derive_seed(settings.seed, 1000 * number + seed, "full training")
-        return Blueprint.from_genotype(candidate.genotype), settings.recipe, own, folder, first
+    def is_recorded(self, number: int, repetition: int, training: Training) -> bool:
+        """Whether the study has what this training came to; what versions before recorded is of this one, too."""
+        return any(
+            (one.number, one.seed) == (number, repetition) and one.key in (None, training.key)
+            for one in full_trainings(self.study)
+        )
 
 
 def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Workers, watcher: Watcher) -> None:
-    steps = plan.settings.recipe.steps
-    done = {(training.number, training.seed) for training in full_trainings(plan.study)}
-    left = [(candidate, seed) for candidate, seed in wanted if (candidate.number, seed) not in done]
+    store, steps = Store(plan.search.run.made), plan.settings.recipe.steps
+    left: dict[tuple[int, int], Training] = {}
+    for candidate, repetition in wanted:
+        training, first = plan.training(candidate, repetition)
+        if not plan.is_recorded(candidate.number, repetition, training):
+            begin(store, training, first)
+            left[candidate.number, repetition] = training
     if not left:
         return
     watcher.begin("full training", len(left) * steps)
-    pieces = (((candidate.number, seed), plan.arguments(candidate, seed)) for candidate, seed in left)
-    for (number, seed), future in as_finished(workers, train_fully, pieces, watcher.at):
+    pieces = ((name, (training, store)) for name, training in left.items())
+    for (number, repetition), future in as_finished(workers, train_fully, pieces, watcher.at):
         try:
             quality, test = future.result()
         except Diverged as error:
-            watcher.say(f"candidate {number}, seed {seed}, failed: {error}")
+            watcher.say(f"candidate {number}, seed {repetition}, failed: {error}")
             continue
-        start = plan.start_of(number)
-        record_training(plan.study, Training(number, "full", steps, seed, start, quality.ssim, quality.psnr, test))
+        made = left[number, repetition]
+        figures = (quality.ssim, quality.psnr, test, made.key)
+        record_training(plan.study, Trained(number, "full", steps, repetition, made.start, *figures))
         reached = mean_quality(test)
         said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
-        watcher.say(f"candidate {number}, seed {seed}: {said}")
+        watcher.say(f"candidate {number}, seed {repetition}: {said}")

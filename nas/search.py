@@ -31,7 +31,7 @@ from results.progress import Watcher
 from results.run import Run
 from results.study import (
     REFERENCE_NUMBER,
-    Training,
+    Trained,
     attributes_of,
     candidate_of,
     candidates,
@@ -230,13 +230,13 @@ class _Search:
                     return _Scoring(number, self.known[number].genotype, rung + 1)
         return None
 
-    def _rung(self, rung: int) -> list[Training]:
+    def _rung(self, rung: int) -> list[Trained]:
         """What was trained to a rung, by number: ties go to the first, so a resumed search promotes the same."""
         steps = self.settings.rungs[rung]
         if rung:
             return sorted((t for t in self.higher if t.steps == steps), key=lambda training: training.number)
         return [
-            Training(number, "rung", steps, 0, "scratch", candidate.scores.ssim, candidate.scores.psnr)
+            Trained(number, "rung", steps, 0, "scratch", candidate.scores.ssim, candidate.scores.psnr)
             for number, candidate in sorted(self.known.items())
         ]
 
@@ -315,7 +315,7 @@ class _Search:
             return
         if scoring.rung:
             steps = self.settings.rungs[scoring.rung]
-            self._record(Training(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr))
+            self._record(Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr))
             self.watcher.say(f"candidate {number} at {steps} steps: SSIM {quality.ssim:.4f}")
             return
         blueprint = Blueprint.from_genotype(scoring.genotype)
@@ -330,7 +330,7 @@ class _Search:
         if self.supernet is None:
             self.watcher.say(candidate_line(candidate, self.settings.cost))
 
-    def _record(self, training: Training) -> None:
+    def _record(self, training: Trained) -> None:
         record_training(self.study, training)
         self.higher.append(training)
 

@@ -164,17 +164,24 @@ def _begin(task: Task, steps: Any, seconds: Any) -> None:
 
 
 def _work(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    began = time.process_time()
+    counted = time.process_time()
+
+    def count() -> None:
+        nonlocal counted
+        now = time.process_time()
+        with _seconds_done.get_lock():
+            _seconds_done.value += now - counted
+        counted = now
 
     def on_step(step: int, loss: float) -> None:
         with _steps_done.get_lock():
             _steps_done.value += 1
+        count()
 
     try:
         return work(_task, on_step, *arguments)
     finally:
-        with _seconds_done.get_lock():
-            _seconds_done.value += time.process_time() - began
+        count()
 
 
 def end_at_once(signal_number: int, frame: object) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from results.study import Training
+from results.study import Trained
 from results.verdict import Matrix, Verdict, independent, judge
 
 
-def matrix_of(trained: Sequence[Training], photographs: Sequence[str]) -> Matrix | None:
+def matrix_of(trained: Sequence[Trained], photographs: Sequence[str]) -> Matrix | None:
     """SSIM (independent trainings, photographs) of one network; None where a training lacks one of `photographs`.
 
     Trainings from one supernet's weights become one row, their mean: they share those weights.
@@ -22,7 +22,7 @@ def matrix_of(trained: Sequence[Training], photographs: Sequence[str]) -> Matrix
 
 
 def judge_trained(
-    trained: Mapping[int, Sequence[Training]], candidate: int, reference: int, chosen_of: int
+    trained: Mapping[int, Sequence[Trained]], candidate: int, reference: int, chosen_of: int
 ) -> Verdict | None:
     """Whether a candidate is better than the reference, from full trainings by number of the candidate.
 

@@ -17,7 +17,7 @@ from results.candidate import Candidate, Scores
 from results.front import Comparison, Point, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
 from results.matrix import judge_trained
 from results.study import (
-    Training,
+    Trained,
     candidates,
     count_states,
     full_trainings,
@@ -210,13 +210,13 @@ def on_test(comparison: Comparison, reference: Candidate) -> Comparison:
     )
 
 
-def _test_means(training: Training) -> Training:
+def _test_means(training: Trained) -> Trained:
     """A training with the means over its test photographs in place of those over the validation photographs."""
     ssim, psnr = (fmean(getattr(score, name) for score in training.test) for name in ("ssim", "psnr"))
     return replace(training, ssim=ssim, psnr=psnr)
 
 
-def rescored(found: Sequence[Candidate], trained: Sequence[Training]) -> dict[int, Candidate]:
+def rescored(found: Sequence[Candidate], trained: Sequence[Trained]) -> dict[int, Candidate]:
     """The candidates that were trained, by number, with the means of their trainings' scores."""
     known = {candidate.number: candidate for candidate in found}
     return {
@@ -226,7 +226,7 @@ def rescored(found: Sequence[Candidate], trained: Sequence[Training]) -> dict[in
     }
 
 
-def _rescored(scores: Scores, repeated: Sequence[Training]) -> Scores:
+def _rescored(scores: Scores, repeated: Sequence[Trained]) -> Scores:
     means = replace(scores, ssim=fmean(t.ssim for t in repeated), psnr=fmean(t.psnr for t in repeated))
     if not all(training.test for training in repeated):
         return means
@@ -250,7 +250,7 @@ def stripped(candidate: Candidate, anatomies: Sequence[Mapping[str, Any]], cost:
     )
 
 
-def seed_noise(trained: Sequence[Training]) -> float | None:
+def seed_noise(trained: Sequence[Trained]) -> float | None:
     """Pooled standard deviation of SSIM over the candidates that were trained with more than one seed."""
     groups = [[t.ssim for t in repeated] for repeated in by_number(trained).values() if len(repeated) > 1]
     if not groups:
@@ -259,16 +259,16 @@ def seed_noise(trained: Sequence[Training]) -> float | None:
     return math.sqrt(sum(variance(group) * (len(group) - 1) for group in groups) / degrees)
 
 
-def by_number(trained: Sequence[Training]) -> dict[int, list[Training]]:
+def by_number(trained: Sequence[Trained]) -> dict[int, list[Trained]]:
     """Trainings grouped by candidate."""
-    groups: dict[int, list[Training]] = defaultdict(list)
+    groups: dict[int, list[Trained]] = defaultdict(list)
     for training in trained:
         groups[training.number].append(training)
     return dict(groups)
 
 
 def _judged(
-    comparison: Comparison | None, found: Sequence[Candidate], reference: Candidate, full: Sequence[Training]
+    comparison: Comparison | None, found: Sequence[Candidate], reference: Candidate, full: Sequence[Trained]
 ) -> Verdict | None:
     """The verdict on the best candidate that costs no more than the reference, chosen of all that do not."""
     if comparison is None or comparison.best is None:
@@ -278,7 +278,7 @@ def _judged(
 
 
 def _tested(
-    study: optuna.Study, front: Sequence[Candidate], corner: ReferencePoint, full: Sequence[Training]
+    study: optuna.Study, front: Sequence[Candidate], corner: ReferencePoint, full: Sequence[Trained]
 ) -> HeldOut | None:
     degraded = input_on_test(study)
     if degraded is None:
@@ -288,7 +288,7 @@ def _tested(
     return HeldOut(len(full[0].test), degraded, hypervolume(on_photographs, above))
 
 
-def _full_basis(full: Sequence[Training], reference: int) -> str:
+def _full_basis(full: Sequence[Trained], reference: int) -> str:
     steps = sorted({training.steps for training in full})
     starts = sorted({training.start for training in full if training.number != reference})
     most = max(len(repeated) for repeated in by_number(full).values())

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from results.files import plain_name, read_json, write_json
+from results.files import read_json, write_json
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
@@ -29,19 +29,24 @@ SPLITS = "splits"  # the setting that names the parts that a run's photographs a
 GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
     "photographs.json": "which photographs train, which choose and which only report, with a digest of each",
-    "device.json": "whether bfloat16 was found to train as well as float32 on this machine",
+    "device.json": "whether bfloat16 was found to train as well as float32, by the processor",
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
-    "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full "
-    "one: quality.json is of the validation photographs, test.json of each test photograph, anatomy.json says "
-    "what each stage is worth",
+    "candidates/": "one folder a trial: its checkpoint, its weights after a short training",
+    "made/": "what stages made, each in a folder named by what it was made from, which record.json there says in "
+    "full, with the figures: training-KEY/ (network: as trained; network-stripped: without what computes nothing; "
+    "test.json: of each test photograph; anatomy.json: what each stage is worth), pruning-KEY/, int8-KEY/ (network; "
+    "longer: trained in float for as long; calibration: the patches that int8 ranges are taken from); NAME.json is a "
+    "blueprint, NAME.safetensors its weights",
+    "compressions/": "one file each: of which candidate, how, the figures of every stage, and where in made/ its "
+    "networks are",
+    "compression.json": "which of them is meant where none is named: the one that was asked for last",
+    "spent.json": "processor seconds of all searches in this folder, those that were cut off among them",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
-    "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights); "
-    "quantized-calibration.safetensors: the patches that int8 ranges are taken from; float-anatomy.json: what each "
-    "stage is worth",
-    "exported/": "files for phones, by precision and size, and MODEL_CARD.md that describes them",
+    "exported/": "a folder for each compression: files for phones, by precision and size, files.json with the figures "
+    "of each, and MODEL_CARD.md that describes them",
     "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",
     "summary.json": "every figure of the run",
@@ -105,19 +110,21 @@ class Run:
 
     @property
     def exported(self) -> Path:
+        """Files for phones, in a folder for each compression."""
         return self.folder / "exported"
 
     @property
-    def card(self) -> Path:
-        return self.exported / "MODEL_CARD.md"
+    def made(self) -> Path:
+        """Folder of what stages made, by key: see results.store."""
+        return self.folder / "made"
+
+    @property
+    def spent(self) -> Path:
+        return self.folder / "spent.json"
 
     def candidate(self, number: int) -> Path:
         """Folder of one trial."""
         return self.folder / "candidates" / f"{number:04d}"
-
-    def network(self, stage: str) -> Path:
-        """Path, without suffix, of the chosen network after `stage`."""
-        return self.folder / "networks" / stage
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -171,14 +178,8 @@ class Run:
             raise NoTestPart(self.folder)
 
     def read_summary(self) -> dict[str, Any]:
-        """What `summary.json` holds, nothing where there is none.
-
-        Raises ValueError where it is damaged, or names exported files that lie elsewhere.
-        """
-        summary = read_json(self.summary) if self.summary.exists() else {}
-        for name in summary.get("exported", {}):
-            plain_name(name, self.summary)
-        return summary
+        """What `summary.json` holds, nothing where there is none; raises ValueError where it is damaged."""
+        return read_json(self.summary) if self.summary.exists() else {}
 
     def summarize(self, **parts: Any) -> dict[str, Any]:
         """Replace the named parts of `summary.json`, keep the others, and return the whole."""

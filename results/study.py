@@ -32,7 +32,7 @@ _SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade 
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Trained:
     """What one training of one candidate came to; kept beside the trial's own score, which may be a supernet's."""
 
     number: int  # of the trial
@@ -43,9 +43,10 @@ class Training:
     ssim: float  # mean over the validation photographs, as `psnr`
     psnr: float  # dB
     test: tuple[PhotoScore, ...] = ()  # of a full training, on each test photograph; versions before had none
+    key: str | None = None  # of a full training in results.store, where its network is; versions before had none
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Training":
+    def from_json(cls, stored: Mapping[str, Any]) -> "Trained":
         """From `dataclasses.asdict`, as a study keeps it."""
         return cls(**(dict(stored) | {"test": photo_scores(stored.get("test", ()))}))
 
@@ -136,7 +137,7 @@ def tell_failed(study: optuna.Study, number: int, reason: str) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
-def record_training(study: optuna.Study, training: Training) -> None:
+def record_training(study: optuna.Study, training: Trained) -> None:
     """Keep a training; one of the same trial, kind, steps, start, and seed is replaced."""
     key = f"{_TRAINING} {training.number} {training.kind} {training.steps} {training.start} {training.seed}"
     study.set_user_attr(key, asdict(training))
@@ -147,7 +148,13 @@ def state_full(study: optuna.Study, steps: int, start: str) -> None:
     study.set_user_attr(_FULL, {"steps": steps, "start": start})
 
 
-def full_trainings(study: optuna.Study) -> list[Training]:
+def stated_start(study: optuna.Study) -> str | None:
+    """What `state_full` stated of the first weights; None where nothing was trained fully yet."""
+    stated: dict[str, Any] | None = study.user_attrs.get(_FULL)
+    return None if stated is None else str(stated["start"])
+
+
+def full_trainings(study: optuna.Study) -> list[Trained]:
     """The full trainings that judge the front; those of the reference count whatever they started from."""
     stated = study.user_attrs.get(_FULL)
     return [
@@ -159,9 +166,9 @@ def full_trainings(study: optuna.Study) -> list[Training]:
     ]
 
 
-def trainings(study: optuna.Study, kind: str) -> list[Training]:
+def trainings(study: optuna.Study, kind: str) -> list[Trained]:
     """All trainings of one kind, by trial, steps, and seed."""
-    stored = [Training.from_json(value) for key, value in study.user_attrs.items() if key.startswith(f"{_TRAINING} ")]
+    stored = [Trained.from_json(value) for key, value in study.user_attrs.items() if key.startswith(f"{_TRAINING} ")]
     return sorted((t for t in stored if t.kind == kind), key=lambda t: (t.number, t.steps, t.seed))
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from results.files import save_network
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.compressed import keep_compression
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,5 +33,5 @@ def model(tmp_path) -> Path:
     """A run folder with a compressed network, small and untrained."""
     stages = (Stage(depth=1, width=4, attention="none"),) * 5
     blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
-    save_network(Run(tmp_path / "model").network("float"), build(blueprint, seed=0))
+    keep_compression(Run(tmp_path / "model"), {"float": build(blueprint, seed=0)})
     return tmp_path / "model"

@@ -1,15 +1,22 @@
 """Finished search: a run whose candidates are compressed, and what the tests of compression ask of it."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from compress.asked import asked_on
+from compress.export.ship import Wanted, ship
+from compress.pipeline import compress
 from compress.settings import CompressSettings
+from nas.task.task import Task
 from nas.task.training import Recipe
 from results.candidate import Candidate, Scores
+from results.compressions import Compression, compression_of
 from results.files import load_network
 from results.front import ReferencePoint
-from results.progress import Silent
+from results.progress import Silent, Watcher
 from results.run import Run
 from results.study import (
     BUDGET,
@@ -23,7 +30,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
 
-SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
+SETTINGS = CompressSettings(Recipe(6), Recipe(3), Recipe(3), prune=0.3, int8="ptq")
 
 
 def network_of(*widths: int) -> Genotype:
@@ -67,8 +74,31 @@ def candidate(run: Run, number: int) -> Candidate:
     return next(c for c in candidates(open_study(run.study).trials) if c.number == number)
 
 
+def compressed(
+    run: Run, number: int, task: Task, settings: CompressSettings = SETTINGS, watcher: Watcher | None = None
+) -> Compression:
+    """Candidate `number` of a run, compressed."""
+    return compress(run, asked_on(run, candidate(run, number), settings, task), task, watcher or Silent())
+
+
+def exported(run: Run, task: Task) -> dict[str, Any]:
+    """ONNX files of the compression that is meant."""
+    return ship(compression_of(run), task, Wanted(("onnx",), [(64, 64)]), Silent())
+
+
 def state(run: Run, stage: str) -> dict[str, torch.Tensor]:
-    return load_network(run.network(stage)).state_dict()
+    """Weights of the compression that is meant."""
+    return load_network(compression_of(run).network(stage)).state_dict()
+
+
+def made_at(run: Run) -> dict[str, int]:
+    """When each stage in the store was completed, in ns, by its key."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in run.made.glob("*/record.json")}
+
+
+def kinds(keys: Iterable[str]) -> list[str]:
+    """Of keys of the store, in order."""
+    return sorted(key.split("-")[0] for key in keys)
 
 
 def require_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:

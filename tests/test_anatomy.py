@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from nas.anatomy import COSTLY, anatomy, anatomy_line, few, places_of, verdict, worthless
-from nas.scoring.full import ANATOMY, train_fully
+from nas.scoring.full import ANATOMY, Training, train_fully
 from nas.task.metrics import psnr, ssim
 from nas.task.training import Recipe
 from results.files import load_network, read_json
+from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
@@ -191,16 +192,14 @@ def test_few_photographs_are_taken_evenly_from_first_to_last():
     assert few(pairs[:1]) == pairs[:1]
 
 
-def test_a_full_training_keeps_its_anatomy_and_makes_it_again_only_when_it_is_gone(task, tmp_path):
-    arguments = task, lambda step, loss: None, Blueprint.from_genotype(GENOTYPE), Recipe(8), 0, tmp_path
-    quality, *_ = train_fully(*arguments)
-    kept = read_json(tmp_path / ANATOMY)
+def test_a_full_training_keeps_its_anatomy_and_does_not_make_it_again(task, tmp_path):
+    store, training = Store(tmp_path), Training.on(task, Blueprint.from_genotype(GENOTYPE), Recipe(8), 0)
+    quality, *_ = train_fully(task, lambda step, loss: None, training, store)
+    folder = store.at(training.key)
+    kept = read_json(folder / ANATOMY)
     assert kept["ssim"] == pytest.approx(quality.ssim, abs=1e-6)
-    assert kept["stripped"]["macs"] <= kept["macs"] == cost_of(load_network(tmp_path / "network").blueprint).macs
+    assert kept["stripped"]["macs"] <= kept["macs"] == cost_of(load_network(folder / "network").blueprint).macs
     assert anatomy_line(kept)
-    made = (tmp_path / ANATOMY).stat().st_mtime_ns
-    train_fully(*arguments)
-    assert (tmp_path / ANATOMY).stat().st_mtime_ns == made
-    (tmp_path / ANATOMY).unlink()
-    train_fully(*arguments)
-    assert read_json(tmp_path / ANATOMY) == kept
+    made = (folder / ANATOMY).stat().st_mtime_ns
+    train_fully(task, lambda step, loss: None, training, store)
+    assert (folder / ANATOMY).stat().st_mtime_ns == made

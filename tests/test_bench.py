@@ -29,14 +29,19 @@ from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import sample_photos
 from nas.task.evaluation import evaluate
 from nas.task.task import TaskSettings
-from results.files import load_network, save_network, write_json
+from results.files import load_network, save_network
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.run import Run
+from results.store import Store
+from results.study import Trained, open_study, record_training
 from results.table import bench_table
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.compressed import FIGURES, keep_compression
 
+SCORES = {"float": FIGURES | {"ssim": 0.85}, "quantized": FIGURES | {"ssim": 0.84, "test_ssim": 0.79}}
 ROW = Row("night", "LiteRT", "int8", (256, 256), 10.0, 1.0, 30, 1, 5_000_000, 80_000, 0.85)
 SLOW = replace(ROW, network=REFERENCE, precision="float", median=60.0, spread=6.0)
 
@@ -55,20 +60,18 @@ def compressed(tmp_path, network) -> Run:
     run = Run(tmp_path / "night")
     run.folder.mkdir()
     run.describe({"data": None, "seed": 0, "patch": 64, "batch": 8})
-    for stage in ("float", "quantized"):
-        save_network(run.network(stage), load_network(network))
-    run.summarize(scores={"float": {"ssim": 0.85, "test_ssim": 0.8}, "quantized": {"ssim": 0.84, "test_ssim": 0.79}})
+    keep_compression(run, dict.fromkeys(SCORES, load_network(network)), SCORES)
     return run
 
 
 def train_reference(run: Run, network: Path, steps: int, ssim: float) -> Path:
     """What `search --confirm` leaves behind; a small network in the reference's place, since files of it are made."""
-    folder = run.candidate(0) / f"full-{steps}-0"
-    save_network(folder / "network", load_network(network))
-    write_json(folder / "quality.json", {"ssim": ssim + 0.05, "psnr": 31.0})
-    each = [{"name": name, "ssim": ssim + apart, "psnr": 30.0} for name, apart in (("a", 0.1), ("b", -0.1))]
-    write_json(folder / "test.json", {"photographs": each})
-    return folder / "network"
+    key = f"training-{steps}"
+    each = tuple(PhotoScore(name, ssim + apart, 30.0) for name, apart in (("a", 0.1), ("b", -0.1)))
+    trained = Trained(0, "full", steps, 0, "scratch", ssim + 0.05, 31.0, each, key)
+    record_training(open_study(run.study, create=True), trained)
+    save_network(Store(run.made).at(key) / "network", load_network(network))
+    return Store(run.made).at(key) / "network"
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +146,13 @@ def test_files_of_a_network_are_made_once_for_each_size_that_needs_one(network, 
     assert cases_of(replace(small, precision="int8"), ("pytorch",), sizes, Silent()) == []
 
 
+def test_each_of_two_compressions_is_timed_under_its_name(compressed, network, tmp_path):
+    keep_compression(compressed, {"float": load_network(network)}, name="other")
+    paths = [compressed.folder, compressed.folder / "compressions" / "small.json"]
+    cases = plan(paths, ["pytorch"], [(64, 64)], tmp_path, Silent())
+    assert [case.network for case in cases] == ["night other", "night small", REFERENCE]
+
+
 def test_the_reference_that_is_timed_is_the_released_one(tmp_path):
     path = reference_network(tmp_path)
     assert path.with_suffix(".safetensors").stat().st_size > 4 * 133_652
@@ -161,8 +171,8 @@ def test_a_reference_that_was_never_trained_is_timed_and_not_judged(compressed, 
 def test_the_reference_has_the_weights_of_its_longest_full_training(compressed, network, tmp_path):
     for steps, ssim in ((900, 0.7), (4000, 0.75)):
         longest = train_reference(compressed, network, steps, ssim)
-    unfinished = compressed.candidate(0) / "full-9000-0"
-    unfinished.mkdir()
+    gone = Trained(0, "full", 9000, 0, "scratch", 0.9, 31.0, (), "training-9000")
+    record_training(open_study(compressed.study), gone)
     _, reference = plan([compressed.folder], ["pytorch"], [(64, 64)], tmp_path, Silent())
     assert (reference.network, reference.model, reference.ssim) == (REFERENCE, longest, 0.75)
     assert reference.judged
@@ -199,7 +209,8 @@ def test_layers_that_a_run_left_in_float_are_float_in_what_is_timed_and_files_of
     train_reference(compressed, network, 40, 0.75)
     made = []
     for in_float in ([], ["encoder1.0", "head"]):
-        compressed.summarize(scores={"float": {"ssim": 0.8}, "quantized": {"ssim": 0.79, "in_float": in_float}})
+        scores = SCORES | {"quantized": SCORES["quantized"] | {"in_float": in_float}}
+        keep_compression(compressed, dict.fromkeys(SCORES, load_network(network)), scores)
         cases = plan([compressed.folder], ["onnx"], [(64, 64)], tmp_path, Silent())
         (int8,) = (case.model for case in cases if case.precision == "int8" and case.network == "night")
         made.append(int8)

@@ -7,11 +7,11 @@ import pytest
 from compress.export.card import NOT_RUN, about_of, card
 from nas.task.data.photo import Photo
 from nas.task.task import Task
-from results.files import save_network
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE
+from tests.compressed import keep_compression
 
 BLUEPRINT = Blueprint.from_genotype(REFERENCE)
 SCORES = {
@@ -37,18 +37,15 @@ EXPORTED = {
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    made = Run(tmp_path / "run")
-    for stage in SCORES:
-        save_network(made.network(stage), build(BLUEPRINT, seed=0))
-    return made
+    return Run(tmp_path / "run")
 
 
 def text_of(
     run: Run, task: Task, exported=EXPORTED, licence="CC BY 4.0", commands=("lpienas export runs/night",)
 ) -> str:
-    summary = {"exported": exported, "scores": SCORES, "ssim_definition": "SSIM as defined"}
+    compression = keep_compression(run, {stage: build(BLUEPRINT, seed=0) for stage in SCORES}, SCORES)
     record = {"commands": [{"at": "now", "command": command} for command in commands], "platform": "Linux"}
-    return "\n".join(card(summary, record, run, task, licence))
+    return "\n".join(card(compression, exported, record, task, licence))
 
 
 def test_every_file_has_a_row_with_what_it_came_to_in_its_own_runtime(run, task):

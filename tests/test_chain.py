@@ -1,15 +1,19 @@
 """The whole job, small: search, compress, export to three runtimes, enhance, evaluate, over one run folder."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from lpienas.command import main
+from results.compressions import compression_of
 from results.files import load_network, read_json
+from results.run import Run
 from results.study import candidates, open_study
 
+HOW = ("--steps", "40", "--prune", "0.2", "--name", "tiny")
 pytestmark = pytest.mark.slow
 
 
@@ -29,33 +33,35 @@ def run(tmp_path_factory) -> Path:
     supernet = ["--steps", "80", "--patch", "32", "--batch", "2", "--noise", "white"]
     small = ["--trials", "4", "--budget", "250M", "--fix", "depth=1", "--confirm", "1", "--full-steps", "30"]
     assert main(["search", "--out", str(folder), "--workers", "1", *small, *supernet]) == 0
-    assert main(["compress", str(folder), "--pick", simplest(folder), "--steps", "40", "--prune", "0.2"]) == 0
+    assert main(["compress", str(folder), "--pick", simplest(folder), *HOW]) == 0
     assert main(["export", str(folder), "--size", "192x192"]) == 0
     return folder
 
 
 def test_seven_files_are_exported_and_a_card_names_each(run):
-    names = {path.name for path in (run / "exported").iterdir()}
+    names = {path.name for path in (run / "exported" / "tiny").iterdir()}
     sizes = {".onnx": "", ".tflite": "_192x192", ".pte": "_192x192"}
     files = {f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()}
     files |= {"lpienet_float16_192x192.tflite"}
-    assert names == files | {"MODEL_CARD.md"}
-    card = (run / "exported" / "MODEL_CARD.md").read_text()
+    assert names == files | {"MODEL_CARD.md", "files.json"}
+    card = (run / "exported" / "tiny" / "MODEL_CARD.md").read_text()
     assert all(f"| `{name}` |" in card for name in files)
 
 
 def test_every_file_scores_in_its_own_runtime_what_its_network_scores(run):
     summary = read_json(run / "summary.json")
-    for figures in summary["exported"].values():
-        network = summary["scores"]["quantized" if figures["precision"] == "int8" else "float"]
+    for figures in summary["exported"]["tiny"].values():
+        network = summary["compressions"]["tiny"]["scores"]["quantized" if figures["precision"] == "int8" else "float"]
         assert figures["ssim"] == pytest.approx(network["test_ssim"], abs=0.005)
 
 
 def test_the_summary_holds_every_stage(run):
     summary = read_json(run / "summary.json")
-    assert set(summary["scores"]) - {"control"} == {"trained", "pruned", "float", "quantized"}
-    assert {"settings", "versions", "seed", "reference", "chosen", "exported", "ssim_definition"} <= set(summary)
-    quantized = summary["scores"]["quantized"]
+    made = summary["compressions"]["tiny"]
+    assert set(made["scores"]) - {"control"} == {"trained", "pruned", "float", "quantized"}
+    assert {"settings", "versions", "seed", "reference", "exported"} <= set(summary)
+    assert {"chosen", "made_from", "networks", "ssim_definition", "anatomy"} <= set(made)
+    quantized = made["scores"]["quantized"]
     ways = ("post_training", "quantization_aware", "float_fine_tuned")
     assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
@@ -66,24 +72,51 @@ def test_nothing_on_disk_is_a_pickle(run):
 
 
 def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
-    summary = read_json(run / "summary.json")
-    assert summary["scores"]["pruned"]["macs"] <= 0.8 * summary["scores"]["trained"]["macs"]
-    assert load_network(run / "networks" / "pruned").blueprint != load_network(run / "networks" / "trained").blueprint
+    made = compression_of(Run(run))
+    assert made.scores["pruned"]["macs"] <= 0.8 * made.scores["trained"]["macs"]
+    pruned, trained = (load_network(made.network(stage)).blueprint for stage in ("pruned", "trained"))
+    assert pruned != trained
 
 
-def test_compressing_and_exporting_again_changes_nothing(run):
-    made = {
-        path: path.stat().st_mtime_ns for path in [*(run / "networks").iterdir(), *(run / "exported").glob("lpienet_*")]
-    }
-    assert main(["compress", str(run), "--pick", simplest(run), "--steps", "40", "--prune", "0.2"]) == 0
+def test_compressing_again_says_so_without_opening_a_photograph_and_exporting_again_changes_nothing(
+    run, capsys, monkeypatch
+):
+    made = {path: path.stat().st_mtime_ns for folder in ("made", "exported") for path in (run / folder).rglob("*.*")}
+    del made[run / "exported" / "tiny" / "files.json"], made[run / "exported" / "tiny" / "MODEL_CARD.md"]
+    with monkeypatch.context() as patch:
+        patch.setattr("lpienas.searches.opened_task", lambda *arguments: pytest.fail("photographs were opened"))
+        began = time.process_time()
+        assert main(["compress", str(run), "--pick", simplest(run), *HOW]) == 0
+        assert time.process_time() - began < 5
+    assert "was made so already: compression tiny" in capsys.readouterr().err
     assert main(["export", str(run), "--size", "192x192"]) == 0
     assert made == {path: path.stat().st_mtime_ns for path in made}
-    assert read_json(run / "summary.json")["exported"]
+
+
+def test_a_second_compression_stands_beside_the_first_and_both_are_exported_and_judged(run, capsys):
+    before = {path: path.read_bytes() for path in (run / "exported" / "tiny").iterdir()}
+    words = ["--pick", simplest(run), "--steps", "40", "--prune", "off", "--ptq", "--name", "whole"]
+    assert main(["compress", str(run), *words]) == 0
+    assert main(["export", str(run), "--to", "onnx"]) == 0
+    assert {path: path.read_bytes() for path in (run / "exported" / "tiny").iterdir()} == before
+    capsys.readouterr()
+    both = [str(run / "compressions" / f"{name}.json") for name in ("tiny", "whole")]
+    assert main(["evaluate", *both, "--json"]) == 0
+    judged = [model["ssim"] for model in json.loads(capsys.readouterr().out)["models"]]
+    recorded = [compression_of(Run(run), name).scores["float"]["test_ssim"] for name in ("tiny", "whole")]
+    assert judged == pytest.approx(recorded, abs=1e-5)
+    assert main(["compress", str(run), "--pick", simplest(run), *HOW]) == 0  # tiny is meant again
+    assert compression_of(Run(run)).name == "tiny"
 
 
 @pytest.mark.parametrize(
     "model",
-    ["", "exported/lpienet_int8.onnx", "exported/lpienet_int8_192x192.tflite", "exported/lpienet_int8_192x192.pte"],
+    [
+        "",
+        "exported/tiny/lpienet_int8.onnx",
+        "exported/tiny/lpienet_int8_192x192.tflite",
+        "exported/tiny/lpienet_int8_192x192.pte",
+    ],
 )
 def test_a_photo_with_odd_sides_gets_better(model, run, tmp_path, capsys):
     assert main(["samples", "--out", str(tmp_path / "pairs")]) == 0

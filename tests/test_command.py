@@ -14,7 +14,7 @@ from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.run import Run
 from results.study import (
-    Training,
+    Trained,
     attributes_of,
     fix_reference_point,
     open_study,
@@ -294,7 +294,7 @@ def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agr
     record_test_input(study, 0.4)
     for number, ssim in ((0, 0.7), (1, 0.8), (2, 0.72), (4, 0.75)):  # 2 is no longer better than the cheaper 4
         test = tuple(PhotoScore(name, ssim - lower, 29.0) for name, lower in (("a", 0.1), ("b", 0.3)))
-        record_training(study, Training(number, "full", 40, 0, "scratch", ssim, 30.0, test))
+        record_training(study, Trained(number, "full", 40, 0, "scratch", ssim, 30.0, test))
     agreement = {"score": "short, 9 steps", "tau": 0.71, "low": 0.5, "high": 0.9, "seconds": 1.0}
     calibration = {"agreements": [agreement], "advice": "-", "networks": [{}] * 12}
     (finished / "calibration.json").write_text(json.dumps(calibration))

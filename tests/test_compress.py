@@ -5,33 +5,43 @@ from dataclasses import replace
 import pytest
 import torch
 
+from compress.asked import asked_on
 from compress.bench.latency import latency_cost
-from compress.export.ship import ship
-from compress.pipeline import cheaper, compress, equal_steps
+from compress.control import cheaper, equal_steps
+from compress.pipeline import compress
 from compress.settings import Fast
+from nas.confirm import Confirming, ConfirmSettings, confirm
+from nas.scoring.full import train_fully
 from nas.scoring.supernet import SupernetSettings, train_supernet
 from nas.search import slices_of
-from nas.task.evaluation import Quality, evaluate
+from nas.task.evaluation import evaluate
 from nas.task.training import Diverged, Recipe
-from results.files import has_network, load_network, read_json
+from nas.workers import Here
+from results.compressions import compression_of, compressions, path_of
+from results.files import load_network
 from results.progress import Silent
 from results.run import Run
 from results.study import (
-    Training,
+    Trained,
     open_study,
     record_training,
     state_full,
+    trainings,
 )
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.lpienet import LPIENet
 from search_spaces.space import default_space
 from tests.finished_search import (
     GENOTYPES,
     SETTINGS,
     Told,
     candidate,
+    compressed,
+    exported,
     finished_search,
+    kinds,
+    made_at,
     require_equal,
     state,
 )
@@ -47,7 +57,7 @@ def run(tmp_path) -> Run:
 
 def test_the_control_costs_no_more_and_is_trained_for_as_much_computing_and_the_better_one_is_kept(run, task):
     told = Told()
-    scores = compress(run, candidate(run, 1), task, SETTINGS, told)["scores"]
+    scores = compressed(run, 1, task, SETTINGS, told).scores
     assert list(scores) == ["trained", "pruned", "control", "float", "quantized"]
     control, pruned, trained = scores["control"], scores["pruned"], scores["trained"]
     assert control["candidate"] == 2
@@ -68,9 +78,9 @@ def test_whichever_is_better_goes_on(run, task, winner, monkeypatch):
         small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
         return replace(evaluate(network, pairs, device), ssim=0.9 if (macs == small) == (winner == "control") else 0.5)
 
-    monkeypatch.setattr("compress.pipeline.evaluate", judged)
+    monkeypatch.setattr("compress.stages.evaluate", judged)
     monkeypatch.setattr("nas.scoring.short.evaluate", judged)
-    scores = compress(run, candidate(run, 1), task, SETTINGS, Silent())["scores"]
+    scores = compressed(run, 1, task, SETTINGS).scores
     assert scores["float"]["made_by"] == winner
     require_equal(state(run, "float"), state(run, winner))
 
@@ -78,7 +88,7 @@ def test_whichever_is_better_goes_on(run, task, winner, monkeypatch):
 def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_trained_fully(run):
     small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
     study = open_study(run.study)
-    record_training(study, Training(3, "full", 6, 0, "scratch", 0.6, 28.0))
+    record_training(study, Trained(3, "full", 6, 0, "scratch", 0.6, 28.0))
     state_full(study, 6, "scratch")
     best = cheaper(run, small)
     assert best is not None
@@ -86,41 +96,83 @@ def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_t
     assert cheaper(run, 1000) is None
 
 
-def made_at(run: Run) -> dict[str, int]:
-    """When each stage was written, in ns."""
-    weights = run.network("trained").parent.glob("*.safetensors")
-    return {path.stem: path.stat().st_mtime_ns for path in weights if has_network(path.with_suffix(""))}
+def test_where_a_latency_is_asked_for_a_control_that_is_slower_is_passed_over(run):
+    small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
+    slow = Blueprint.from_genotype(GENOTYPES[2])
+    fast = cheaper(run, small, lambda blueprint: blueprint != slow)
+    assert fast is not None
+    assert fast.number == 3
+    assert cheaper(run, small, lambda blueprint: False) is None
 
 
 @pytest.mark.parametrize(
-    ("changed", "kept"),
+    ("changed", "made"),
     [
-        ({}, {"trained", "pruned", "control", "float", "quantized"}),
-        ({"in_float": ("head",)}, {"trained", "pruned", "control"}),
-        ({"quantization": Recipe(4)}, {"trained", "pruned", "control"}),
-        ({"prune": 0.4}, {"trained"}),
-        ({"distillation": 0.5}, {"trained"}),
-        ({"fine_tuning": Recipe(4)}, {"trained"}),
-        ({"training": Recipe(7)}, set()),
-        ({"seed": 1}, set()),
+        ({}, []),
+        ({"in_float": ("head",)}, ["int8"]),
+        ({"quantization": Recipe(4)}, ["int8"]),
+        ({"prune": 0.4}, ["int8", "pruning", "training"]),  # the control is trained for as much as pruning cost
+        ({"fine_tuning": Recipe(4)}, ["int8", "pruning", "training"]),
+        ({"training": Recipe(7)}, ["int8", "pruning", "training", "training"]),
+        ({"seed": 1}, ["int8", "pruning", "training", "training"]),
     ],
 )
-def test_with_other_settings_only_what_follows_from_them_is_made_again(run, task, changed, kept):
-    compress(run, candidate(run, 1), task, SETTINGS, Silent())
-    before = made_at(run)
-    compress(run, candidate(run, 1), task, replace(SETTINGS, **changed), Silent())
+def test_with_other_settings_what_follows_from_them_is_made_and_nothing_is_disturbed(run, task, changed, made):
+    first = compressed(run, 1, task)
+    before, record = made_at(run), first.path.read_text()
+    second = compressed(run, 1, task, replace(SETTINGS, **changed))
     after = made_at(run)
-    assert set(after) == set(before) == {"trained", "pruned", "control", "float", "quantized"}
-    assert {stage for stage in after if after[stage] == before[stage]} == kept
+    assert kinds(after.keys() - before.keys()) == made
+    assert {key: after[key] for key in before} == before
+    if changed:
+        assert first.path.read_text() == record
+        assert [one.name for one in compressions(run)] == sorted([first.key, second.key])
 
 
-def test_for_another_candidate_every_stage_is_made_again_and_those_that_it_does_not_need_go(run, task):
-    compress(run, candidate(run, 1), task, SETTINGS, Silent())
-    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None), Silent())
-    assert set(made_at(run)) == {"trained", "float", "quantized"}
-    trained = load_network(run.network("trained")).blueprint  # without what computes nothing
+def test_another_weight_of_distillation_prunes_again_and_keeps_the_training_of_the_control(run, task):
+    compressed(run, 1, task)
+    before = made_at(run)
+    compressed(run, 1, task, replace(SETTINGS, distillation=0.5))
+    assert kinds(made_at(run).keys() - before.keys()) in (["pruning"], ["int8", "pruning"])
+
+
+def test_the_compression_of_another_candidate_stands_beside_the_one_before(run, task):
+    first = compressed(run, 1, task)
+    weights = state(run, "pruned")
+    second = compressed(run, 2, task, replace(SETTINGS, prune=None))
+    assert set(second.scores) == {"trained", "float", "quantized"}
+    trained = load_network(second.network("trained")).blueprint  # without what computes nothing
     assert [stage.width for stage in trained.stages] == [stage.width for stage in GENOTYPES[2].stages]
-    assert not (run.folder / "networks" / "control-training").exists()
+    require_equal(load_network(compression_of(run, first.name).network("pruned")).state_dict(), weights)
+    assert compression_of(run).name == second.name
+
+
+def test_what_the_search_trained_fully_is_not_trained_again_and_says_where_it_began(run, task):
+    search = Confirming(run, task)
+    confirm(search, ConfirmSettings(SETTINGS.training, count=4, seeds=1), Here(task), Silent())
+    before = made_at(run)
+    scores = compressed(run, 1, task, replace(SETTINGS, prune=None, int8="float")).scores
+    assert made_at(run) == before
+    trained = next(one for one in trainings(open_study(run.study), "full") if one.number == 1)
+    assert scores["trained"]["ssim"] == trained.ssim
+    assert scores["trained"]["start"] == "scratch"
+
+
+def test_a_name_that_another_compression_has_is_refused_before_the_work(run, task):
+    settings = replace(SETTINGS, prune=None, int8="float")
+    asked = asked_on(run, candidate(run, 3), settings, task)
+    compress(run, asked, task, Silent(), "small")
+    before = made_at(run)
+    other = asked_on(run, candidate(run, 2), settings, task)
+    with pytest.raises(ValueError, match=r"compression small of .* was made from something else.*another --name"):
+        compress(run, other, task, Silent(), "small")
+    assert made_at(run) == before
+
+
+@pytest.mark.parametrize("name", ["../small", "/tmp/small", "..", ".small", "-small", "a\\b", ""])
+def test_a_name_that_leads_elsewhere_is_refused(name, run):
+    with pytest.raises(ValueError, match=r"must be a name without a folder|must begin with a letter"):
+        path_of(run, name)
 
 
 def test_equal_computing_is_counted_in_multiply_adds(run):
@@ -132,25 +184,30 @@ def test_equal_computing_is_counted_in_multiply_adds(run):
 
 def test_where_the_search_has_nothing_as_cheap_the_pruned_network_is_kept_and_it_is_said(run, task):
     told = Told()
-    scores = compress(run, candidate(run, 3), task, replace(SETTINGS, prune=0.2), told)["scores"]
+    scores = compressed(run, 3, task, replace(SETTINGS, prune=0.2), told).scores
     assert "control" not in scores
     assert scores["float"]["made_by"] == "pruned"
     assert any("no network that costs as little" in line for line in told.lines)
 
 
 def test_a_control_that_cannot_be_trained_is_named_and_the_pruned_network_goes_on(run, task, monkeypatch):
-    def diverges(*arguments):
+    trained = []
+
+    def after_the_first(*arguments):
+        trained.append(arguments)
+        if len(trained) == 1:
+            return train_fully(*arguments)
         raise Diverged("the loss became nan")
 
-    monkeypatch.setattr("compress.pipeline._control", diverges)
+    monkeypatch.setattr("compress.stages.train_fully", after_the_first)
     told = Told()
-    scores = compress(run, candidate(run, 1), task, SETTINGS, told)["scores"]
+    scores = compressed(run, 1, task, SETTINGS, told).scores
     assert scores["float"]["made_by"] == "pruned"
     assert any("candidate 2 could not be trained: the loss became nan" in line for line in told.lines)
 
 
 def test_without_pruning_the_trained_network_is_quantized(run, task):
-    scores = compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None), Silent())["scores"]
+    scores = compressed(run, 2, task, replace(SETTINGS, prune=None)).scores
     assert list(scores) == ["trained", "float", "quantized"]
     require_equal(state(run, "float"), state(run, "trained"))
     assert scores["quantized"]["method"] == "post-training quantization"
@@ -166,7 +223,7 @@ def test_without_pruning_the_trained_network_is_quantized(run, task):
 )
 def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, task, int8, ways):
     settings = replace(SETTINGS, prune=None, int8=int8)
-    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
+    quantized = compressed(run, 2, task, settings).scores["quantized"]
     assert {"post_training", "quantization_aware", "float_fine_tuned"} & set(quantized) == ways
     assert quantized["ssim"] == max(quantized[way]["ssim"] for way in ways)
 
@@ -180,17 +237,18 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
     monkeypatch.setattr("compress.int8.ways.evaluate", judged)
     settings = replace(SETTINGS, prune=None, int8="best")
     for told in (Told(), Told()):  # the second call finds everything made
-        scores = compress(run, candidate(run, 2), task, settings, told)["scores"]
+        scores = compressed(run, 2, task, settings, told).scores
         longer = scores["quantized"]["float_fine_tuned"]["float"]
         assert scores["float"]["ssim"] == (longer if better else scores["trained"])["ssim"]
         assert scores["float"]["made_by"] == "trained"
-        require_equal(state(run, "float"), state(run, "quantized-as-long-in-float" if better else "trained"))
+        longer = compression_of(run).network("quantized").with_name("longer")
+        expected = load_network(longer).state_dict() if better else state(run, "trained")
+        require_equal(state(run, "float"), expected)
         line = "float: the trained network after a longer float training: SSIM 1.0000"
         assert any(said.startswith(line) for said in told.lines) == better
-    scores = compress(run, candidate(run, 2), task, replace(settings, int8="ptq"), Silent())["scores"]
+    scores = compressed(run, 2, task, replace(settings, int8="ptq")).scores
     assert "method" not in scores["float"]
     require_equal(state(run, "float"), state(run, "trained"))
-    assert not has_network(run.network("quantized-as-long-in-float"))
 
 
 def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
@@ -198,7 +256,7 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
         Blueprint.from_genotype(GENOTYPES[1])
     ).median
     fast = Fast(0.8 * before, "onnx", "float", (256, 256))
-    scores = compress(run, candidate(run, 1), task, replace(SETTINGS, prune=fast), Silent())["scores"]
+    scores = compressed(run, 1, task, replace(SETTINGS, prune=fast)).scores
     assert 0 < scores["pruned"]["latency_ms"] <= 0.8 * before
     assert scores["pruned"]["macs"] < scores["trained"]["macs"]
     for wrong, says in (
@@ -207,36 +265,38 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
     ):
         settings = replace(SETTINGS, prune=replace(fast, milliseconds=wrong))
         with pytest.raises(ValueError, match=says):
-            compress(run, candidate(run, 1), task, settings, Silent())
+            compressed(run, 1, task, settings)
 
 
-def test_without_int8_there_is_no_int8_file_and_an_earlier_one_goes(run, task):
+def test_two_compressions_of_one_run_are_exported_side_by_side(run, task):
     settings = replace(SETTINGS, prune=None)
-    compress(run, candidate(run, 3), task, settings, Silent())
-    assert set(ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
-    scores = compress(run, candidate(run, 3), task, replace(settings, int8="float"), Silent())["scores"]
-    assert "quantized" not in scores
-    assert not has_network(run.network("quantized"))
-    assert set(ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())) == {"lpienet_float.onnx"}
-    assert {path.name for path in run.exported.iterdir()} == {"lpienet_float.onnx", "MODEL_CARD.md"}
-    assert set(read_json(run.summary)["exported"]) == {"lpienet_float.onnx"}
+    first = compressed(run, 3, task, settings)
+    assert set(exported(run, task)) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
+    files = {path: path.read_bytes() for path in first.exported.iterdir()}
+    second = compressed(run, 3, task, replace(settings, int8="float"))
+    assert "quantized" not in second.scores
+    assert set(exported(run, task)) == {"lpienet_float.onnx"}
+    assert {path.name for path in second.exported.iterdir()} == {"lpienet_float.onnx", "MODEL_CARD.md", "files.json"}
+    assert {path: path.read_bytes() for path in first.exported.iterdir()} == files
+    made_from = [one.listed()["files"]["lpienet_float.onnx"]["made_from"] for one in (first, second)]
+    assert made_from == [first.made_from("float")] * 2  # one training for both
 
 
 def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):
     settings = replace(SETTINGS, prune=None)
-    compress(run, candidate(run, 3), task, settings, Silent())
-    whole = ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())["lpienet_int8.onnx"]
-    scores = compress(run, candidate(run, 3), task, replace(settings, in_float=("head",)), Silent())["scores"]
+    compressed(run, 3, task, settings)
+    whole = exported(run, task)["lpienet_int8.onnx"]
+    scores = compressed(run, 3, task, replace(settings, in_float=("head",))).scores
     assert scores["quantized"]["in_float"] == ["head"]
-    partly = ship(run, task, ("onnx",), [(64, 64)], 0, 1, Silent())["lpienet_int8.onnx"]
-    assert partly["bytes"] != whole["bytes"]  # made anew, from the same weights
+    partly = exported(run, task)["lpienet_int8.onnx"]
+    assert partly["bytes"] != whole["bytes"]
     assert partly["ssim"] == pytest.approx(scores["quantized"]["test_ssim"], abs=1e-3)
 
 
 def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_trained(run, task):
     with pytest.raises(ValueError, match=r"in_float = encoder7: candidate 3 has encoder1\.0, "):
-        compress(run, candidate(run, 3), task, replace(SETTINGS, in_float=("encoder7",)), Silent())
-    assert not run.network("trained").with_suffix(".json").exists()
+        compressed(run, 3, task, replace(SETTINGS, in_float=("encoder7",)))
+    assert not run.made.exists()
 
 
 @pytest.fixture
@@ -254,12 +314,13 @@ def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and
 ):
     begun = []
 
-    def train_from(start, blueprint, *arguments):
-        begun.append((blueprint, start))
-        return build(blueprint, seed=0), Quality(0.5, 20.0)
+    def train(task, on_step, training, store):
+        first = None if training.first is None else load_network(store.at(training.key) / "first").state_dict()
+        begun.append((training.blueprint, first))
+        return train_fully(task, on_step, training, store)
 
-    monkeypatch.setattr("compress.pipeline.train_from", train_from)
-    scores = compress(with_supernet, candidate(with_supernet, 1), task, SETTINGS, Silent())["scores"]
+    monkeypatch.setattr("compress.stages.train_fully", train)
+    scores = compressed(with_supernet, 1, task).scores
     assert [scores[stage]["start"] for stage in ("trained", "control")] == ["inherited weights"] * 2
     slices = slices_of(with_supernet, task)
     assert [blueprint for blueprint, _ in begun] == [Blueprint.from_genotype(GENOTYPES[number]) for number in (1, 2)]
@@ -267,7 +328,7 @@ def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and
         require_equal(start, slices(GENOTYPES[number]).state_dict())
     begun.clear()
     without = replace(SETTINGS, prune=None, int8="float")
-    scores = compress(with_supernet, candidate(with_supernet, 0), task, without, Silent())["scores"]
+    scores = compressed(with_supernet, 0, task, without).scores
     assert scores["trained"]["start"] == "scratch"
     assert begun[0][1] is None
 

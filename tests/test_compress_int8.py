@@ -9,14 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from compress.export.ship import ship
+from compress.asked import asked_on
 from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
 from compress.int8.quantize import FakeQuantized
 from compress.int8.ways import RATES, to_int8
-from compress.pipeline import compress
 from nas.task.data.photos import DataError
 from nas.task.training import Diverged, Recipe
-from results.files import has_network
 from results.progress import Silent
 from results.run import Run
 from search_spaces.blueprint import Blueprint
@@ -25,7 +23,11 @@ from tests.finished_search import (
     GENOTYPES,
     SETTINGS,
     candidate,
+    compressed,
+    exported,
     finished_search,
+    kinds,
+    made_at,
     require_equal,
 )
 
@@ -36,12 +38,6 @@ CPU = torch.device("cpu")
 def run(tmp_path) -> Run:
     """A finished search."""
     return finished_search(tmp_path / "run")
-
-
-def made_at(run: Run) -> dict[str, int]:
-    """When each stage was written, in ns."""
-    weights = run.network("trained").parent.glob("*.safetensors")
-    return {path.stem: path.stat().st_mtime_ns for path in weights if has_network(path.with_suffix(""))}
 
 
 def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
@@ -58,7 +54,7 @@ def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, ta
 
     monkeypatch.setattr("compress.int8.ways._quantization_aware", training)
     settings = replace(SETTINGS, prune=None, int8="qat", quantization=Recipe(1000))
-    quantized = compress(run, candidate(run, 2), task, settings, Silent())["scores"]["quantized"]
+    quantized = compressed(run, 2, task, settings).scores["quantized"]
     assert trained == [*((rate, 20) for rate in RATES), (RATES[1], 1000)]
     assert quantized["learning_rate"]["chosen"] == RATES[1]
     assert list(quantized["learning_rate"]["loss"].values()) == [*(pytest.approx(loss) for loss in losses[:3]), None]
@@ -127,8 +123,8 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
 
 def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    compress(run, candidate(run, 2), task, replace(SETTINGS, prune=None, int8="best"), Silent())
-    assert not list(run.network("quantized").parent.glob("*checkpoint*"))
+    compressed(run, 2, task, replace(SETTINGS, prune=None, int8="best"))
+    assert not list(run.made.rglob("*checkpoint*"))
 
 
 def photograph(path: Path, value: int) -> None:
@@ -139,23 +135,32 @@ def photograph(path: Path, value: int) -> None:
 def test_int8_ranges_come_from_the_photographs_that_are_named_and_stay_with_the_run(run, task, tmp_path):
     for name, value in (("a.png", 40), ("b.png", 200)):
         photograph(tmp_path / "taken" / name, value)
-    settings, tiny = replace(SETTINGS, prune=None), [(64, 64)]
-    compress(run, candidate(run, 3), task, settings, Silent())
-    of_training = kept_calibration(run)
+    settings = replace(SETTINGS, prune=None)
+    first = compressed(run, 3, task, settings)
+    of_training = kept_calibration(first.calibration)
     assert all(torch.equal(a, b) for a, b in zip(of_training, int8_calibration(task, 0), strict=True))
     made = made_at(run)
-    before = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
+    before = exported(run, task)
 
-    compress(run, candidate(run, 3), task, replace(settings, calibration=str(tmp_path / "taken")), Silent())
-    kept = kept_calibration(run)
+    second = compressed(run, 3, task, replace(settings, calibration=tmp_path / "taken"))
+    kept = kept_calibration(second.calibration)
     assert {round(float(image.unique().squeeze()) * 255) for image in kept} == {40, 200}
     assert {tuple(image.shape) for image in kept} == {(1, 3, task.settings.patch, task.settings.patch)}
     assert len(kept) == CALIBRATION_IMAGES
-    assert made_at(run)["trained"] == made["trained"]
+    assert kinds(made_at(run).keys() - made.keys()) == ["int8"]
     shutil.rmtree(tmp_path / "taken")  # the run has all that export needs
-    after = ship(run, task, ("onnx",), tiny, 0, 1, Silent())
-    assert after["lpienet_float.onnx"] == before["lpienet_float.onnx"]
+    after = exported(run, task)
+    assert after["lpienet_float.onnx"]["ssim"] == before["lpienet_float.onnx"]["ssim"]
     assert after["lpienet_int8.onnx"]["ssim"] != before["lpienet_int8.onnx"]["ssim"]
+
+
+def test_another_photograph_in_the_folder_of_calibration_is_another_compression(run, task, tmp_path):
+    photograph(tmp_path / "taken" / "a.png", 40)
+    settings = replace(SETTINGS, prune=None, calibration=tmp_path / "taken")
+    before = asked_on(run, candidate(run, 3), settings, task).key
+    assert asked_on(run, candidate(run, 3), settings, task).key == before
+    photograph(tmp_path / "taken" / "b.png", 200)
+    assert asked_on(run, candidate(run, 3), settings, task).key != before
 
 
 def test_of_pairs_int8_ranges_come_from_the_degraded_side(task, tmp_path):
@@ -167,5 +172,5 @@ def test_of_pairs_int8_ranges_come_from_the_degraded_side(task, tmp_path):
 
 def test_photographs_to_calibrate_on_that_cannot_be_used_are_named_before_anything_is_trained(run, task, tmp_path):
     with pytest.raises(DataError, match="missing does not exist"):
-        compress(run, candidate(run, 3), task, replace(SETTINGS, calibration=str(tmp_path / "missing")), Silent())
-    assert not has_network(run.network("trained"))
+        compressed(run, 3, task, replace(SETTINGS, calibration=tmp_path / "missing"))
+    assert not run.made.exists()

@@ -32,7 +32,7 @@ GENOTYPES = tuple(
 )
 
 
-SETTINGS = CompressSettings(Recipe(6), 0.3, Recipe(3), Recipe(3), int8="ptq")
+SETTINGS = CompressSettings(Recipe(6), Recipe(3), Recipe(3), prune=0.3, int8="ptq")
 
 
 def test_a_distilled_network_comes_closer_to_its_teacher(task):

@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 import nas.confirm
-from nas.confirm import ConfirmSettings, confirm, folder_of, too_close
+from nas.confirm import Confirming, ConfirmSettings, confirm, folder_of, seed_of, too_close
 from nas.task.evaluation import Quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
@@ -17,7 +17,7 @@ from results.report import report_front
 from results.run import Run
 from results.study import (
     BUDGET,
-    Training,
+    Trained,
     attributes_of,
     fix_reference_point,
     full_trainings,
@@ -32,6 +32,7 @@ from search_spaces.space import REFERENCE, scaled
 # SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
 SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
 SETTINGS = ConfirmSettings(Recipe(40), count=3, seeds=2)
+SEEDS = {seed_of(0, number, repetition): (number, repetition) for number in range(30) for repetition in range(4)}
 
 
 class Killed(BaseException):
@@ -57,27 +58,27 @@ class Trainings:
     """Stands for full trainings: their SSIM by (number, seed), and what was done."""
 
     def __init__(self, ssim):
-        self.ssim, self.done, self.seeds, self.folders = ssim, [], [], []
+        self.ssim, self.done, self.trainings = ssim, [], []
         self.kill_at, self.diverges = None, None
-        self.starts = {}  # path of the first weights, by folder
-        self.kept = {}  # what is finished, by folder, as quality.json keeps it
+        self.firsts = {}  # path of the first weights, by candidate
+        self.kept = {}  # what is finished, by key, as its record keeps it
 
-    def score(self, task, on_step, blueprint, recipe, seed, folder, start=None):
-        self.starts[folder] = start
-        if folder in self.kept:
-            return self.kept[folder]
-        number, repetition = int(folder.parent.name), int(folder.name.rsplit("-", 1)[1])
+    def score(self, task, on_step, training, store):
+        number, repetition = SEEDS[training.seed]
+        self.firsts[number] = None if training.first is None else store.at(training.key) / "first"
+        if training.key in self.kept:
+            return self.kept[training.key]
         if len(self.done) == self.kill_at:
             self.kill_at = None
             raise Killed
         if (number, repetition) == self.diverges:
             raise Diverged("the loss became nan")
         self.done.append((number, repetition))
-        self.seeds.append(seed)
-        self.folders.append(folder)
+        self.trainings.append(training)
         ssim = self.ssim(number, repetition)
-        self.kept[folder] = Quality(ssim, 31.0), (PhotoScore("a", ssim - 0.2, 29.0), PhotoScore("b", ssim, 30.0))
-        return self.kept[folder]
+        each = PhotoScore("a", ssim - 0.2, 29.0), PhotoScore("b", ssim, 30.0)
+        self.kept[training.key] = Quality(ssim, 31.0), each
+        return self.kept[training.key]
 
 
 @pytest.fixture
@@ -89,9 +90,9 @@ def confirmed(study, task, tmp_path, monkeypatch):
         made.kill_at, made.diverges = kill_at, diverges
         monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         try:
-            confirm(Run(tmp_path), settings, Here(task), Silent())
+            confirm(Confirming(Run(tmp_path), task), settings, Here(task), Silent())
         except Killed:
-            confirm(Run(tmp_path), settings, Here(task), Silent())
+            confirm(Confirming(Run(tmp_path), task), settings, Here(task), Silent())
         return made
 
     return go
@@ -151,24 +152,26 @@ def test_one_seed_trains_everything_once(confirmed):
 
 def test_too_close_equals_a_comparison_of_all_neighbours_by_hand():
     chosen = [candidate(n, 0.5, macs) for n, macs in ((1, 30), (2, 10), (3, 20), (4, 40))]
-    noise = [Training(1, "full", 40, seed, "scratch", 0.70 + 0.01 * seed, 31.0) for seed in (0, 1)]  # mean 0.705
-    once = [Training(n, "full", 40, 0, "scratch", ssim, 31.0) for n, ssim in ((2, 0.60), (3, 0.72), (4, 0.73))]
+    noise = [Trained(1, "full", 40, seed, "scratch", 0.70 + 0.01 * seed, 31.0) for seed in (0, 1)]  # mean 0.705
+    once = [Trained(n, "full", 40, 0, "scratch", ssim, 31.0) for n, ssim in ((2, 0.60), (3, 0.72), (4, 0.73))]
     # noise 0.01 / sqrt(2); twice of it 0.01414. In order of cost: 0.60, 0.72, 0.705, 0.73; differences .12, .015, .025
     assert too_close(chosen, noise + once) == set()
-    nearer = [Training(3, "full", 40, 0, "scratch", 0.719, 31.0)]  # difference .014
+    nearer = [Trained(3, "full", 40, 0, "scratch", 0.719, 31.0)]  # difference .014
     assert too_close(chosen, noise + [t for t in once if t.number != 3] + nearer) == {1, 3}
 
 
 def test_without_a_repetition_there_is_no_noise_and_nobody_is_too_close():
     chosen = [candidate(1, 0.5, 10), candidate(2, 0.5, 20)]
-    once = [Training(n, "full", 40, 0, "scratch", 0.7, 31.0) for n in (1, 2)]
+    once = [Trained(n, "full", 40, 0, "scratch", 0.7, 31.0) for n in (1, 2)]
     assert too_close(chosen, once) == set()
 
 
 def test_every_training_has_a_seed_and_a_folder_of_its_own_and_is_recorded(confirmed, study, tmp_path):
     made = confirmed(alike)
-    assert len(set(made.seeds)) == len(set(made.folders)) == 8
-    assert set(made.folders) == {folder_of(Run(tmp_path), number, 40, "scratch", seed) for number, seed in made.done}
+    assert len({training.seed for training in made.trainings}) == 8
+    folders = {folder_of(Run(tmp_path), one) for one in trainings(study, "full")}
+    assert folders == {tmp_path / "made" / training.key for training in made.trainings}
+    assert len(folders) == 8
     assert {(t.number, t.seed): (t.ssim, t.psnr, t.steps) for t in trainings(study, "full")} == {
         (number, seed): (alike(number, seed), 31.0, 40) for number, seed in made.done
     }
@@ -189,8 +192,22 @@ def test_what_is_confirmed_already_is_not_trained_again_and_more_adds_what_is_mi
     assert confirmed(apart, ConfirmSettings(Recipe(40), count=4, seeds=2)).done == [(4, 0)]
 
 
+def test_another_recipe_of_as_many_steps_is_another_training_and_replaces_what_was_recorded(confirmed, study):
+    confirmed(apart)
+    other = ConfirmSettings(Recipe(40, learning_rate=1e-2), count=3, seeds=2)
+    assert len(confirmed(lambda number, seed: apart(number, seed) / 2, other).done) == 5
+    assert {t.ssim for t in full_trainings(study)} == {apart(t.number, t.seed) / 2 for t in full_trainings(study)}
+
+
+def test_what_a_version_before_keys_recorded_counts_and_is_found_where_it_was_kept(confirmed, study, tmp_path):
+    older = Trained(1, "full", 40, 0, "scratch", 0.55, 31.0)
+    record_training(study, older)
+    assert (1, 0) not in confirmed(apart).done
+    assert folder_of(Run(tmp_path), older) == tmp_path / "candidates" / "0001" / "full-40-0"
+
+
 def test_trainings_of_other_lengths_do_not_count(confirmed, study):
-    record_training(study, Training(1, "full", 20, 0, "scratch", 0.99, 31.0))
+    record_training(study, Trained(1, "full", 20, 0, "scratch", 0.99, 31.0))
     assert (1, 0) in confirmed(apart).done
 
 
@@ -235,12 +252,12 @@ def test_candidates_start_from_inherited_weights_and_the_reference_from_scratch(
     made = Trainings(apart)
     monkeypatch.setattr(nas.confirm, "train_fully", made.score)
     small = build(Blueprint.from_genotype(scaled(REFERENCE, 0.25)), seed=5)
-    confirm(Run(tmp_path), ConfirmSettings(Recipe(40), count=1, seeds=1), Here(task), Silent(), lambda genotype: small)
+    search = Confirming(Run(tmp_path), task, lambda genotype: small)
+    confirm(search, ConfirmSettings(Recipe(40), count=1, seeds=1), Here(task), Silent())
     starts = {(training.number, training.start) for training in full_trainings(study)}
     assert starts == {(3, "inherited weights"), (0, "scratch")}
-    paths = {int(folder.parent.name): start for folder, start in made.starts.items()}
-    assert paths[0] is None
-    assert load_network(paths[3]).blueprint == small.blueprint
+    assert made.firsts[0] is None
+    assert load_network(made.firsts[3]).blueprint == small.blueprint
 
 
 def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, task, tmp_path, monkeypatch):
@@ -249,6 +266,6 @@ def test_the_front_is_judged_by_the_trainings_of_the_last_confirmation(study, ta
     for inherited, level in ((None, 0.5), (lambda genotype: small, 0.7)):
         made = Trainings(lambda number, seed, level=level: level + number / 100)
         monkeypatch.setattr(nas.confirm, "train_fully", made.score)
-        confirm(Run(tmp_path), once, Here(task), Silent(), inherited)
+        confirm(Confirming(Run(tmp_path), task, inherited), once, Here(task), Silent())
     assert [c.scores.ssim for c in report_front(study).candidates if c.number] == pytest.approx([0.71, 0.73])
     assert report_front(study).reference.scores.ssim == 0.5  # trained once, from scratch both times

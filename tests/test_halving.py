@@ -19,7 +19,7 @@ from nas.workers import Here
 from results.files import load_network
 from results.progress import Silent
 from results.run import Run
-from results.study import REFERENCE_NUMBER, Training, trainings
+from results.study import REFERENCE_NUMBER, Trained, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype, Stage
@@ -33,9 +33,9 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
-def rung_of(points: list[tuple[float, float]]) -> tuple[list[Training], dict[int, float]]:
+def rung_of(points: list[tuple[float, float]]) -> tuple[list[Trained], dict[int, float]]:
     """Trainings of (SSIM, cost), numbered from 1 on, and their costs."""
-    trained = [Training(n, "rung", 10, 0, "scratch", ssim, 30.0) for n, (ssim, _) in enumerate(points, 1)]
+    trained = [Trained(n, "rung", 10, 0, "scratch", ssim, 30.0) for n, (ssim, _) in enumerate(points, 1)]
     return trained, {n: cost for n, (_, cost) in enumerate(points, 1)}
 
 

@@ -23,6 +23,8 @@ ROOMS = (  # of compress, likewise; rooms of one line do not know each other
     ("compress.bench",),
     ("compress.settings",),
     ("compress.control",),
+    ("compress.asked",),
+    ("compress.stages",),
     ("compress.pipeline",),
 )
 FORBIDDEN_TO_A_TASK = ("search_spaces.genotype", "search_spaces.space", "optuna")

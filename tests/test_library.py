@@ -13,11 +13,13 @@ from PIL import Image
 
 import lpienas
 from results.files import save_network, write_json
+from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.receptive import margin_of
 from search_spaces.sides import on_any_size
+from tests.compressed import keep_compression
 
 ROOT = Path(__file__).parents[1]
 SCREEN = 50  # lines
@@ -33,9 +35,8 @@ def net() -> LPIENet:
 @pytest.fixture
 def run_folder(net, tmp_path) -> Path:
     """A run folder with a compressed network and figures of it."""
-    save_network(tmp_path / "run" / "networks" / "float", net)
     scores = {"float": {"ssim": 0.8, "psnr": 30.0, "test_ssim": 0.7, "test_psnr": 29.0}}
-    write_json(tmp_path / "run" / "summary.json", {"scores": scores})
+    keep_compression(Run(tmp_path / "run"), {"float": net}, scores)
     return tmp_path / "run"
 
 
@@ -89,7 +90,18 @@ def test_a_network_says_its_size_its_halo_and_the_scores_of_its_run(run_folder):
     assert network.size is None
     assert 8 < network.halo < 100
     assert network.scores == {"ssim": 0.7, "psnr": 29.0}
-    assert lpienas.load(run_folder / "networks" / "float.json").scores == {"ssim": 0.7, "psnr": 29.0}
+    assert lpienas.load(run_folder / "compressions" / "small.json").scores == {"ssim": 0.7, "psnr": 29.0}
+    (network,) = (run_folder / "made").glob("*/network.json")
+    assert lpienas.load(network).scores == {"ssim": 0.7, "psnr": 29.0}
+
+
+def test_a_run_that_an_older_version_compressed_enhances_and_has_its_scores(net, tmp_path):
+    save_network(tmp_path / "networks" / "float", net)
+    scores = {"float": {"ssim": 0.8, "psnr": 30.0, "test_ssim": 0.7, "test_psnr": 29.0}}
+    write_json(tmp_path / "summary.json", {"scores": scores})
+    network = lpienas.load(tmp_path)
+    assert network.enhance(torch.rand(3, 16, 16)).shape == (3, 16, 16)
+    assert network.scores == {"ssim": 0.7, "psnr": 29.0}
 
 
 def test_the_halo_is_as_far_as_a_changed_pixel_is_seen(net, run_folder):

@@ -5,14 +5,14 @@ import pytest
 
 from results.matrix import judge_trained, matrix_of
 from results.photo_score import PhotoScore
-from results.study import Training
+from results.study import Trained
 
 NAMES = ("a.png", "b.png", "c.png")
 
 
-def training(number: int, seed: int, ssim: tuple[float, ...], start: str = "scratch", names=NAMES) -> Training:
+def training(number: int, seed: int, ssim: tuple[float, ...], start: str = "scratch", names=NAMES) -> Trained:
     test = tuple(PhotoScore(name, value, 30.0) for name, value in zip(names, ssim, strict=True))
-    return Training(number, "full", 9, seed, start, 0.1, 30.0, test)
+    return Trained(number, "full", 9, seed, start, 0.1, 30.0, test)
 
 
 def test_every_training_from_scratch_is_a_row_and_the_columns_are_in_the_order_that_is_asked_for():
@@ -53,4 +53,4 @@ def test_where_one_of_the_two_was_not_judged_on_the_photographs_there_is_no_verd
     whole, part = [training(0, 0, (0.5, 0.6, 0.7))], [training(1, 0, (0.5, 0.6), names=NAMES[:2])]
     assert judge_trained({0: whole, 1: part}, 1, 0, 1) is None
     assert judge_trained({0: whole}, 1, 0, 1) is None
-    assert judge_trained({0: [Training(0, "full", 9, 0, "scratch", 0.1, 30.0)], 1: whole}, 1, 0, 1) is None
+    assert judge_trained({0: [Trained(0, "full", 9, 0, "scratch", 0.1, 30.0)], 1: whole}, 1, 0, 1) is None

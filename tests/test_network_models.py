@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from compress.bench.files import plan
-from compress.export.ship import ship_network
+from compress.export.ship import Bare, Wanted, ship_network
 from compress.runtime.runtimes import load
 from lpienas.command import main
 from nas.unseen import Unseen
@@ -65,7 +65,7 @@ def test_export_writes_checked_float_files_of_a_network_named_after_it(network, 
     photograph = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
     out = tmp_path / "files"
     judged_on = Unseen((("one", photograph, photograph),), None, "one")
-    made = ship_network(network, out, judged_on, [], ["onnx"], [(16, 16)], 1, Silent())
+    made = ship_network(Bare(network, out, judged_on, []), Wanted(["onnx"], [(16, 16)]), Silent())
     assert set(made) == {"small_float.onnx"}
     assert made["small_float.onnx"]["parity"]["max_difference"] < 1e-4
     assert load(out / "small_float.onnx").about["training"].startswith("Not known")

@@ -13,7 +13,8 @@ from PIL import Image
 from rich.console import Console
 
 from lpienas.command import main
-from results.files import write_json, written_whole
+from results.compressions import compression_of
+from results.files import read_json, write_json, written_whole
 from results.run import Run
 from results.table import bench_table
 
@@ -67,22 +68,45 @@ def test_samples_are_not_written_over_pictures_that_exist(tmp_path, capsys):
 
 
 def test_files_of_a_network_are_not_written_over_others(model, tmp_path, capsys):
-    (tmp_path / "float_float.onnx").write_bytes(b"mine")
-    command = ["export", str(model / "networks" / "float.json"), "--out", str(tmp_path), "--to", "onnx"]
-    assert main(command) == 1
-    assert "float_float.onnx exists" in capsys.readouterr().err
+    (tmp_path / "network_float.onnx").write_bytes(b"mine")
+    (network,) = (model / "made").glob("*/network.json")
+    assert main(["export", str(network), "--out", str(tmp_path), "--to", "onnx"]) == 1
+    assert "network_float.onnx exists" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["../../precious.txt", "/tmp/precious.onnx", "..", "a\\b.onnx"])
-def test_an_export_refuses_a_summary_that_names_files_elsewhere(name, model, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["../../../precious.txt", "/tmp/precious.onnx", "..", "a\\b.onnx"])
+def test_an_export_refuses_a_list_that_names_files_elsewhere(name, model, tmp_path, capsys):
     Run(model).describe(SETTINGS)
     (tmp_path / "precious.txt").write_text("mine")
     figures = {"made_from": "another", "precision": "float"}
-    write_json(model / "summary.json", {"scores": {"float": {}}, "exported": {name: figures}})
+    write_json(model / "exported" / "small" / "files.json", {"files": {name: figures}})
     assert main(["export", str(model), "--to", "onnx"]) == 1
-    said = capsys.readouterr().err
-    assert "summary.json names a file" in said
+    assert "files.json names a file" in capsys.readouterr().err
     assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("part", ["stage", "file"])
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere", ".."])
+def test_a_compression_whose_record_names_a_network_elsewhere_is_refused(name, part, model, capsys):
+    record = read_json(model / "compressions" / "small.json")
+    record["networks"]["float"][part] = name
+    write_json(model / "compressions" / "small.json", record)
+    Run(model).describe(SETTINGS)
+    assert main(["export", str(model), "--to", "onnx"]) == 1
+    assert "must be a name without a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/tmp/elsewhere", ".hidden"])
+def test_a_name_on_the_command_line_that_leads_out_of_the_run_is_refused(name, model, capsys):
+    Run(model).describe(SETTINGS)
+    for command in (["export", str(model), "--compression", name], ["evaluate", str(model), "--compression", name]):
+        assert main(command) == 1
+        assert "must b" in capsys.readouterr().err
+
+
+def test_the_name_of_what_is_meant_is_taken_for_a_name_alone(model, capsys):
+    write_json(model / "compression.json", {"name": "../../elsewhere"})
+    assert compression_of(Run(model)).name == "small"
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

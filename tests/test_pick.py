@@ -11,7 +11,7 @@ from results.pick import pick
 from results.report import FrontReport, report_front
 from results.study import (
     BUDGET,
-    Training,
+    Trained,
     attributes_of,
     fix_reference_point,
     record_training,
@@ -37,7 +37,7 @@ def report_of(*scores, over_budget=(), full=()) -> FrontReport:
         trial.set_constraint(BUDGET, 1.0 if number in over_budget else -1.0)
         tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
     for number, ssim in full:
-        record_training(study, Training(number, "full", 400, 0, "scratch", ssim, 30.0))
+        record_training(study, Trained(number, "full", 400, 0, "scratch", ssim, 30.0))
     return report_front(study)
 
 

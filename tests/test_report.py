@@ -13,7 +13,7 @@ from results.photo_score import PhotoScore
 from results.report import report_front
 from results.study import (
     BUDGET,
-    Training,
+    Trained,
     attributes_of,
     fix_reference_point,
     record_test_input,
@@ -100,7 +100,7 @@ def trained(study, kind, steps, *scores):
     seeds = {}
     for number, ssim in scores:
         seeds[number] = seeds.get(number, -1) + 1
-        record_training(study, Training(number, kind, steps, seeds[number], "scratch", ssim, 31.0))
+        record_training(study, Trained(number, kind, steps, seeds[number], "scratch", ssim, 31.0))
 
 
 def test_without_full_training_the_basis_is_the_search_and_nothing_fell_off(report):
@@ -190,7 +190,7 @@ def test_inherited_weights_are_not_compared_with_the_reference_and_full_training
     assert inherited.to_json()["cost_ratio_at_equal_ssim"] is None
     assert "Not compared with the reference" in inherited.verdict
     for number in (0, 1):
-        record_training(study, Training(number, "full", 9, 0, "scratch", 0.9 + number / 100, 30.0))
+        record_training(study, Trained(number, "full", 9, 0, "scratch", 0.9 + number / 100, 30.0))
     assert report_front(study, score="supernet").comparison.cost_ratio == 10
 
 
@@ -198,7 +198,7 @@ def on_photographs(study, number, *levels, start="scratch"):
     """Record full trainings that come to these levels, each a little different on nine photographs."""
     for seed, level in enumerate(levels):
         test = tuple(PhotoScore(f"{at}.png", level + at / 100 + number * at % 3 / 10_000, 30.0) for at in range(9))
-        record_training(study, Training(number, "full", 400, seed, start, level, 31.0, test))
+        record_training(study, Trained(number, "full", 400, seed, start, level, 31.0, test))
 
 
 def test_the_verdict_on_the_best_candidate_is_of_the_test_photographs_and_allows_for_the_choice():
@@ -270,7 +270,7 @@ def judged_study(test=TEST):
     record_test_input(study, 0.3)
     for number, ssim in VALIDATION.items():
         photographs = (PhotoScore("a", test[number] - 0.1, 20.0), PhotoScore("b", test[number] + 0.1, 24.0))
-        record_training(study, Training(number, "full", 400, 0, "scratch", ssim, 31.0, photographs))
+        record_training(study, Trained(number, "full", 400, 0, "scratch", ssim, 31.0, photographs))
     return study
 
 
@@ -309,13 +309,13 @@ def test_a_gain_that_only_the_validation_photographs_saw_is_no_gain():
 def test_the_noise_of_seeds_is_that_of_the_figures_it_stands_beside():
     study = judged_study()
     again = (PhotoScore("a", TEST[0] - 0.06, 20.0), PhotoScore("b", TEST[0] + 0.1, 24.0))  # mean 0.02 above
-    record_training(study, Training(0, "full", 400, 1, "scratch", VALIDATION[0], 31.0, again))
+    record_training(study, Trained(0, "full", 400, 1, "scratch", VALIDATION[0], 31.0, again))
     assert report_front(study).seed_noise == pytest.approx(0.02 / 2**0.5)
 
 
 def test_trainings_without_test_photographs_are_called_not_final():
     study = judged_study()
-    record_training(study, Training(2, "full", 400, 0, "scratch", VALIDATION[2], 31.0))
+    record_training(study, Trained(2, "full", 400, 0, "scratch", VALIDATION[2], 31.0))
     report = report_front(study)
     assert (report.split, report.test) == ("validation", None)
     assert report.final(report.front[0])[0] == VALIDATION[1]
@@ -326,7 +326,7 @@ def test_trainings_without_test_photographs_are_called_not_final():
 def test_a_reference_that_was_not_tested_is_not_compared_with():
     study = study_of((0.80, 1000), (0.70, 10))
     record_test_input(study, 0.3)
-    record_training(study, Training(1, "full", 400, 0, "scratch", 0.75, 31.0, (PhotoScore("a", 0.4, 20.0),)))
+    record_training(study, Trained(1, "full", 400, 0, "scratch", 0.75, 31.0, (PhotoScore("a", 0.4, 20.0),)))
     report = report_front(study)
     assert report.split == "test"
     assert report.comparison is None

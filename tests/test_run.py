@@ -100,7 +100,7 @@ def test_the_summary_replaces_the_named_parts_and_keeps_the_others(run):
 
 
 def test_every_path_lies_in_the_folder(run):
-    paths = [run.study, run.summary, run.device, run.exported, run.candidate(7), run.network("pruned")]
+    paths = [run.study, run.summary, run.device, run.exported, run.candidate(7), run.made, run.spent]
     assert all(path.resolve().is_relative_to(run.folder.resolve()) for path in paths)
     assert len(set(paths)) == len(paths)
 

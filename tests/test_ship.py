@@ -18,16 +18,18 @@ import compress.export.ship as ship_module
 from compress.bench.latency import _write_onnx_by_tracing
 from compress.export.card import about_of
 from compress.export.parity import ParityError
-from compress.export.ship import file_name
+from compress.export.ship import Wanted, file_name
 from nas.task.evaluation import evaluate
-from results.files import fingerprint, load_network, read_json, save_network
+from nas.task.task import Task
+from results.compressions import Compression
+from results.files import fingerprint, load_network
 from results.progress import Silent
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import build
+from search_spaces.lpienet import LPIENet, build
+from tests.compressed import FIGURES, keep_compression
 
-SCORES = {"ssim": 0.9, "psnr": 30.0, "test_ssim": 0.8, "test_psnr": 29.0, "made_by": "trained"}
 ROOT = Path(__file__).parent.parent
 PARENT = """
 import os, sys, time
@@ -44,14 +46,23 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def compressed(tmp_path) -> Run:
-    """A run that was compressed without int8."""
+def compressed(tmp_path) -> Compression:
+    """A compression without int8."""
     run = Run(tmp_path / "run")
-    genotype = Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
-    save_network(run.network("float"), build(Blueprint.from_genotype(genotype), seed=0))
     run.describe({"seed": 0})
-    run.summarize(scores={"float": SCORES}, ssim_definition="SSIM as defined")
-    return run
+    return keep_compression(run, {"float": network_of(0)})
+
+
+def network_of(seed: int) -> LPIENet:
+    genotype = Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+    return build(Blueprint.from_genotype(genotype), seed)
+
+
+def job_of(compressed: Compression, task: Task, format: str, path: Path, size: tuple[int, int]) -> ship_module._Job:
+    network = compressed.network("float")
+    about = about_of(load_network(network).blueprint, format, "float", FIGURES, task, "free")
+    judges = ship_module._Judges(task.validation, task.test)
+    return ship_module._Job(ship_module._Origin(network, "weights"), format, "float", path, size, about, judges)
 
 
 def is_running(pid: int) -> bool:
@@ -81,7 +92,7 @@ def test_a_file_is_named_by_precision_and_by_size_where_it_has_one():
 
 
 def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once():
-    asked = list(ship_module._asked(("onnx", "executorch"), [(1080, 1920), (20, 30), (24, 32)]))
+    asked = list(ship_module._asked(Wanted(("onnx", "executorch"), [(1080, 1920), (20, 30), (24, 32)])))
     assert asked == [
         ("onnx", (1080, 1920), "float"),
         ("onnx", (1080, 1920), "int8"),
@@ -101,22 +112,9 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
         return network
 
     monkeypatch.setattr(ship_module, "export_network", export)
-    about = about_of(load_network(compressed.network("float")).blueprint, "onnx", "float", SCORES, task, "free")
     path = compressed.exported / "lpienet_float.onnx"
-    compressed.exported.mkdir()
-    job = ship_module._Job(
-        compressed.network("float"),
-        "weights",
-        "onnx",
-        "float",
-        path,
-        (64, 64),
-        about,
-        (),
-        (),
-        task.validation,
-        task.test,
-    )
+    compressed.exported.mkdir(parents=True)
+    job = job_of(compressed, task, "onnx", path, (64, 64))
     if scale == 1:
         figures = ship_module._export(job)
         assert (figures["runtime"], figures["layout"], figures["size"]) == ("ONNX Runtime", "NCHW", "any")
@@ -130,7 +128,7 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
     assert [made.name for made in compressed.exported.iterdir()] == ([path.name] if scale == 1 else [])
 
 
-def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes_with_its_network(
+def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_compression_is_touched(
     compressed, task, monkeypatch
 ):
     asked = []
@@ -149,14 +147,14 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes
                     "size": list(job.size),
                     "bytes": 4,
                     "rewrites": ship_module._rewrites(job.format, job.precision),
-                    "made_from": job.made_from,
+                    "made_from": job.origin.made_from,
                     "says": fingerprint(job.about.to_json()),
                 },
             )
 
     monkeypatch.setattr(ship_module, "_as_made", as_made)
     for sizes, licence in (([(64, 64)], "free"), ([(64, 64), (64, 72)], None), ([(64, 64)], "not free")):
-        exported = ship_module.ship(compressed, task, ("litert",), sizes, 0, 1, Silent(), licence)
+        exported = ship_module.ship(compressed, task, Wanted(("litert",), sizes, 1, licence), Silent())
     assert asked == [
         ["lpienet_float_64x64.tflite", "lpienet_float16_64x64.tflite"],
         ["lpienet_float_64x72.tflite", "lpienet_float16_64x72.tflite"],
@@ -166,14 +164,15 @@ def test_a_file_is_made_again_only_when_its_weights_or_its_words_change_and_goes
         f"lpienet_{precision}_{size}.tflite" for precision in ("float", "float16") for size in ("64x64", "64x72")
     }
 
-    network = load_network(compressed.network("float"))
-    with torch.no_grad():
-        next(network.parameters()).add_(1)
-    save_network(compressed.network("float"), network)
-    exported = ship_module.ship(compressed, task, ("litert",), [(64, 72)], 0, 1, Silent())
+    before = {path: path.read_bytes() for path in compressed.exported.iterdir()}
+    other = keep_compression(compressed.run, {"float": network_of(1)}, name="other")
+    exported = ship_module.ship(other, task, Wanted(("litert",), [(64, 72)]), Silent())
     of_now = {"lpienet_float_64x72.tflite", "lpienet_float16_64x72.tflite"}
-    assert set(asked[-1]) == set(exported) == set(read_json(compressed.summary)["exported"]) == of_now
-    assert {path.name for path in compressed.exported.glob("*.tflite")} == of_now  # none of the network before
+    assert set(asked[-1]) == set(exported) == set(other.listed()["files"]) == of_now
+    assert {path.name for path in other.exported.glob("*.tflite")} == of_now
+    assert {path: path.read_bytes() for path in compressed.exported.iterdir()} == before
+    assert {figures["made_from"] for figures in exported.values()} == {other.made_from("float")}
+    assert other.made_from("float") != compressed.made_from("float")
 
 
 def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
@@ -189,7 +188,7 @@ def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
 def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_is_made(compressed, task, monkeypatch):
     monkeypatch.setattr(ship_module, "_as_made", lambda pool, jobs: pytest.fail("something was made"))
     with pytest.raises(ValueError, match=r"--size 8x8: tiles of it cannot hold .* ask for \d+x\d+ or more"):
-        ship_module.ship(compressed, task, ("onnx", "litert"), [(64, 64), (8, 8)], 0, 1, Silent())
+        ship_module.ship(compressed, task, Wanted(("onnx", "litert"), [(64, 64), (8, 8)]), Silent())
 
 
 def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):
@@ -200,23 +199,10 @@ def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, t
 
     monkeypatch.setattr(ship_module, "export_network", export)
     monkeypatch.setitem(ship_module.FORMATS, "coreml", replace(ship_module.FORMATS["coreml"], system="elsewhere"))
-    about = about_of(load_network(compressed.network("float")).blueprint, "coreml", "float", SCORES, task, "free")
     path = compressed.exported / "lpienet_float_8x8.mlpackage"
     path.mkdir(parents=True)
     (path / "older").touch()
-    job = ship_module._Job(
-        compressed.network("float"),
-        "weights",
-        "coreml",
-        "float",
-        path,
-        (8, 8),
-        about,
-        (),
-        (),
-        task.validation,
-        task.test,
-    )
+    job = job_of(compressed, task, "coreml", path, (8, 8))
     figures = ship_module._export(job)
     assert (figures["runtime"], figures["ssim"], figures["parity"], figures["bytes"]) == (None, None, None, 5)
     assert [inner.name for inner in path.iterdir()] == ["weights"]

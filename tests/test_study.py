@@ -17,7 +17,7 @@ from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.study import (
     BUDGET,
-    Training,
+    Trained,
     attributes_of,
     candidates,
     count_states,
@@ -238,7 +238,7 @@ def test_a_study_file_appears_only_when_a_study_is_in_it(tmp_path, monkeypatch):
 
 
 def training(number=3, kind="full", steps=400, seed=0, ssim=0.8):
-    return Training(number, kind, steps, seed, "scratch", ssim, 30.5)
+    return Trained(number, kind, steps, seed, "scratch", ssim, 30.5)
 
 
 def test_trainings_come_back_by_kind_ordered_by_trial_steps_and_seed(stored, path):

@@ -8,8 +8,8 @@ import torch
 from compress.int8.ways import to_int8
 from compress.pipeline import compress
 from compress.settings import CompressSettings
-from nas.confirm import ConfirmSettings, confirm
-from nas.scoring.full import score_on_test, train_fully
+from nas.confirm import Confirming, ConfirmSettings, confirm
+from nas.scoring.full import Training, score_on_test, train_fully
 from nas.search import SearchSettings, search
 from nas.task.data.photos import Photo
 from nas.task.evaluation import evaluate_each, input_quality
@@ -20,6 +20,7 @@ from results.files import load_network
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
+from results.store import Store
 from results.study import open_study, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
@@ -64,12 +65,13 @@ def small(width: int) -> Genotype:
 
 
 def test_a_full_training_keeps_the_score_of_every_test_photograph_beside_its_network(task, tmp_path):
-    blueprint = Blueprint.from_genotype(small(4))
-    quality, test = train_fully(task, lambda step, loss: None, blueprint, Recipe(2), 0, tmp_path)
-    assert test == evaluate_each(load_network(tmp_path / "network"), task.test, torch.device("cpu"))
-    assert (tmp_path / "test.json").exists()
-    assert score_on_test(task, tmp_path) == test
-    assert train_fully(task, lambda step, loss: None, blueprint, Recipe(2), 0, tmp_path) == (quality, test)
+    store, training = Store(tmp_path), Training.on(task, Blueprint.from_genotype(small(4)), Recipe(2), 0)
+    quality, test = train_fully(task, lambda step, loss: None, training, store)
+    folder = store.at(training.key)
+    assert test == evaluate_each(load_network(folder / "network"), task.test, torch.device("cpu"))
+    assert (folder / "test.json").exists()
+    assert score_on_test(task, folder) == test
+    assert train_fully(task, lambda step, loss: None, training, store) == (quality, test)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
         search(
             run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256))), Here(each), Silent()
         )
-        confirm(run, ConfirmSettings(Recipe(3), count=3, seeds=1), Here(each), Silent())
+        confirm(Confirming(run, each), ConfirmSettings(Recipe(3), count=3, seeds=1), Here(each), Silent())
         made.append((run, each))
     return made
 

@@ -11,11 +11,11 @@ from nas.task.data.photos import DataError, Where, load_folder, settled_photos
 from nas.task.data.splits import PARTS
 from nas.task.data.tiles import Tiles
 from nas.unseen import unseen
-from results.files import save_network
 from results.run import NoTestPart, Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.compressed import keep_compression
 
 
 def folder_of(folder: Path, count: int) -> Path:
@@ -47,7 +47,9 @@ def kept(data: Path, seed: int = 0) -> set[str]:
     return {photo.name for photo in load_folder(data, 16, seed).test}
 
 
-@pytest.mark.parametrize("model", ["", "exported/lpienet_int8.onnx", "networks/float"])
+@pytest.mark.parametrize(
+    "model", ["", "exported/small/lpienet_int8.onnx", "made/training-1/network", "compressions/small.json"]
+)
 def test_of_the_runs_own_folder_only_the_test_photographs_count_and_it_is_said(model, tmp_path, data):
     run = run_on(tmp_path / "run", data)
     found = unseen([run.folder / model], data / ".." / "mine")
@@ -142,7 +144,7 @@ def test_evaluate_says_that_it_is_the_test_part(given, tmp_path, data, capsys):
     run = run_on(tmp_path / "run", data)
     stages = tuple(Stage(1, 4, 1.0, "none") for _ in range(5))
     genotype = Genotype(stages, activation="relu", head="conv3x3")
-    save_network(run.network("float"), build(Blueprint.from_genotype(genotype), seed=0))
+    keep_compression(run, {"float": build(Blueprint.from_genotype(genotype), seed=0)})
     assert main(["evaluate", str(run.folder), *(["--data", str(data)] if given else [])]) == 0
     said = capsys.readouterr().out
     assert f"{len(kept(data))} test photograph" in said

@@ -11,28 +11,25 @@ from torch import Tensor
 from compress.bench.bench import OPENVINO, REFERENCE, Case
 from compress.bench.latency import random_image
 from compress.export.formats import FORMATS, export_network
-from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprint, int8_calibration, kept_calibration
+from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprint, kept_calibration
 from compress.quiet import quiet, quiet_natives
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import fitted
-from nas.task.data.photos import DataError
-from nas.task.device import Device
+from nas.confirm import folder_of
 from nas.task.evaluation import Pair, mean_quality
-from nas.task.task import TaskSettings, make_task, read_photos
+from results.compressions import FLOAT, INT8, Compression, compression_at, compression_of, compressions
 from results.files import (
     fingerprint,
     has_network,
     load_network,
     network_at,
     network_fingerprint,
-    read_json,
     save_network,
     written_whole,
 )
-from results.photo_score import photo_scores
 from results.progress import Silent, Watcher
-from results.run import NotCompressed, Run, is_run
-from results.study import REFERENCE_NUMBER
+from results.run import Run, is_run
+from results.study import REFERENCE_NUMBER, open_study, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import padded_side
@@ -41,7 +38,7 @@ from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 PYTORCH = "pytorch"
 RUNTIMES = (PYTORCH, *(name for name, made in FORMATS.items() if made.system is None), OPENVINO)
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
-_STAGES = {"float": "float", "int8": "quantized"}  # precision -> the stage of a run
+_STAGES = {"float": FLOAT, "int8": INT8}  # precision -> the stage of a compression
 _PATCH = 128  # pixels a side of what int8 ranges are taken from
 
 
@@ -71,8 +68,9 @@ def plan(
     watcher: Watcher,
     pairs: Sequence[Pair] = (),
 ) -> list[Case]:
-    """Cases of all `models` (run folders, saved networks, files), and of the reference in the same runtimes and sizes.
+    """Cases of all `models`, and of the reference in the same runtimes and sizes.
 
+    Models are run folders, compressions of them, saved networks and files.
     Files that are missing are made: in `bench/` of a run, those of the reference in the last run's, or in `folder`.
     `runtimes` are those of the runs' networks (None: all installed); a file runs in its own. The reference has the
     weights of the run's longest full training of it; without one they are random, and it has no SSIM. In int8 it stands
@@ -85,7 +83,8 @@ def plan(
     trained: tuple[Path, float | None] | None = None
     calibration: Sequence[Tensor] = [_centre(degraded) for _, degraded, _ in pairs[:CALIBRATION_IMAGES]]
     for path in models:
-        if not is_run(path) and (saved := network_at(path)) is not None:
+        compression = compression_of(Run(path)) if is_run(path) else compression_at(path)
+        if compression is None and (saved := network_at(path)) is not None:
             # Files of a bare network go into `folder`; its int8 has the ranges of `pairs`, where there are any.
             bare = [Network(saved.name, saved, "float", None, folder)]
             bare += [Network(saved.name, saved, "int8", None, folder, calibration)] if calibration else []
@@ -93,18 +92,18 @@ def plan(
                 cases += cases_of(network, wanted, sizes, watcher)
             used |= set(product([network.precision for network in bare], wanted, sizes))
             continue
-        if not is_run(path):
+        if compression is None:
             of_file = cases_of_file(path, sizes)
             cases += of_file
             used |= {(case.precision, format_of(path), case.size) for case in of_file}
             continue
-        run = Run(path)
+        run = compression.run
         with run.locked():
-            networks = _networks_of(run, watcher)
+            networks = _networks_of(compression)
             for network in networks:
                 cases += cases_of(network, wanted, sizes, watcher)
         used |= set(product([network.precision for network in networks], wanted, sizes))
-        folder, trained = path / "bench", trained_reference(run) or trained
+        folder, trained = run.folder / "bench", trained_reference(run) or trained
         calibration = next((network.calibration for network in networks if network.calibration), calibration)
     if not used:
         return cases
@@ -158,17 +157,14 @@ def trained_reference(run: Run) -> tuple[Path, float | None] | None:
 
     That is of the test photographs; None where a version that had none trained it.
     """
-    finished = [
-        (int(made.parent.name.split("-")[1]), made.parent)
-        for made in sorted(run.candidate(REFERENCE_NUMBER).glob("full-*-0/quality.json"))
-        if has_network(made.with_name("network"))
-    ]
+    if not run.study.exists():
+        return None
+    trained = [one for one in trainings(open_study(run.study), "full") if one.number == REFERENCE_NUMBER]
+    finished = [one for one in trained if one.seed == 0 and has_network(folder_of(run, one) / "network")]
     if not finished:
         return None
-    _, folder = max(finished, key=lambda steps_and_folder: steps_and_folder[0])
-    if not (folder / "test.json").exists():
-        return folder / "network", None
-    return folder / "network", mean_quality(photo_scores(read_json(folder / "test.json")["photographs"])).ssim
+    longest = max(finished, key=lambda one: one.steps)
+    return folder_of(run, longest) / "network", mean_quality(longest.test).ssim if longest.test else None
 
 
 def cases_of_file(path: Path, sizes: Sequence[tuple[int, int]]) -> list[Case]:
@@ -183,38 +179,22 @@ def format_of(path: Path) -> str:
     return next(name for name, made in FORMATS.items() if made.suffix == path.suffix)
 
 
-def _networks_of(run: Run, watcher: Watcher) -> list[Network]:
-    """The compressed networks of a run, float and int8, with its own figures."""
-    scores = read_json(run.summary).get("scores", {}) if run.summary.exists() else {}
-    if "float" not in scores:
-        raise NotCompressed(run.folder)
-    calibration = _calibration(run, watcher) if "quantized" in scores else []
+def _networks_of(compression: Compression) -> list[Network]:
+    """The networks of a compression, float and int8, with its own figures."""
+    run = compression.run
     return [
         Network(
-            run.folder.name,
-            run.network(stage),
+            run.folder.name if len(compressions(run)) == 1 else f"{run.folder.name} {compression.name}",
+            compression.network(stage),
             precision,
-            scores[stage].get("test_ssim"),  # not known of runs of versions without test photographs
+            compression.scores[stage]["test_ssim"],
             run.folder / "bench",
-            calibration if precision == "int8" else (),
-            tuple(scores[stage].get("in_float", ())),
+            kept_calibration(compression.calibration) if precision == "int8" else (),
+            compression.in_float if precision == "int8" else (),
         )
         for precision, stage in _STAGES.items()
-        if stage in scores
+        if compression.has(stage)
     ]
-
-
-def _calibration(run: Run, watcher: Watcher) -> list[Tensor]:
-    """What the run's own int8 files take their ranges from; nothing, and why, where its photographs are gone."""
-    if kept := kept_calibration(run):
-        return kept
-    settings = TaskSettings.of_run(run.settings())
-    try:
-        photos = read_photos(settings)
-    except (DataError, FileNotFoundError) as error:
-        watcher.say(f"int8 is timed with the ranges of random pictures, without SSIM of its own: {error}")
-        return []
-    return int8_calibration(make_task(settings, photos, Device("cpu", False, "bench")), settings.seed)
 
 
 def _centre(image: Tensor) -> Tensor:

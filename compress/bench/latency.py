@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ from compress.export.rewrite import rewritten
 from compress.int8.quantize import post_training_quantize
 from compress.quiet import quiet, quiet_natives
 from compress.runtime.runtimes import Runtime, load
+from nas.task.device import processor
 from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -109,16 +109,7 @@ def latency_cost(
     function raises ValueError for a damaged file.
     """
     _validate(runtime, precision, size, threads, seconds)
-    made_by = {
-        "runtime": runtime,
-        "version": _version(RUNTIMES[runtime]),
-        "precision": precision,
-        "size": list(size),
-        "threads": threads,
-        "processor": processor(),
-    }
-    if rewrites := FORMATS[runtime].rewrites.get(precision):
-        made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
+    made_by = measured_by(runtime, precision, size, threads)
 
     def remembered(key: dict[str, Any], measure: Callable[[], Latency]) -> Latency:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -149,12 +140,19 @@ def latency_cost(
     return cost
 
 
-def processor() -> str:
-    """The processor's name as the operating system tells it."""
-    information = Path("/proc/cpuinfo")  # platform.processor() is empty on most Linux systems
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def measured_by(runtime: str, precision: str, size: tuple[int, int], threads: int = 1) -> dict[str, Any]:
+    """All that decides a latency but the network, this host's processor among it."""
+    made_by = {
+        "runtime": runtime,
+        "version": _version(RUNTIMES[runtime]),
+        "precision": precision,
+        "size": list(size),
+        "threads": threads,
+        "processor": processor(),
+    }
+    if rewrites := FORMATS[runtime].rewrites.get(precision):
+        made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
+    return made_by
 
 
 def opened(

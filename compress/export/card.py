@@ -13,8 +13,9 @@ from nas.anatomy import verdict
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.unseen import Unseen
+from results.compressions import FLOAT, INT8, Compression
 from results.files import read_json, written_whole
-from results.run import Run, versions
+from results.run import versions
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
@@ -78,20 +79,21 @@ def degradation(task: Task) -> str:
     )
 
 
-def write_card(run: Run, task: Task, licence: str) -> Path:
-    """Write MODEL_CARD.md into the folder of the exported files, from the run's record; returns its path."""
-    path = run.card
-    lines = card(read_json(run.summary), read_json(run.folder / "run.json"), run, task, licence)
-    with written_whole(path) as temporary:
+def write_card(compression: Compression, exported: Mapping[str, Any], task: Task, licence: str) -> Path:
+    """Write MODEL_CARD.md beside the files of a compression, from its record and the run's; returns its path."""
+    record = read_json(compression.run.folder / "run.json")
+    lines = card(compression, exported, record, task, licence)
+    with written_whole(compression.card) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
-    return path
+    return compression.card
 
 
-def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: Task, licence: str) -> Iterator[str]:
-    """The lines of a model card; `summary` and `record` are the run's summary.json and run.json."""
-    exported: Mapping[str, Any] = summary["exported"]
+def card(
+    compression: Compression, exported: Mapping[str, Any], record: Mapping[str, Any], task: Task, licence: str
+) -> Iterator[str]:
+    """The lines of a model card; `exported` are the figures of each file, `record` is the run's run.json."""
     data = task.settings.data
-    stages = {"float": ("float", "float16"), "quantized": ("int8",)}
+    stages = {FLOAT: ("float", "float16"), INT8: ("int8",)}
     yield from (
         "# Model card",
         "",
@@ -114,7 +116,7 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
         "largest difference of a value in [0, 1], for int8 the PSNR between the two. float16 keeps the weights of "
         "convolutions in 16 bits, and is compared with the network of the rounded weights.",
         "",
-        f"{summary['ssim_definition']}.",
+        f"{compression.record['ssim_definition']}.",
         "",
         "## Input and output",
         "",
@@ -130,8 +132,8 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
     )
     for stage, precisions in stages.items():
         if any(figures["precision"] in precisions for figures in exported.values()):
-            scores = summary["scores"][stage]
-            blueprint = Blueprint.from_json(read_json(run.network(stage).with_suffix(".json")))
+            scores = compression.scores[stage]
+            blueprint = Blueprint.from_json(read_json(compression.network(stage).with_suffix(".json")))
             how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
             yield from (
                 f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch "
@@ -143,8 +145,8 @@ def card(summary: Mapping[str, Any], record: Mapping[str, Any], run: Run, task: 
                 "```",
                 "",
             )
-    if "anatomy" in summary:
-        yield from _anatomy(summary["anatomy"])
+    if "anatomy" in compression.record:
+        yield from _anatomy(compression.record["anatomy"])
     yield from (
         "## Training",
         "",

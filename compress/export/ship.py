@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from compress.export.card import NOT_RUN, about_of, about_of_network, write_card
 from compress.export.formats import FORMATS, export_network
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
-from compress.int8.calibration import calibration_fingerprint, calibration_of
+from compress.int8.calibration import calibration_fingerprint, kept_calibration
 from compress.runtime.about import NO_LICENCE, About
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance, fits
@@ -27,146 +27,116 @@ from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen
 from nas.workers import end_at_once, end_with_parent
+from results.compressions import FLOAT, INT8, Compression
 from results.files import (
     bytes_of,
     fingerprint,
-    has_network,
     load_network,
     move_over,
     network_fingerprint,
     remove,
 )
 from results.progress import Watcher
-from results.run import NotCompressed, Run
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
 # precision -> the stage whose network it is made from
-STAGES = {"float": "float", "float16": "float", "int8": "quantized"}
+STAGES = {"float": FLOAT, "float16": FLOAT, "int8": INT8}
 
 
-def ship(
-    run: Run,
-    task: Task,
-    formats: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
-    seed: int,
-    workers: int,
-    watcher: Watcher,
-    licence: str | None = None,
-) -> dict[str, Any]:
-    """Export the compressed network of `run`; returns the `exported` part of its summary, file name -> figures.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which files are asked for."""
 
-    A format of static size has a file for each of `sizes` (height, width), padded up to multiples of 8. Every file is
-    compared in its own runtime with the network that it came from, on validation photographs, before it gets its name;
-    then its SSIM and PSNR on the test photographs are measured there. A Core ML file can be only on macOS; elsewhere
-    its figures say that it was converted and not run. Files already made from the same weights, saying the same, are
-    kept; those of an earlier compression are removed, whatever is asked for now. At the end `exported` has a model
-    card. `licence` is what others may do with the files; without it, what was said last. `workers` files are made at a
-    time, each in a process of its own that needs about 1.2 GB, and more for a size above a megapixel.
-    Raises ParityError when a file computes something else, FileNotFoundError when the run is not compressed yet.
+    formats: Sequence[str]  # keys of FORMATS
+    sizes: Sequence[tuple[int, int]]  # height, width; a format of static size has a file for each, padded to 8
+    workers: int = 1  # files made at a time, each in a process of its own that needs about 1.2 GB
+    licence: str | None = None  # what others may do with them; None: what was said last
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A network without a run, and what its files are made with and judged on."""
+
+    network: Path  # without suffix
+    out: Path
+    judged_on: Unseen
+    calibration: Sequence[Tensor]  # int8 files are made where there are such patches
+
+
+def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher) -> dict[str, Any]:
+    """Export a compression into a folder of its own; file name -> figures, of all files that are there.
+
+    Every file is compared in its own runtime with the network that it came from, on validation photographs, before it
+    gets its name; then its SSIM and PSNR on the test photographs are measured there. A Core ML file can be only on
+    macOS; elsewhere its figures say that it was converted and not run. Files already made from the same network, saying
+    the same, are kept, and nothing is removed. At the end the folder has a model card. Raises ParityError when a file
+    computes something else, ValueError where the list of files is damaged or names some that lie elsewhere.
     """
-    precisions = [precision for precision, stage in STAGES.items() if has_network(run.network(stage))]
-    if "float" not in precisions:
-        raise NotCompressed(run.folder)
-    calibration = tuple(calibration_of(run, task, seed))
-    summary = run.read_summary()
-    in_float = tuple(summary["scores"].get("quantized", {}).get("in_float", ()))
-    licence = licence or summary.get("licence") or NO_LICENCE
-    run.summarize(licence=licence)
-    exported: dict[str, Any] = summary.get("exported", {})
-    exported = {name: figures for name, figures in exported.items() if (run.exported / name).exists()}
-    origins = {
-        precision: _made_from(run.network(STAGES[precision]), precision, calibration, in_float)
-        for precision in precisions
-    }
-    for name, figures in list(exported.items()):
-        if figures.get("made_from") != origins.get(figures["precision"]):
-            del exported[name]
-            remove(run.exported / name)
-            run.summarize(exported=exported)
-            watcher.say(f"{name}: removed, since it is of an earlier compression")
+    precisions = [precision for precision, stage in STAGES.items() if compression.has(stage)]
+    calibration = tuple(kept_calibration(compression.calibration)) if "int8" in precisions else ()
+    kept = compression.listed()
+    licence = wanted.licence or kept.get("licence") or NO_LICENCE
+    there = {name: figures for name, figures in kept["files"].items() if (compression.exported / name).exists()}
     jobs = []
-    for format, size, precision in _asked(formats, sizes):
+    for format, size, precision in _asked(wanted):
         if precision not in precisions:
             continue
         stage = STAGES[precision]
-        network = run.network(stage)
-        about = about_of(load_network(network).blueprint, format, precision, summary["scores"][stage], task, licence)
-        path = run.exported / file_name(format, precision, size)
-        known = exported.get(path.name, {})
-        said = (known.get("says"), known.get("rewrites", []))
-        if said == (fingerprint(about.to_json()), _rewrites(format, precision)):
+        network = compression.network(stage)
+        blueprint = load_network(network).blueprint
+        about = about_of(blueprint, format, precision, compression.scores[stage], task, licence)
+        path = compression.exported / file_name(format, precision, size)
+        known, made_from = there.get(path.name, {}), compression.made_from(stage)
+        said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
+        if said == (made_from, fingerprint(about.to_json()), _rewrites(format, precision)):
             watcher.say(_line(path.name, known))
-        else:
-            jobs.append(
-                _Job(
-                    network,
-                    origins[precision],
-                    format,
-                    precision,
-                    path,
-                    size,
-                    about,
-                    calibration,
-                    in_float,
-                    task.validation,
-                    task.test,
-                )
-            )
+            continue
+        origin = _Origin(network, made_from, calibration, compression.in_float if precision == "int8" else ())
+        jobs.append(_Job(origin, format, precision, path, size, about, _Judges(task.validation, task.test)))
     require_room(jobs)
     watcher.begin("export", len(jobs))
-    run.exported.mkdir(parents=True, exist_ok=True)
-    for done, (job, made) in enumerate(_made(jobs, workers, run.folder / "export.log"), 1):
-        exported[job.path.name] = made
-        run.summarize(exported=exported)
+    compression.exported.mkdir(parents=True, exist_ok=True)
+    log = compression.run.folder / "export.log"
+    for done, (job, made) in enumerate(_made(jobs, wanted.workers, log), 1):
+        there[job.path.name] = made
+        compression.list_files(licence, there)
         watcher.at(done)
         watcher.say(_line(job.path.name, made))
-    write_card(run, task, licence)
-    return exported
+    compression.list_files(licence, there)
+    write_card(compression, there, task, licence)
+    return there
 
 
-def ship_network(
-    network: Path,
-    out: Path,
-    judged_on: Unseen,
-    calibration: Sequence[Tensor],
-    formats: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
-    workers: int,
-    watcher: Watcher,
-    licence: str = NO_LICENCE,
-) -> dict[str, Any]:
-    """Export a saved network (path without suffix) that has no run; file name -> figures, as in `ship`.
+def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]:
+    """Export a saved network that has no run; file name -> figures, as in `ship`.
 
-    Files go into `out` and are named after the network. They are checked and scored on `judged_on`; int8 files are made
-    where there are patches to calibrate on. Nothing is known of the training, and there is no model card.
+    Files are named after the network, and are checked and scored on the same photographs. Nothing is known of the
+    training, and there is no model card.
     """
-    saved = load_network(network)
-    quality = evaluate(saved.eval(), judged_on.pairs, torch.device("cpu"))
+    saved = load_network(bare.network)
+    quality = evaluate(saved.eval(), bare.judged_on.pairs, torch.device("cpu"))
+    licence, pairs = wanted.licence or NO_LICENCE, bare.judged_on.pairs
+    made_from = network_fingerprint(bare.network)
+    calibrated = f"{made_from}, calibrated on {calibration_fingerprint(bare.calibration)}"
     jobs = [
         _Job(
-            network,
-            _made_from(network, precision, calibration if precision == "int8" else (), ()),
+            _Origin(bare.network, calibrated if precision == "int8" else made_from, tuple(bare.calibration)),
             format,
             precision,
-            _network_file(network, out, format, precision, size),
+            _network_file(bare.network, bare.out, file_name(format, precision, size)),
             size,
-            about_of_network(saved.blueprint, format, precision, quality, judged_on, licence),
-            tuple(calibration),
-            (),
-            judged_on.pairs,
-            judged_on.pairs,
-            judged_on.split,
+            about_of_network(saved.blueprint, format, precision, quality, bare.judged_on, licence),
+            _Judges(pairs, pairs, bare.judged_on.split),
         )
-        for format, size, precision in _asked(formats, sizes)
-        if precision != "int8" or calibration
+        for format, size, precision in _asked(wanted)
+        if precision != "int8" or bare.calibration
     ]
     exported: dict[str, Any] = {}
     require_room(jobs)
     watcher.begin("export", len(jobs))
-    out.mkdir(parents=True, exist_ok=True)
-    for done, (job, made) in enumerate(_made(jobs, workers, out / "export.log"), 1):
+    bare.out.mkdir(parents=True, exist_ok=True)
+    for done, (job, made) in enumerate(_made(jobs, wanted.workers, bare.out / "export.log"), 1):
         exported[job.path.name] = made
         watcher.at(done)
         watcher.say(_line(job.path.name, made))
@@ -178,8 +148,8 @@ def require_room(jobs: Sequence["_Job"]) -> None:
     for job in jobs:
         if FORMATS[job.format].any_size:
             continue
-        blueprint = load_network(job.network).blueprint
-        for _, degraded, _ in (*job.validation, *job.test):
+        blueprint = load_network(job.origin.network).blueprint
+        for _, degraded, _ in (*job.judges.validation, *job.judges.test):
             height, width = degraded.shape[-2:]
             if not fits(blueprint, job.size, height, width):
                 least = 2 * padded_side(receptive_radius(blueprint)) + STRIDE
@@ -190,27 +160,17 @@ def require_room(jobs: Sequence["_Job"]) -> None:
                 )
 
 
-def network_files(
-    network: Path, out: Path, formats: Sequence[str], sizes: Sequence[tuple[int, int]], int8: bool
-) -> list[Path]:
+def network_files(network: Path, out: Path, wanted: Wanted, int8: bool) -> list[Path]:
     """What `ship_network` writes."""
     return [
-        _network_file(network, out, format, precision, size)
-        for format, size, precision in _asked(formats, sizes)
+        _network_file(network, out, file_name(format, precision, size))
+        for format, size, precision in _asked(wanted)
         if precision != "int8" or int8
     ]
 
 
-def _network_file(network: Path, out: Path, format: str, precision: str, size: tuple[int, int]) -> Path:
-    return out / file_name(format, precision, size).replace("lpienet", network.name, 1)
-
-
-def _made_from(network: Path, precision: str, calibration: Sequence[Tensor], in_float: Sequence[str]) -> str:
-    """What decides what a file computes, up to its format and size; equal for equal files."""
-    if precision != "int8":
-        return network_fingerprint(network)
-    parts = [network_fingerprint(network), f"calibrated on {calibration_fingerprint(calibration)}"]
-    return ", ".join([*parts, f"in float {' '.join(in_float)}"] if in_float else parts)
+def _network_file(network: Path, out: Path, name: str) -> Path:
+    return out / name.replace("lpienet", network.name, 1)
 
 
 def file_name(format: str, precision: str, size: tuple[int, int]) -> str:
@@ -219,30 +179,44 @@ def file_name(format: str, precision: str, size: tuple[int, int]) -> str:
     return f"lpienet_{precision}{'' if made.any_size else f'_{size[0]}x{size[1]}'}{made.suffix}"
 
 
-def _asked(formats: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[str, tuple[int, int], str]]:
+def _asked(wanted: Wanted) -> Iterator[tuple[str, tuple[int, int], str]]:
     """Format, size and precision of every file; the sizes multiples of 8, each once."""
-    padded = list(dict.fromkeys((padded_side(height), padded_side(width)) for height, width in sizes))
-    for format in formats:
+    padded = list(dict.fromkeys((padded_side(height), padded_side(width)) for height, width in wanted.sizes))
+    for format in wanted.formats:
         for size in padded[:1] if FORMATS[format].any_size else padded:
             yield from ((format, size, precision) for precision in FORMATS[format].precisions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The network that a file is made of."""
+
+    network: Path  # without suffix
+    made_from: str  # names it, and of a bare network in int8 what its ranges are taken from
+    calibration: tuple[Tensor, ...] = ()  # of int8
+    in_float: tuple[str, ...] = ()  # layers that int8 leaves alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Judges:
+    """The photographs by which a file is checked and judged."""
+
+    validation: Sequence[Pair]  # on which the file must say what its network says
+    test: Sequence[Pair]  # on which it is judged
+    split: str | None = "test"  # which those are; None: all of a folder
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """All that a process needs to make one file."""
 
-    network: Path  # without suffix
-    made_from: str  # see `_made_from`
+    origin: _Origin
     format: str
     precision: str
     path: Path
     size: tuple[int, int]
     about: About
-    calibration: tuple[Tensor, ...]
-    in_float: tuple[str, ...]
-    validation: Sequence[Pair]  # on which the file must say what its network says
-    test: Sequence[Pair]  # on which it is judged
-    split: str | None = "test"  # which those are; None: all of a folder
+    judges: _Judges
 
 
 def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -272,7 +246,7 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
 
 def _begin_worker(log: Path) -> None:
     """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # less the umask
     os.dup2(handle, 2)
     signal.signal(signal.SIGINT, end_at_once)  # the parent tells the user
     Thread(target=end_with_parent, daemon=True).start()
@@ -284,10 +258,8 @@ def _export(job: _Job) -> dict[str, Any]:
     unproven = job.path.with_name(f".unproven-{job.path.name}")
     size = None if made.any_size else job.size
     try:
-        network = load_network(job.network)
-        origin = export_network(
-            network, job.format, job.precision, unproven, size, job.calibration, job.about, job.in_float
-        )
+        network, calibration, in_float = load_network(job.origin.network), job.origin.calibration, job.origin.in_float
+        origin = export_network(network, job.format, job.precision, unproven, size, calibration, job.about, in_float)
         figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN
         move_over(unproven, job.path)
     finally:
@@ -300,7 +272,7 @@ def _export(job: _Job) -> dict[str, Any]:
         "size": "any" if size is None else list(size),
         "bytes": bytes_of(job.path),
         **figures,
-        "made_from": job.made_from,
+        "made_from": job.origin.made_from,
         "says": fingerprint(job.about.to_json()),
     }
 
@@ -318,14 +290,14 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
     """What a file comes to in its own runtime; raises ParityError where that is not what `origin` says."""
     runtime = load(path)
     half = job.precision == "float16" and FORMATS[job.format].half_arithmetic
-    photographs = [degraded for _, degraded, _ in job.validation]
+    photographs = [degraded for _, degraded, _ in job.judges.validation]
     parity = check(runtime, origin, photographs, HALF_DIFFERENCE if half else FLOAT_DIFFERENCE)
-    quality = evaluate(partial(enhance, runtime), job.test, torch.device("cpu"))
+    quality = evaluate(partial(enhance, runtime), job.judges.test, torch.device("cpu"))
     return {
         "runtime": runtime.name,
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
-        "split": job.split,
+        "split": job.judges.split,
     }
 
 

@@ -1,4 +1,4 @@
-"""Calibration: the patches that int8 ranges are taken from, kept in the run folder for the stages after compress."""
+"""Calibration: the patches that int8 ranges are taken from, kept beside the network for the stages after compress."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from nas.task.data.patches import PatchSampler
 from nas.task.data.photos import read_folder
 from nas.task.task import Task, TaskSettings, calibration_images
 from results.files import write_tensors
-from results.run import Run
 
 CALIBRATION_IMAGES = 32  # patches that int8 ranges are taken from
 
@@ -38,25 +37,18 @@ def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list
     return [image[None].contiguous() for image in taken]
 
 
-def keep_calibration(run: Run, images: Sequence[Tensor]) -> None:
-    """Keep what the int8 network of `run` is calibrated on."""
-    write_tensors(_kept(run), {"images": torch.cat(list(images))})
+def keep_calibration(path: Path, images: Sequence[Tensor]) -> None:
+    """Keep what an int8 network is calibrated on, in a .safetensors file."""
+    write_tensors(path, {"images": torch.cat(list(images))})
 
 
-def kept_calibration(run: Run) -> list[Tensor]:
-    """What `keep_calibration` kept; empty where there is none."""
-    return list(torch.split(load_file(_kept(run))["images"], 1)) if _kept(run).exists() else []
-
-
-def calibration_of(run: Run, task: Task, seed: int) -> list[Tensor]:
-    """What the int8 network of `run` is calibrated on; for a run that kept nothing, training patches."""
-    return kept_calibration(run) or int8_calibration(task, seed)
+def kept_calibration(path: Path) -> list[Tensor]:
+    """What `keep_calibration` kept; raises ValueError where it is gone."""
+    if not path.exists():
+        raise ValueError(f"{path}, which int8 ranges are taken from, is gone; compress again under another --name")
+    return list(torch.split(load_file(path)["images"], 1))
 
 
 def calibration_fingerprint(images: Sequence[Tensor]) -> str:
     """Hexadecimal digest of patches."""
     return hashlib.sha256(b"".join(image.numpy().tobytes() for image in images)).hexdigest()
-
-
-def _kept(run: Run) -> Path:
-    return run.network("quantized-calibration").with_suffix(".safetensors")

@@ -7,7 +7,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, table
 from lpienas.fields import a_file, a_size, count, option, switch
-from lpienas.settings import Size, is_path
+from lpienas.settings import COMPRESSION, Size, is_path
 
 _MODELS = (".onnx", ".tflite", ".pte", ".mlpackage", ".json", ".safetensors")
 
@@ -44,6 +44,7 @@ class BenchOptions:
     whole: bool = switch(
         "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
     )
+    compression: str | None = COMPRESSION
     seconds: float = option(2.0, "of each case in each round", "S", parse=float, default="2")
     imported: tuple[Path, ...] = option(
         (),
@@ -64,6 +65,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from compress.bench.bench import bench as measure
     from compress.bench.bench import beside, imported, judge, ratio
     from compress.bench.files import SIZES, plan
+    from lpienas.networks import of_compression
     from nas.unseen import left_out_line, unseen
     from results.table import bench_table
 
@@ -75,7 +77,9 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     with ExitStack() as stack:
         shown = stack.enter_context(bars())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
-        cases = plan(asked.models, asked.runtime, asked.size or SIZES, folder, shown, pairs)
+        cases = plan(
+            of_compression(asked.models, asked.compression), asked.runtime, asked.size or SIZES, folder, shown, pairs
+        )
         if pairs:
             cases = judge(cases, pairs, asked.threads, shown)
         rows = [*(measure(cases, asked.threads, asked.seconds, shown) if cases else ()), *of_phone]

@@ -38,7 +38,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     from lpienas.searches import STEPS, begun_task, made_with
     from nas.calibrate import CalibrationSettings
     from nas.calibrate import calibrate as measure
-    from nas.confirm import INHERITED, SCRATCH
+    from nas.scoring.full import INHERITED, SCRATCH
     from nas.scoring.supernet import SupernetSettings
     from nas.search import space_of
     from nas.task.training import Recipe

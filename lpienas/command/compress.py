@@ -24,18 +24,19 @@ def compress(asked: CompressWords, json_only: bool) -> None:
     from results.table import anatomy_table
 
     with bars() as shown:
-        summary = Run(asked.run).compress(asked, shown)
+        made = Run(asked.run).compress(asked, shown)
     if json_only:
-        as_json(summary)
+        as_json(made)
         return
-    table(anatomy_table(summary["anatomy"]))
-    line(anatomy_line(summary["anatomy"]))
+    table(anatomy_table(made["anatomy"]))
+    line(anatomy_line(made["anatomy"]))
+    line(f"compression {made['name']}; lpienas export {asked.run} --compression {made['name']} writes its files")
 
 
 VERB = Verb(
     "compress",
     "train one candidate fully, prune it, quantize it",
-    "lpienas compress runs/night --pick under=600M --prune 0.5 --qat",
+    "lpienas compress runs/night --pick under=600M --prune 0.5 --qat --name small",
     CompressWords,
     compress,
     CONTINUES,

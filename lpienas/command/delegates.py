@@ -6,6 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, named
+from lpienas.settings import COMPRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,7 @@ class DelegatesOptions:
     """Which files."""
 
     models: tuple[Path, ...] = named("run folder, or an exported file", "RUN|MODEL", parse=a_file, several=True)
+    compression: str | None = COMPRESSION
 
 
 def delegates(asked: DelegatesOptions, json_only: bool) -> None:
@@ -21,6 +23,7 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
     from nas.kept import kept_part
     from nas.task.data.pairs import judged, validation_pairs
     from nas.task.task import TaskSettings
+    from results.compressions import FLOAT, compression_of
     from results.files import load_network
     from results.run import Run, is_run
 
@@ -30,14 +33,15 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
             files.append(delegated(path))
             continue
         run = Run(path)
-        exported = sorted(file for file in run.exported.glob("lpienet_*") if file.is_file())
+        compression = compression_of(run, asked.compression)
+        exported = sorted(file for file in compression.exported.glob("lpienet_*") if file.is_file())
         if not exported:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]
         task = TaskSettings.of_run(run.settings())
         photos = judged(kept_part(run, task, "validation"), task.judged)
         pairs = validation_pairs(photos, task.noise, task.seed, task.validation_side)
-        network = load_network(run.network("float"))
+        network = load_network(compression.network(FLOAT))
         largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
     if json_only:
         ranges = {run: found.to_json() for run, found in largest.items()}

@@ -12,7 +12,11 @@ from lpienas.fields import a_file, count, named, needed, option, switch, threads
 class EnhanceOptions:
     """By which network, which photographs, and where to."""
 
-    model: Path = named("run folder, a network's .json, .onnx, .tflite or .pte", "MODEL", parse=a_file)
+    model: Path = named(
+        "run folder, one of its compressions/NAME.json, a network's .json, .onnx, .tflite or .pte",
+        "MODEL",
+        parse=a_file,
+    )
     photos: tuple[Path, ...] = named(
         "picture files, and folders whose pictures are all meant", "PHOTO", parse=a_file, several=True
     )
@@ -56,7 +60,7 @@ def enhance(asked: EnhanceOptions, json_only: bool) -> None:
 VERB = Verb(
     "enhance",
     "enhance photographs of any size, or folders of them",
-    "lpienas enhance runs/night/exported/lpienet_int8.onnx photo.jpg -o better.png\n"
+    "lpienas enhance runs/night/exported/small/lpienet_int8.onnx photo.jpg -o better.png\n"
     "  lpienas enhance runs/night holiday/ -o better/",
     EnhanceOptions,
     enhance,

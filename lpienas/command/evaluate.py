@@ -6,13 +6,16 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
 from lpienas.fields import a_file, count, named, option, switch, threads_here
+from lpienas.settings import COMPRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions:
     """Which networks, on which photographs."""
 
-    models: tuple[Path, ...] = named("run folders, networks, and exported files", "MODEL", parse=a_file, several=True)
+    models: tuple[Path, ...] = named(
+        "run folders, their compressions/NAME.json, networks, and exported files", "MODEL", parse=a_file, several=True
+    )
     data: Path | None = option(
         None,
         "pairs, or clean photographs to be degraded; of the folder that the run was searched on only its test "
@@ -21,6 +24,7 @@ class EvaluateOptions:
         parse=a_file,
         default="default: the test photographs of the run, or of the samples",
     )
+    compression: str | None = COMPRESSION
     whole: bool = switch(
         "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
     )
@@ -29,11 +33,12 @@ class EvaluateOptions:
 
 def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     """Print what each network comes to, beside the photographs themselves."""
+    from lpienas.networks import of_compression
     from lpienas.photographs import evaluate as judge
     from nas.unseen import left_out_line
 
     with bars() as shown:
-        found = judge(asked.models, asked.data, asked.threads, shown, asked.whole)
+        found = judge(of_compression(asked.models, asked.compression), asked.data, asked.threads, shown, asked.whole)
     if json_only:
         rows = [one.to_json() for one in found]
         as_json(rows[0] | {"models": rows})
@@ -52,7 +57,7 @@ def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
 VERB = Verb(
     "evaluate",
     "measure SSIM and PSNR on photographs",
-    "lpienas evaluate runs/night runs/night/exported/*.onnx --data ~/pairs --json",
+    "lpienas evaluate runs/night runs/night/exported/small/*.onnx --data ~/pairs --json",
     EvaluateOptions,
     evaluate,
 )

@@ -1,6 +1,6 @@
 """Export: files for phones, each checked in its own runtime."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lpienas.command.anatomy import RUN_OR_NETWORK
@@ -19,43 +19,47 @@ class ExportWords(ExportOptions):
 
 def export(asked: ExportWords, json_only: bool) -> None:
     """Write the files, and print where they are."""
+    from results.compressions import compression_at, compression_of
+    from results.run import Run as Folder
     from results.run import is_run
 
+    at = compression_at(asked.run)
+    if at is not None:
+        asked = replace(asked, run=at.run.folder, compression=at.name)
     if not is_run(asked.run):
         _export_network(asked, json_only)
         return
     from lpienas.runs import Run
-    from results.run import Run as Folder
 
-    folder = Folder(asked.run)
     with bars() as shown:
         exported = Run(asked.run).export(asked, shown)
+    compression = compression_of(Folder(asked.run), asked.compression)
     if json_only:
-        as_json({"exported": exported, "card": str(folder.card)})
+        said = {"compression": compression.name, "folder": str(compression.exported), "card": str(compression.card)}
+        as_json({"exported": exported} | said)
     else:
-        line(f"{len(exported)} files in {folder.exported}, described in {folder.card}")
+        line(f"{len(exported)} files in {compression.exported}, described in {compression.card}")
 
 
 def _export_network(asked: ExportWords, json_only: bool) -> None:
     """Files of a network that has no run; int8 ones where `--calibration` names photographs."""
-    from compress.export.ship import network_files, ship_network
+    from compress.export.ship import Bare, Wanted, network_files, ship_network
     from compress.int8.calibration import folder_calibration
-    from compress.runtime.about import NO_LICENCE
     from lpienas.networks import saved_network
     from lpienas.photographs import refuse_existing
     from nas.task.task import TaskSettings
     from nas.unseen import unseen
 
+    if asked.compression is not None:
+        raise ValueError(f"--compression {asked.compression} is for a run folder, and {asked.run} is none")
     network, settings, folder = saved_network(asked.run), TaskSettings(), asked.calibration
     out = network.parent if asked.out is None else asked.out
-    refuse_existing(network_files(network, out, asked.to, asked.size, folder is not None), asked.force)
+    wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence)
+    refuse_existing(network_files(network, out, wanted, folder is not None), asked.force)
     judged_on = unseen([network], asked.data)
     calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
     with bars() as shown:
-        licence = asked.licence or NO_LICENCE
-        exported = ship_network(
-            network, out, judged_on, calibration, asked.to, asked.size, asked.workers, shown, licence
-        )
+        exported = ship_network(Bare(network, out, judged_on, calibration), wanted, shown)
     if json_only:
         as_json({"exported": exported, "folder": str(out)})
         return
@@ -68,7 +72,7 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
 VERB = Verb(
     "export",
     "write files for phones and check each in its own runtime",
-    "lpienas export runs/night --to litert --size 256x256 720x1280 1080x1920 2160x3840",
+    "lpienas export runs/night --compression small --to litert --size 256x256 720x1280 1080x1920 2160x3840",
     ExportWords,
     export,
     "files that are whole stay; for a run the same command makes the rest, for a network add --force",

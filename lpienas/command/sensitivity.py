@@ -6,6 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
 from lpienas.fields import a_file, count, named, option
+from lpienas.settings import COMPRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,27 +14,33 @@ class SensitivityOptions:
     """Of which run."""
 
     run: Path = named("run folder", "RUN", parse=a_file)
+    compression: str | None = COMPRESSION
     threads: int | None = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")
 
 
 def sensitivity(asked: SensitivityOptions, json_only: bool) -> None:
     """Print the layers, the costliest first."""
-    from compress.int8.calibration import calibration_of
+    from compress.int8.calibration import int8_calibration, kept_calibration
     from compress.int8.sensitivity import sensitivity as measure
     from lpienas.searches import opened_task
-    from results.files import has_network, load_network
-    from results.run import NotCompressed, Run
+    from results.compressions import FLOAT, INT8, compression_of
+    from results.files import load_network
+    from results.run import Run
     from results.table import sensitivity_table
 
     run = Run(asked.run)
     settings = run.settings()
-    if not has_network(run.network("float")):
-        raise NotCompressed(run.folder)
+    run.require_test_part()
+    compression = compression_of(run, asked.compression)
     with run.locked(), bars() as shown:
         task = opened_task(run, settings, asked.threads, shown)
-        network, calibration = load_network(run.network("float")), calibration_of(run, task, settings["seed"])
+        network = load_network(compression.network(FLOAT))
+        if compression.has(INT8):
+            calibration = kept_calibration(compression.calibration)
+        else:
+            calibration = int8_calibration(task, settings["seed"])
         layers = [one.to_json() for one in measure(network, calibration, task.validation, shown)]
-        run.summarize(sensitivity=layers)
+        run.summarize(sensitivity={compression.name: layers})
     if json_only:
         as_json({"layers": layers})
         return

@@ -8,7 +8,7 @@ cost does not change while it is trained, so a small network is only stopped whe
 from collections.abc import Mapping, Sequence
 
 from results.front import by_merit
-from results.study import Training
+from results.study import Trained
 
 ETA = 3  # of so many candidates of a rung one is trained further, for so many times the steps
 RUNGS = 3
@@ -19,7 +19,7 @@ def rungs_of(steps: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, steps // ETA**k) for k in range(RUNGS)}))
 
 
-def promotable(rung: Sequence[Training], costs: Mapping[int, float]) -> list[int]:
+def promotable(rung: Sequence[Trained], costs: Mapping[int, float]) -> list[int]:
     """Numbers of the best third of a rung: by non-dominated rank, and within one the most isolated first."""
     best = by_merit([(training.ssim, costs[training.number]) for training in rung])
     return [rung[place].number for place in best[: len(rung) // ETA]]

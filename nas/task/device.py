@@ -2,6 +2,7 @@
 
 import copy
 import os
+import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -33,6 +34,11 @@ class Device:
         """bfloat16 autocast where it was chosen, else nothing."""
         return torch.autocast(self.name, torch.bfloat16) if self.bfloat16 else nullcontext()
 
+    @property
+    def precision(self) -> str:
+        """What a training on it computes in."""
+        return "bfloat16" if self.bfloat16 else "float32"
+
     def describe(self) -> str:
         """`cpu (2 threads), float32: ...`, for the user and for run.json."""
         if self.name == "cpu":
@@ -45,6 +51,19 @@ class Device:
 def fastest() -> str:
     """Name of the fastest kind of device present."""
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def processor() -> str:
+    """The processor's name as the operating system tells it."""
+    information = Path("/proc/cpuinfo")  # platform.processor() is empty on most Linux systems
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def identity_of(name: str) -> str:
+    """Which processor the device `name` is: what one can do says nothing of another one."""
+    return f"cuda: {torch.cuda.get_device_name()}" if name == "cuda" else f"{name}: {processor()}"
 
 
 def choose_device(name: str, trial: Callable[["Device"], list[float]]) -> Device:

@@ -86,6 +86,13 @@ class TaskSettings:
         validation, test = (None if folder is None else Path(folder) for folder in (self.validation, self.test))
         return Where(Path(self.data), validation, test, self.blur, self.patch, self.seed, self.skip_unusable)
 
+    def made_from(self, photographs: str) -> dict[str, Any]:
+        """For keys: all that decides a training; the folder's path is not among it, its content's fingerprint is."""
+        settings = self.to_json()
+        for folder in ("data", "validation", "test", "skip_unusable", "blur"):
+            settings.pop(folder, None)
+        return {"task": settings, "photographs": photographs}
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json; what is without effect is left out, as it was before it could be set."""
         values, usual = asdict(self), {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA)}
@@ -110,11 +117,13 @@ class Task:
 
     @property
     def made_from(self) -> dict[str, Any]:
-        """For keys: all that decides a training on this task; the folder's path is not among it, its content is."""
-        settings = self.settings.to_json()
-        for folder in ("data", "validation", "test", "skip_unusable", "blur"):
-            settings.pop(folder, None)
-        return {"task": settings, "photographs": self.photos.fingerprint}
+        """For keys of what all of a run share: a supernet goes on without a photograph that is gone."""
+        return self.settings.made_from(self.photos.fingerprint)
+
+    @property
+    def trains_on(self) -> dict[str, Any]:
+        """For the key of one training: `made_from` with the photographs that are there."""
+        return self.settings.made_from(self.photos.of_those_there)
 
     @property
     def loss(self) -> Loss:

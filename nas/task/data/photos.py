@@ -72,6 +72,14 @@ class Photos:
             return self.manifest.fingerprint
         return " ".join(photo.name for photo in self.training)
 
+    @property
+    def of_those_there(self) -> str:
+        """`fingerprint` of the photographs that are there, where a run goes on without some of its own."""
+        if self.manifest is None:
+            return self.fingerprint
+        there = {photo.name for part in (self.training, self.validation, self.test) for photo in part}
+        return self.manifest.without({entry.name for entry in self.manifest.entries} - there).fingerprint
+
 
 def sample_photos(tiles: Tiles | None = None) -> Photos:
     """Ten clean pictures from the wheels of scikit-image, scikit-learn and matplotlib; nothing is downloaded.

@@ -1,0 +1,274 @@
+"""Stages: what a compression is made in, one after the other; each is in the store by what it was made from.
+
+What a search or another compression made from the same is taken as it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress.asked import Asked
+from compress.bench.latency import latency_cost, measured_by
+from compress.control import cheaper, equal_steps
+from compress.int8.calibration import calibration_fingerprint, keep_calibration
+from compress.int8.quantize import layers_of
+from compress.int8.ways import AUTO, to_int8
+from compress.prune.channels import IMPORTANCE, Losses, OutOfReach, Pruned, prune
+from compress.prune.distill import distill
+from compress.settings import CompressSettings, Fast
+from nas.confirm import seed_of
+from nas.scoring.full import NETWORK, STRIPPED, Training, begin, train_fully
+from nas.search import slices_of
+from nas.suggest import derive_seed
+from nas.task.evaluation import Quality, as_test, evaluate
+from nas.task.task import Task
+from nas.task.training import Diverged, Recipe
+from results.candidate import Candidate
+from results.compressions import CALIBRATION
+from results.files import load_network, save_network
+from results.progress import Watcher
+from results.run import Run
+from results.spent import Counting, Spent
+from results.store import CHECKPOINT, Stage, Store
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of, parameters_of
+from search_spaces.lpienet import LPIENet
+
+TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
+LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
+_IMPORTANCE_BATCHES = 4
+_METHODS = {"pruning": 1, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One network of the store, and what it came to."""
+
+    stage: str  # key of what made it
+    file: str
+    figures: dict[str, Any]
+
+    def at(self, store: Store) -> Path:
+        return store.at(self.stage) / self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of one compression."""
+
+    run: Run
+    asked: Asked
+    task: Task
+    watcher: Watcher
+
+    @property
+    def store(self) -> Store:
+        return Store(self.run.made)
+
+    @property
+    def settings(self) -> CompressSettings:
+        return self.asked.settings
+
+    def require_layers(self) -> None:
+        known = layers_of(Blueprint.from_genotype(self.asked.chosen.genotype))
+        for layer in self.settings.in_float:
+            if layer not in known and self.settings.in_float != (AUTO,):
+                raise ValueError(f"in_float = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
+
+    def share_kept(self) -> float:
+        """The share of its cost that pruning keeps of the candidate."""
+        asked, chosen = self.settings.prune, self.asked.chosen
+        if not isinstance(asked, Fast):
+            assert asked is not None
+            return 1 - asked
+        now = self._cost()(Blueprint.from_genotype(chosen.genotype))
+        where = f"{asked.runtime}-{asked.precision} at {asked.size[0]}x{asked.size[1]}, one thread"
+        self.watcher.say(f"candidate {chosen.number} takes {now:.3g} ms ({where})")
+        if now <= asked.milliseconds:
+            raise ValueError(
+                f"the network takes {now:.3g} ms, which is {asked.milliseconds:g} ms or less already; "
+                "ask for fewer, or --prune off"
+            )
+        return asked.milliseconds / now
+
+    def trained(self) -> Part:
+        """The chosen candidate after full training, without what computes nothing."""
+        seed = seed_of(self.settings.seed, self.asked.chosen.number, 0)  # as a search trains it first
+        return self._training("full training", self.asked.chosen, self.settings.training, seed)
+
+    def pruned(self, trained: Part, keep: float) -> Part:
+        """The trained network after pruning and fine-tuning; without its dead channels it costs less than before."""
+        asked, settings = self.settings.prune, self.settings
+        assert asked is not None
+        by = measured_by(asked.runtime, asked.precision, asked.size) if isinstance(asked, Fast) else "MACs"
+        made_from = self._made_from("pruning", trained) | {
+            "prune": asdict(asked) if isinstance(asked, Fast) else asked,
+            "measured_by": by,
+            "fine_tuning": asdict(settings.fine_tuning),
+            "distillation": settings.distillation,
+            "seed": settings.seed,
+        }
+        least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{keep:.0%} of its MACs"
+
+        def make(stages: Stages, folder: Path) -> dict[str, Any]:
+            return stages._prune(trained, keep, folder)
+
+        return self._made(Stage("pruning", made_from), f"{trained.stage} pruned to {least}", make)
+
+    def control(self, made: Mapping[str, Part]) -> Part | None:
+        """The trained control of the pruned network; None, and said why, where there is none."""
+        asked, cost = self.settings.prune, self._cost()
+        is_fast = (lambda blueprint: cost(blueprint) <= asked.milliseconds) if isinstance(asked, Fast) else None
+        rival = cheaper(self.run, made[PRUNED].figures["macs"], is_fast)
+        if rival is None:
+            self.watcher.say("control: the search has no network that costs as little as the pruned one")
+            return None
+        steps = equal_steps({name: part.figures for name, part in made.items()}, self.settings, rival)
+        seed = derive_seed(self.settings.seed, rival.number, "control")
+        recipe = replace(self.settings.training, steps=steps)
+        try:
+            control = self._training("training of the control", rival, recipe, seed)
+        except Diverged as error:
+            self.watcher.say(f"control: candidate {rival.number} could not be trained: {error}")
+            return None
+        said = f"control: candidate {rival.number}, trained for as much computing from {control.figures['start']}"
+        self.watcher.say(figures_line(said, control.figures))
+        return replace(control, figures=control.figures | {"candidate": rival.number})
+
+    def quantized(self, network: Part, calibration: list[Tensor]) -> Part:
+        """Float weights of the int8 network."""
+        settings = self.settings
+        made_from = self._made_from("int8", network) | {
+            "way": settings.int8,
+            "quantization": asdict(settings.quantization),
+            "calibration": calibration_fingerprint(calibration),
+            "in_float": sorted(set(settings.in_float)),
+            "seed": settings.seed,
+        }
+
+        def make(stages: Stages, folder: Path) -> dict[str, Any]:
+            keep_calibration(folder / CALIBRATION, calibration)
+            way, recipe, in_float = settings.int8, settings.quantization, settings.in_float
+            float_network, checkpoints = load_network(network.at(self.store)), folder / CHECKPOINT
+            found = to_int8(
+                float_network, self.task, way, recipe, calibration, in_float, settings.seed, stages.watcher, checkpoints
+            )
+            if found.longer is not None:
+                save_network(folder / LONGER, found.longer.cpu())
+            save_network(folder / NETWORK, found.network.cpu())
+            return _cost_figures(found.network) | found.figures
+
+        return self._made(Stage("int8", made_from), f"{network.stage} in int8, {settings.int8}", make)
+
+    def _training(self, says: str, candidate: Candidate, recipe: Recipe, seed: int) -> Part:
+        """A candidate trained from its slice of the run's supernet, where that is asked for and there is one."""
+        slices = slices_of(self.run, self.task) if self.asked.inherits else None
+        first = None if slices is None else slices(candidate.genotype)
+        training = Training.on(self.task, Blueprint.from_genotype(candidate.genotype), recipe, seed, first)
+        if not self.store.is_made(training.key):
+            self.watcher.begin(says, recipe.steps)
+            begin(self.store, training, first)
+            train_fully(self.task, _steps(self.watcher), training, self.store)
+        part = Part(training.key, STRIPPED, self.store.figures(training.key))
+        if "macs_in_training" in part.figures:
+            left, whole = part.figures["macs"] / 1e6, part.figures["macs_in_training"] / 1e6
+            self.watcher.say(f"what computes nothing is taken out: {left:.1f} of {whole:.1f} MMACs are left")
+        return part
+
+    def _made_from(self, kind: str, network: Part) -> dict[str, Any]:
+        """The part of a stage's causes that all stages after the training share."""
+        return {
+            "network": f"{network.stage}/{network.file}",
+            "trains_on": self.task.trains_on,
+            "precision": self.task.device.precision,
+            "method": _METHODS[kind],
+        }
+
+    def _made(self, stage: Stage, label: str, make: Callable[["Stages", Path], dict[str, Any]]) -> Part:
+        """The network of a stage and its figures: as kept when it is complete, else made and kept."""
+        folder = self.store.at(stage.key)
+        if not self.store.is_made(stage.key):
+            with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
+                figures = make(replace(self, watcher=Counting(self.watcher, spent)), folder)
+            self.store.keep(stage, label, figures, spent.seconds())
+        return Part(stage.key, NETWORK, self.store.figures(stage.key))
+
+    def _cost(self) -> Callable[[Blueprint], float]:
+        """What pruning makes small: a latency in ms, or MACs."""
+        asked = self.settings.prune
+        if not isinstance(asked, Fast):
+            return lambda blueprint: macs_of(blueprint, DEFAULT_SIZE)
+        measured = latency_cost(self.run.folder / "latency", asked.runtime, asked.precision, asked.size)
+        return lambda blueprint: measured(blueprint).median
+
+    def _prune(self, of: Part, keep: float, folder: Path) -> dict[str, Any]:
+        task, settings, watcher = self.task, self.settings, self.watcher
+        trained, seed = load_network(of.at(self.store)), derive_seed(settings.seed, 0, "fine-tuning")
+        watcher.begin("pruning", 1)
+        cost, fast = self._cost(), isinstance(settings.prune, Fast)
+        now = cost(trained.blueprint)
+        if isinstance(settings.prune, Fast):  # without its dead channels the network takes less than the candidate did
+            keep = settings.prune.milliseconds / now
+        try:
+            losses = importance_losses(task, seed)
+            pruned = Pruned(trained, now, 1.0) if keep >= 1 else prune(trained, keep, losses, IMPORTANCE, cost=cost)
+        except OutOfReach as error:
+            if not fast:
+                raise
+            reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
+            raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
+        network = pruned.network
+        before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
+        tested_before = evaluate(network, task.test, task.device.torch)
+        watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
+        watcher.begin("fine-tuning", settings.fine_tuning.steps)
+        checkpoint = folder / f"{CHECKPOINT}.safetensors"
+        distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
+        after = evaluate(network.eval(), task.validation, task.device.torch)
+        figures = _figures(network, after, task)
+        save_network(folder / NETWORK, network.cpu())
+        return figures | {
+            "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
+            "distillation": settings.distillation,
+            "kept": pruned.kept,
+            **({"latency_ms": pruned.cost} if fast else {}),
+            "before_fine_tuning": before.to_json() | as_test(tested_before),
+        }
+
+
+def figures_line(name: str, figures: Mapping[str, Any]) -> str:
+    """What is said of a stage that is made."""
+    quality = f"SSIM {figures['test_ssim']:.4f}, PSNR {figures['test_psnr']:.2f} dB on the test photographs"
+    return f"{name}: {quality}, {figures['macs'] / 1e9:.3g} GMACs"
+
+
+def importance_losses(task: Task, seed: int) -> Losses:
+    """Of a few training patches, one at a time, for the importance of channels."""
+    batch = task.batches(seed)
+
+    def losses(network: nn.Module) -> Iterator[Tensor]:
+        network.to(task.device.torch)
+        for step in range(_IMPORTANCE_BATCHES):
+            for degraded, clean in zip(*(torch.split(side, 1) for side in batch(step)), strict=True):
+                yield task.loss(network(degraded), clean)
+
+    return losses
+
+
+def _figures(network: LPIENet, quality: Quality, task: Task) -> dict[str, Any]:
+    test = evaluate(network.to(task.device.torch), task.test, task.device.torch)
+    return quality.to_json() | as_test(test) | _cost_figures(network)
+
+
+def _cost_figures(network: LPIENet) -> dict[str, Any]:
+    blueprint = network.blueprint
+    return {"macs": macs_of(blueprint, DEFAULT_SIZE), "parameters": parameters_of(blueprint)}
+
+
+def _steps(watcher: Watcher) -> Callable[[int, float], None]:
+    return lambda step, loss: watcher.at(step + 1, f"loss {loss:.4f}")

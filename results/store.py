@@ -1,0 +1,76 @@
+"""Store: what a stage made, by the key of what it was made from, complete once its record is there.
+
+Another photograph, setting or first weight is another key, so nothing in the store is written over or removed, and to
+go on with what was cut off is to ask for the same key again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.files import fingerprint, plain_name, read_json, write_json
+
+RECORD = "record.json"  # name of the record in the folder of a stage
+CHECKPOINT = "checkpoint"  # with this begin the names of what only an unfinished stage needs
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Something to be made, and all that decides what comes of it; raises ValueError for what JSON does not hold."""
+
+    kind: str  # training, pruning or int8
+    made_from: Mapping[str, Any]  # as JSON gives it back, so that a tuple and a list are one
+
+    def __post_init__(self) -> None:
+        plain_name(self.kind, Path("a stage"))
+        object.__setattr__(self, "made_from", json.loads(json.dumps(self.made_from, allow_nan=False)))
+
+    @property
+    def key(self) -> str:
+        """`training-0b1c2d3e4f5a`, equal for equal values of `made_from`."""
+        return f"{self.kind}-{fingerprint(self.made_from)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of stages, each in a folder that its key names."""
+
+    folder: Path
+
+    def at(self, key: str) -> Path:
+        """Folder of one stage; raises ValueError for a key that leads out of the store."""
+        return self.folder / plain_name(key, self.folder)
+
+    def is_made(self, key: str) -> bool:
+        """Whether the stage is complete."""
+        return (self.at(key) / RECORD).exists()
+
+    def record(self, key: str) -> dict[str, Any]:
+        """What stands beside the weights: made_from, label, figures, cpu_seconds.
+
+        Raises ValueError where that was damaged, or is of another stage.
+        """
+        path = self.at(key) / RECORD
+        record = read_json(path)
+        whole = {"kind", "made_from", "label", "figures"} <= record.keys()
+        if not whole or Stage(record["kind"], record["made_from"]).key != key:
+            raise ValueError(f"{path} is not of {key}, as its own words say: delete this folder to have it made again")
+        return record
+
+    def figures(self, key: str) -> dict[str, Any]:
+        """What the stage came to."""
+        figures: dict[str, Any] = self.record(key)["figures"]
+        return figures
+
+    def keep(self, stage: Stage, label: str, figures: Mapping[str, Any], cpu_seconds: float) -> None:
+        """Complete a stage: its record is written, and what only the work needed goes.
+
+        `label` says in words what the stage is, from what it was made from.
+        """
+        folder = self.at(stage.key)
+        record = {"kind": stage.kind, "label": label, "figures": figures, "cpu_seconds": cpu_seconds}
+        write_json(folder / RECORD, record | {"made_from": stage.made_from})
+        for used in folder.glob(f"{CHECKPOINT}*"):
+            used.unlink()
