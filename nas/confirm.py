@@ -161,7 +161,7 @@ class _Plan:
 def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Workers, watcher: Watcher) -> None:
     store, steps = Store(plan.search.run.made), plan.settings.recipe.steps
     left: dict[tuple[int, int], Training] = {}
-    for candidate, repetition in wanted:
+    for candidate, repetition in sorted(wanted, key=lambda one: -one[0].scores.macs):  # or the dearest ends alone
         training, first = plan.training(candidate, repetition)
         if not plan.is_recorded(candidate.number, repetition, training):
             begin(store, training, first)

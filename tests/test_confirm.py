@@ -103,6 +103,11 @@ def apart(number: int, seed: int) -> float:
     return 0.5 + 0.05 * number + 0.001 * seed
 
 
+def test_the_dearest_is_trained_first_so_that_no_processor_waits_for_it_at_the_end(confirmed):
+    costs = [SEARCHED[number][1] for number, repetition in confirmed(apart).done if repetition == 0]
+    assert costs == sorted(costs, reverse=True)
+
+
 def alike(number: int, seed: int) -> float:
     """Candidates closer than the seeds."""
     return 0.5 + 0.001 * number + 0.05 * seed
