@@ -6,7 +6,7 @@ from pathlib import Path
 from nas.task.data.photos import Photos
 from nas.task.device import Device, choose_device, fastest, loss_curve, thread_choices
 from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
-from results.files import read_json, write_json
+from results.files import held_in, read_json, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE
@@ -31,7 +31,8 @@ def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Dev
         device = choose_device(name, lambda device: _short_training(settings, photos, device))
         known[name] = {"bfloat16": device.bfloat16, "reason": device.reason}
         write_json(record, known)
-    return Device(name, known[name]["bfloat16"], known[name]["reason"])
+    with held_in(record):
+        return Device(name, known[name]["bfloat16"], known[name]["reason"])
 
 
 def _short_training(settings: TaskSettings, photos: Photos, device: Device) -> list[float]:

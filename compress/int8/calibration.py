@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.suggest import derive_seed
 from nas.task.data.patches import PatchSampler
 from nas.task.data.photos import read_folder
 from nas.task.task import Task, TaskSettings, calibration_images
-from results.files import write_tensors
+from results.files import held_in, read_tensors, write_tensors
 from results.run import Run
 
 CALIBRATION_IMAGES = 32  # patches that int8 ranges are taken from
@@ -44,8 +43,12 @@ def keep_calibration(run: Run, images: Sequence[Tensor]) -> None:
 
 
 def kept_calibration(run: Run) -> list[Tensor]:
-    """What `keep_calibration` kept; empty where there is none."""
-    return list(torch.split(load_file(_kept(run))["images"], 1)) if _kept(run).exists() else []
+    """What `keep_calibration` kept; empty where there is none. Raises ValueError that names a damaged file."""
+    path = _kept(run)
+    if not path.exists():
+        return []
+    with held_in(path, "delete it with the quantized network beside it, and `lpienas compress` makes both again"):
+        return list(torch.split(read_tensors(path)["images"], 1))
 
 
 def calibration_of(run: Run, task: Task, seed: int) -> list[Tensor]:

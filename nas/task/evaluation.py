@@ -26,6 +26,11 @@ class Quality:
     ssim: float
     psnr: float  # dB
 
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"{name} = {value!r}: must be a number")
+
     def to_json(self) -> dict[str, float]:
         return asdict(self)
 
