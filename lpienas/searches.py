@@ -85,7 +85,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             input=task.input.to_json(),
             test_input=task.test_input.to_json(),
             judged=crops_of(task.settings.validation_side),
-            reference=report.reference.to_json(),
+            reference=report.to_json()["reference"],
             search=report.to_json(),
         )
     return made

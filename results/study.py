@@ -199,13 +199,25 @@ def candidates(trials: Sequence[FrozenTrial]) -> list[Candidate]:
 
 
 def reference_of(trials: Sequence[FrozenTrial]) -> Candidate:
-    """The reference network's candidate; raises ValueError when it has not been scored, or could not be."""
+    """The reference network's candidate; raises ValueError when it has not been scored.
+
+    One whose training failed (`reference_failed`) has scores of 0: the others are shown without it, and a full training
+    may still succeed.
+    """
     for trial in trials:
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.COMPLETE:
             return candidate_of(trial)
-        if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL:
-            raise ValueError(f"the reference network failed ({trial.user_attrs['reason']}); give more --steps")
+        if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL and (known := genotype_of(trial)):
+            macs, parameters = int(trial.user_attrs[MACS]), int(trial.user_attrs[_PARAMETERS])
+            cost = float(trial.user_attrs.get(COST, macs))
+            return Candidate(trial.number, known, Scores(0.0, 0.0, macs, parameters, cost))
     raise ValueError("the reference network has no scores yet; let the search go on: lpienas search --out RUN")
+
+
+def reference_failed(trials: Sequence[FrozenTrial]) -> str | None:
+    """Why the search has no scores of the reference network; None where it has some, or will."""
+    failed = (trial for trial in trials if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL)
+    return next((str(trial.user_attrs.get("reason", "no reason is known")) for trial in failed), None)
 
 
 def is_within_budget(trial: FrozenTrial) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.task.device import Device
-from nas.task.training import Diverged, Recipe, is_identity, shares, train
+from nas.task.training import Diverged, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -170,13 +170,6 @@ def test_a_share_is_16_over_the_inputs_for_weight_and_bias_alike():
     assert {names[weight]: share for share, weights in shares(network).items() for weight in weights} == {
         "0.weight": 16 / 108, "0.bias": 16 / 108, "1.weight": 1, "1.bias": 1, "2.weight": 0.5, "2.bias": 0.5
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("psnr", "identity"), [(30.0, True), (30.04, True), (29.96, True), (30.06, False), (29.9, False)]
-)
-def test_a_network_that_gives_its_input_back_has_the_psnr_of_its_input(psnr, identity):
-    assert is_identity(psnr, input_psnr=30.0) == identity
 
 
 @pytest.mark.parametrize(

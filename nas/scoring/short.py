@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor
 
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality, evaluate
+from nas.task.evaluation import Quality, evaluate, is_identity
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe, is_identity, train
+from nas.task.training import Diverged, Recipe, train
 from results.files import has_network, held_in, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
@@ -39,7 +39,7 @@ def train_from(
         batch = task.batches(derive_seed(seed, attempt, "patches"))
         train(network, batch, task.loss, recipe, task.device, checkpoint, on_step)
         quality = evaluate(network.eval(), task.validation, task.device.torch)
-        if not is_identity(quality.psnr, task.input.psnr):
+        if not is_identity(network, task.validation, task.device.torch):
             save_network(folder / "network", network.cpu())
             for used in folder.glob("checkpoint-*.safetensors"):
                 used.unlink()

@@ -153,11 +153,6 @@ def _weight_of(name: str) -> str:
     return name
 
 
-def is_identity(psnr: float, input_psnr: float) -> bool:
-    """Whether a trained network gives its input back, as it does when the output gate has closed (dB, both)."""
-    return abs(psnr - input_psnr) < 0.05
-
-
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
     if recipe.optimizer == "soap":
