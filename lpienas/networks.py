@@ -99,10 +99,12 @@ def load(model: str | Path, threads: int | None = None) -> Network:
     import torch
 
     from compress.runtime.runtimes import load as opened
+    from compress.runtime.runtimes import require_survives
     from results.run import is_run
 
     path, count = Path(model), threads or threads_here()
     torch.set_num_threads(count)
+    require_survives(path)
     return Network(path, opened(saved_network(path) if is_run(path) else path, count))
 
 
