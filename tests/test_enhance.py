@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+import torch
 from PIL import Image
 
 from lpienas.command import main
@@ -96,3 +97,25 @@ def test_a_gain_map_that_is_left_out_is_told_and_stands_in_the_json(model, tmp_p
     (one,) = json.loads(told.out)["photos"]
     assert one["said"] == [f"{tmp_path / 'a.jpg'}: not in the result: its gain map, which makes it HDR"]
     assert one["said"][0] in "".join(told.err.splitlines())
+
+
+def test_evaluate_says_the_tint_that_enhanced_pictures_have(model, tmp_path, capsys):
+    network = load_network(Run(model).network("float"))
+    list(network.parameters())[-1].data += torch.tensor([0.05, 0.0, -0.03])
+    save_network(Run(model).network("float"), network)
+    saved = f"{Run(model).network('float')}.json"
+    for side in ("noisy", "clean"):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+        Image.new("RGB", (90, 70), (100, 100, 100)).save(tmp_path / "pairs" / side / "a.png")
+    assert main(["enhance", saved, str(tmp_path / "pairs" / "noisy" / "a.png"), "-o", str(tmp_path / "out.png")]) == 0
+    with Image.open(tmp_path / "out.png") as out:
+        seen = np.asarray(out).astype(float).mean(axis=(0, 1)) - 100
+    capsys.readouterr()
+    assert main(["evaluate", saved, "--data", str(tmp_path / "pairs")]) == 0
+    shown = capsys.readouterr().out
+    assert "mean colour shift" in shown
+    assert main(["evaluate", saved, "--data", str(tmp_path / "pairs"), "--json"]) == 0
+    (judged,) = json.loads(capsys.readouterr().out)["models"]
+    np.testing.assert_allclose(judged["colour_shift"], seen, atol=0.51)
+    assert " ".join(f"{levels:+.2f}" for levels in judged["colour_shift"]) in shown
+    assert seen[0] - seen[2] > 10
