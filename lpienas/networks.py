@@ -98,11 +98,13 @@ def load(model: str | Path, threads: int | None = None) -> Network:
     import torch
 
     from compress.runtime.runtimes import load as opened
+    from compress.runtime.runtimes import require_survives
     from results.compressions import compression_at
     from results.run import is_run
 
     path, count = Path(model), threads or threads_here()
     torch.set_num_threads(count)
+    require_survives(path)
     compressed = is_run(path) or compression_at(path) is not None
     return Network(path, opened(saved_network(path) if compressed else path, count))
 

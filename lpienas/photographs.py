@@ -21,6 +21,7 @@ class Photograph:
     source: Path
     output: Path
     size: tuple[int, int]  # height, width in pixels
+    said: tuple[str, ...] = ()  # what of the source is not in the output
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,12 @@ def enhance_planned(
     watcher.begin("enhance", 100 * len(planned))
     for number, (source, target) in enumerate(planned):
         on_tile = _counting(watcher, 100 * number, source.name)
+        said: list[str] = []
         try:
-            size = enhance_photo(enhancing(network, on_tile), source, target, most_megapixels)
-            done.append(Photograph(source, target, size))
+            size = enhance_photo(enhancing(network, on_tile), source, target, most_megapixels, said.append)
+            done.append(Photograph(source, target, size, tuple(said)))
+            for one in said:
+                watcher.say(one)
         except (ValueError, OSError) as error:
             failed.append((source, _why(error, source)))
             watcher.say(f"left out: {failed[-1][1]}")

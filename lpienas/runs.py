@@ -93,7 +93,9 @@ class Run:
             return "knee" if number == report.knee.number else "front" if number in on_front else ""
 
         ordered = sorted(every, key=lambda one: (one.scores.cost, one.number))
-        return [{"role": role(one.number), **one.to_json()} for one in ordered]
+        rows = [{"role": role(one.number), **one.to_json()} for one in ordered]
+        unknown = {} if report.failed is None else {"ssim": None, "psnr": None}
+        return [row | unknown if row["role"] == "reference" else row for row in rows]
 
     @property
     def network(self) -> "Network":

@@ -90,7 +90,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             input=task.input.to_json(),
             test_input=task.test_input.to_json(),
             judged=crops_of(task.settings.validation_side),
-            reference=report.reference.to_json(),
+            reference=report.to_json()["reference"],
             search=report.to_json(),
         )
     return made
@@ -104,6 +104,11 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     from results.run import SPLITS
 
     begun = (run.folder / "run.json").exists()
+    if not begun and run.study.exists():
+        raise ValueError(
+            f"{run.study} is there, and no run.json, which says with what settings it was made: put a copy of run.json "
+            "back, or start another run with --out"
+        )
     known = run.settings() if begun else None
     asked = settled(options, known)
     if options.noise_profile is not None:

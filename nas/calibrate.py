@@ -22,7 +22,7 @@ from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
 from results.agreement import Agreement, agreement
-from results.files import fingerprint, read_json, save_network, write_json
+from results.files import fingerprint, held_in, read_json, save_network, write_json
 from results.progress import Watcher
 from results.spent import Spent
 from search_spaces import reach
@@ -263,7 +263,9 @@ def train_in_rungs(
             )
         if not kept.exists():
             write_json(kept, {"seconds": counted.seconds()})
-        spent += float(read_json(kept)["seconds"])
+        stored = read_json(kept)
+        with held_in(kept):
+            spent += float(stored["seconds"])
         figures.append((quality.ssim, spent))
         start, below = path / "network", steps
     return figures

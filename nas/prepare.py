@@ -6,7 +6,7 @@ from pathlib import Path
 from nas.task.data.photos import Photos
 from nas.task.device import Device, choose_device, fastest, identity_of, loss_curve, thread_choices
 from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
-from results.files import read_json, write_json
+from results.files import held_in, read_json, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE
@@ -28,7 +28,10 @@ def known_device(record: Path) -> Device | None:
     """This machine's best device, where the JSON file `record` says in which precision it trains."""
     name = fastest()
     known = (read_json(record) if record.exists() else {}).get(identity_of(name))
-    return None if known is None else Device(name, known["bfloat16"], known["reason"])
+    if known is None:
+        return None
+    with held_in(record):
+        return Device(name, known["bfloat16"], known["reason"])
 
 
 def _settled_device(settings: TaskSettings, photos: Photos, record: Path) -> Device:

@@ -18,6 +18,7 @@ from nas.scoring.supernet import (
     have_supernet,
     open_supernet,
     score_by_supernet,
+    supernet_digest,
     supernet_path,
 )
 from nas.suggest import derive_seed, resolve_sampler
@@ -36,6 +37,7 @@ from results.study import (
     candidate_of,
     candidates,
     fix_reference_point,
+    fix_supernet,
     genotype_of,
     in_flight,
     open_study,
@@ -117,6 +119,7 @@ def search(
     supernet = None
     if settings.score == "supernet":
         supernet = have_supernet(space, task, settings.supernet, settings.seed, run.supernet, watcher)
+        fix_supernet(study, supernet.name, supernet_digest(supernet))
     _Search(run, study, space, settings, cost_of, workers, watcher, supernet).go_on()
 
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from search_spaces.blueprint import Blueprint
@@ -95,15 +96,29 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in `path`; raises ValueError naming the file when it is damaged."""
+_DIGEST = "digest"  # key of a tensor file's metadata
+MADE_AGAIN = "delete it to have it made again"
+
+
+def read_json(path: Path, mend: str = MADE_AGAIN) -> dict[str, Any]:
+    """The object in `path`; raises ValueError naming the file, and what to do, when it is damaged."""
     try:
         value = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}); delete it to have it made again") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}): {mend}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no JSON object; delete it to have it made again")
+        raise ValueError(f"{path} holds no JSON object: {mend}")
     return value
+
+
+@contextmanager
+def held_in(path: Path, mend: str = MADE_AGAIN) -> Iterator[None]:
+    """Within it what `path` held is made use of; where that is of another kind the ValueError names the file."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} holds something else than it should ({what}): {mend}") from error
 
 
 def fingerprint(inputs: Any) -> str:
@@ -119,9 +134,32 @@ def network_fingerprint(path: Path) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Tensors by name, with text beside them."""
+    """Tensors by name, with text beside them, and a digest by which `read_tensors` knows that they are the same."""
+    held = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with written_whole(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+        save_file(held, temporary, {_DIGEST: digest_of_tensors(held)} | (metadata or {}))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """What `write_tensors` wrote; raises ValueError that names the file where one bit of it is another."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            written = (file.metadata() or {}).get(_DIGEST)
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error})") from error
+    if written is not None and written != digest_of_tensors(tensors):  # versions before kept none
+        raise ValueError(f"{path} is damaged: its values are not those that were written")
+    return tensors
+
+
+def digest_of_tensors(tensors: dict[str, Tensor]) -> str:
+    """Hexadecimal, of names, types, shapes and values."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def network_at(path: Path) -> Path | None:
@@ -157,8 +195,8 @@ def load_network(path: Path) -> LPIENet:
         raise ValueError(f"{described} is no network of lpienas: {error}") from error
     network = build(blueprint, seed=0)
     try:
-        network.load_state_dict(load_file(path.with_suffix(".safetensors")))
-    except (RuntimeError, OSError, SafetensorError) as error:
+        network.load_state_dict(read_tensors(path.with_suffix(".safetensors")))
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f"the weights in {path.with_suffix('.safetensors')} do not load: {error}") from error
     return network.eval()
 

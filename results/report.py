@@ -22,6 +22,7 @@ from results.study import (
     count_states,
     full_trainings,
     input_on_test,
+    reference_failed,
     reference_of,
     reference_point,
     trainings,
@@ -57,6 +58,7 @@ class FrontReport:
     searched: Sequence[Candidate]  # all, with the search's own scores
     cost: str = "macs"  # one of units.COSTS
     test: HeldOut | None = None  # None where the scores are the search's own
+    failed: str | None = None  # why the reference has no scores; its comparison is None then
     judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
 
     @property
@@ -78,6 +80,11 @@ class FrontReport:
     @property
     def verdict(self) -> str:
         """Whether and by how much the front beats the reference, in one sentence."""
+        if self.failed is not None:
+            return (
+                f"Not compared with the reference, whose training failed: {self.failed}. `lpienas search --confirm 5` "
+                "trains it again, fully, beside the best."
+            )
         if self.comparison is None:
             return (
                 f"Not compared with the reference: {self.basis} rank candidates, they do not measure the reference. "
@@ -100,7 +107,7 @@ class FrontReport:
         comparison = self.comparison
         return {
             "basis": self.basis,
-            "reference": self.reference.to_json(),
+            "reference": self.reference.to_json() | ({} if self.failed is None else {"ssim": None, "psnr": None}),
             "front": [candidate.to_json() for candidate in self.front],
             "dominated": [candidate.to_json() for candidate in self.trained_and_dominated],
             "fell_off": [candidate.to_json() for candidate in self.fell_off],
@@ -152,7 +159,9 @@ def report_front(
     front = pareto_front(judged)
     yardstick = final.get(reference.number, reference)
     tested = _tested(study, front, corner, full) if all(map(is_tested, judged)) else None
-    comparison = None if score == "supernet" and not final else compare(judged, yardstick)
+    failed = None if yardstick.number in final else reference_failed(trials)
+    unmeasured = failed is not None or (score == "supernet" and not final)
+    comparison = None if unmeasured else compare(judged, yardstick)
     if tested is not None and comparison is not None:
         comparison = on_test(comparison, yardstick) if is_tested(yardstick) else None  # its training failed
     return FrontReport(
@@ -173,6 +182,7 @@ def report_front(
         searched=searched,
         cost=cost,
         test=tested,
+        failed=failed,
         judged=None if tested is None else _judged(comparison, judged, yardstick, full),
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from results.files import read_json, write_json
+from results.record import DAMAGED, Stated
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
@@ -144,7 +145,7 @@ class Run:
         """
         path = self.folder / "run.json"
         fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
-        record = read_json(path) if path.exists() else fresh
+        record = read_json(path, DAMAGED) if path.exists() else fresh
         if self.photographs.exists():
             record["settings"] |= {name: value for name, value in settings.items() if name in FOLDERS}
         differing = {
@@ -167,10 +168,10 @@ class Run:
         path = self.folder / "run.json"
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is not a run folder; start one: lpienas search --out {self.folder}")
-        settings = read_json(path).get("settings")
+        settings = read_json(path, DAMAGED).get("settings")
         if not isinstance(settings, dict):
-            raise ValueError(f"{path} states no settings: it is damaged, and nothing else says what the run is made of")
-        return settings
+            raise ValueError(f"{path} states no settings: {DAMAGED}")
+        return Stated(settings, path)
 
     def require_test_part(self) -> None:
         """Raises NoTestPart where the settings in `run.json` do not say that photographs were kept for the test."""

@@ -17,17 +17,18 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 
 from results.candidate import Candidate, Scores
-from results.files import written_whole
+from results.files import held_in, written_whole
 from results.front import ReferencePoint
+from results.journal import COST, MACS, NUMBER, require_whole
 from results.photo_score import PhotoScore, photo_scores
 from search_spaces.genotype import Genotype
 
 REFERENCE_NUMBER = 0  # the reference network is always the first trial
 BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
-_NAME = "lpienas"
-_GENOTYPE, _PSNR, _PARAMETERS, _MACS, _COST = "genotype", "psnr", "parameters", "macs", "cost"
-_TRAINING, _FULL, _TEST_INPUT = "training", "full training", "test input"
+_NAME, _DATABASE = "lpienas", ".db"
+_GENOTYPE, _PSNR, _PARAMETERS = "genotype", "psnr", "parameters"
+_TRAINING, _FULL, _TEST_INPUT, _SUPERNET = "training", "full training", "test input", "supernet"
 _SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade differently are further apart
 
 
@@ -54,7 +55,7 @@ class Trained:
 def open_study(path: Path, create: bool = False) -> optuna.Study:
     """The study in the file `path`: SSIM to maximise, log10 of the cost to minimise.
 
-    Raises FileNotFoundError when there is none and `create` is false.
+    Raises FileNotFoundError when there is none and `create` is false, ValueError for a damaged journal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every study that it opens
     if not path.exists():
@@ -66,7 +67,12 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
                 storage=_storage(temporary),
                 directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 cost
             )
-    return optuna.load_study(study_name=_NAME, storage=_storage(path))
+    if path.suffix != _DATABASE:
+        _drop_torn_line(path)
+        require_whole(path)
+    study = optuna.load_study(study_name=_NAME, storage=_storage(path))
+    _require_candidates(study, path)
+    return study
 
 
 def fix_reference_point(study: optuna.Study, point: ReferencePoint) -> ReferencePoint:
@@ -100,6 +106,22 @@ def record_test_input(study: optuna.Study, ssim: float) -> None:
         )
 
 
+def fix_supernet(study: optuna.Study, name: str, digest: str) -> None:
+    """Keep which weights the scores of a study are of; raises ValueError where they are of others than `digest` names.
+
+    `name` is that of the file. A study of a version that kept none takes this one.
+    """
+    key = f"{_SUPERNET} {name}"
+    kept = study.user_attrs.get(key)
+    if kept is None:
+        study.set_user_attr(key, digest)
+    elif kept != digest:
+        raise ValueError(
+            f"supernet {name} is another one than the scores of this study are of, which cannot be compared with its "
+            "own: put the file from before back, or start another run with --out"
+        )
+
+
 def input_on_test(study: optuna.Study) -> float | None:
     """What `record_test_input` kept; None in studies of versions before."""
     stored: float | None = study.user_attrs.get(_TEST_INPUT)
@@ -108,18 +130,19 @@ def input_on_test(study: optuna.Study) -> float | None:
 
 def attributes_of(genotype: Genotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
     """What is known of a candidate before it is scored, as the trial keeps it."""
-    return {_GENOTYPE: genotype.to_json(), _MACS: macs, _PARAMETERS: parameters, _COST: cost}
+    return {_GENOTYPE: genotype.to_json(), MACS: macs, _PARAMETERS: parameters, COST: cost}
 
 
 def write_running(study: optuna.Study, trial: FrozenTrial) -> None:
     """Write down a trial whose scoring begins, in one transaction."""
+    trial.user_attrs = trial.user_attrs | {NUMBER: len(study.get_trials(deepcopy=False))}
     study.add_trial(trial)
 
 
 def write_rejected(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
     """Write down a trial that is not scored, PRUNED, with the reason."""
     trial.state, trial.datetime_complete = TrialState.PRUNED, datetime.now()
-    trial.user_attrs = trial.user_attrs | {"reason": reason}
+    trial.user_attrs = trial.user_attrs | {"reason": reason, NUMBER: len(study.get_trials(deepcopy=False))}
     study.add_trial(trial)
 
 
@@ -180,7 +203,12 @@ def in_flight(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 def genotype_of(trial: FrozenTrial) -> Genotype | None:
     """The genotype of a trial, or None when the process was killed before it was recorded."""
     stored = trial.user_attrs.get(_GENOTYPE)
-    return None if stored is None else Genotype.from_json(stored)
+    if stored is None:
+        return None
+    try:
+        return Genotype.from_json(stored)
+    except ValueError as error:
+        raise ValueError(f"trial {trial.number}: {error}") from error
 
 
 def candidates(trials: Sequence[FrozenTrial]) -> list[Candidate]:
@@ -189,13 +217,25 @@ def candidates(trials: Sequence[FrozenTrial]) -> list[Candidate]:
 
 
 def reference_of(trials: Sequence[FrozenTrial]) -> Candidate:
-    """The reference network's candidate; raises ValueError when it has not been scored, or could not be."""
+    """The reference network's candidate; raises ValueError when it has not been scored.
+
+    One whose training failed (`reference_failed`) has scores of 0: the others are shown without it, and a full training
+    may still succeed.
+    """
     for trial in trials:
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.COMPLETE:
             return candidate_of(trial)
-        if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL:
-            raise ValueError(f"the reference network failed ({trial.user_attrs['reason']}); give more --steps")
+        if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL and (known := genotype_of(trial)):
+            macs, parameters = int(trial.user_attrs[MACS]), int(trial.user_attrs[_PARAMETERS])
+            cost = float(trial.user_attrs.get(COST, macs))
+            return Candidate(trial.number, known, Scores(0.0, 0.0, macs, parameters, cost))
     raise ValueError("the reference network has no scores yet; let the search go on: lpienas search --out RUN")
+
+
+def reference_failed(trials: Sequence[FrozenTrial]) -> str | None:
+    """Why the search has no scores of the reference network; None where it has some, or will."""
+    failed = (trial for trial in trials if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL)
+    return next((str(trial.user_attrs.get("reason", "no reason is known")) for trial in failed), None)
 
 
 def is_within_budget(trial: FrozenTrial) -> bool:
@@ -214,12 +254,14 @@ def candidate_of(trial: FrozenTrial) -> Candidate:
     if genotype is None:
         raise ValueError(f"trial {trial.number} has scores but no genotype: it was not made by lpienas")
     attributes = trial.user_attrs
+    if missing := [name for name in (_PSNR, MACS, _PARAMETERS) if name not in attributes]:
+        raise ValueError(f"trial {trial.number} has scores but no {' and no '.join(missing)}")
     scores = Scores(
         ssim=float(trial.values[0]),
         psnr=float(attributes[_PSNR]),
-        macs=int(attributes[_MACS]),
+        macs=int(attributes[MACS]),
         parameters=int(attributes[_PARAMETERS]),
-        cost=float(attributes.get(_COST, attributes[_MACS])),
+        cost=float(attributes.get(COST, attributes[MACS])),
     )
     return Candidate(trial.number, genotype, scores)
 
@@ -230,14 +272,22 @@ def _trial(study: optuna.Study, number: int) -> optuna.Trial:
 
 def _storage(path: Path) -> BaseStorage:
     """A journal, one line a change; or SQLite, in which older runs have their study."""
-    if path.suffix == ".db":
+    if path.suffix == _DATABASE:
         return RDBStorage(
             URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
             engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
         )
-    if path.exists():
-        _drop_torn_line(path)
     return JournalStorage(JournalFileBackend(str(path), _Lock(path)))
+
+
+def _require_candidates(study: optuna.Study, path: Path) -> None:
+    """Raises ValueError that names the file where a trial or a training does not hold what it should."""
+    with held_in(path, "put a copy of the file from before back, or start another run with --out"):
+        for trial in study.get_trials(deepcopy=False):
+            genotype_of(trial)
+            if trial.state is TrialState.COMPLETE:
+                candidate_of(trial)
+        full_trainings(study)
 
 
 class _Lock(JournalFileOpenLock):

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,3 +175,24 @@ def test_photographs_to_calibrate_on_that_cannot_be_used_are_named_before_anythi
     with pytest.raises(DataError, match="missing does not exist"):
         compressed(run, 3, task, replace(SETTINGS, calibration=tmp_path / "missing"))
     assert not run.made.exists()
+
+
+@pytest.mark.parametrize(("level", "reach"), [(0, "0.00 to 0.00"), (10, "0.04 to 0.04"), (255, "1.00 to 1.00")])
+def test_black_or_white_photographs_give_no_int8_ranges(level, reach, task, tmp_path):
+    for name in ("a", "b"):
+        photograph(tmp_path / f"{name}.png", level)
+    with pytest.raises(DataError, match=rf"photographs of {tmp_path} reach from {reach} of white.*name some as the"):
+        int8_calibration(task, 0, tmp_path)
+
+
+def test_photographs_that_use_few_of_the_values_are_said_to_and_others_are_not(task, tmp_path):
+    photograph(tmp_path / "dark" / "a.png", 60)
+    with pytest.warns(
+        UserWarning, match=r"reach from 0\.24 to 0\.24 of white, and what is darker or brighter is cut off"
+    ):
+        int8_calibration(task, 0, tmp_path / "dark")
+    photograph(tmp_path / "both" / "a.png", 10)
+    photograph(tmp_path / "both" / "b.png", 240)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        int8_calibration(task, 0, tmp_path / "both")

@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import pyvips
+import torch
 from PIL import Image
 
 from lpienas.command import main
+from results.files import load_network, save_network
 from results.progress import Silent
+from results.run import Run
 
 
 @pytest.fixture
@@ -70,3 +75,47 @@ def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
     photos = [str(tmp_path / f"{name}.png") for name in ("a", "b")]
     assert main(["enhance", str(model), *photos, "-o", str(tmp_path / "out"), "--threads", "1"]) == 0
     assert told == [200, (50, "a.png"), (100, "a.png"), (150, "b.png"), (200, "b.png")]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_network_that_answers_with_no_numbers_is_an_error_that_names_the_photograph(wrong, model, tmp_path, capsys):
+    network = load_network(Run(model).network("float"))
+    list(network.parameters())[-1].data.fill_(wrong)
+    save_network(Run(model).network("float"), network)
+    Image.new("RGB", (90, 70), "gray").save(tmp_path / "a.png")
+    assert main(["enhance", str(model), str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png"), "--json"]) == 1
+    (failed,) = json.loads(capsys.readouterr().out)["failed"]
+    assert failed["error"].startswith(f"{tmp_path / 'a.png'}: the network gives NaN or infinite values in PyTorch")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_gain_map_that_is_left_out_is_told_and_stands_in_the_json(model, tmp_path, capsys):
+    light = np.linspace(0, 3, 24 * 32 * 3).reshape(24, 32, 3).astype(np.float32)
+    pyvips.Image.new_from_array(light, interpretation="scrgb").uhdrsave(str(tmp_path / "a.jpg"))
+    assert main(["enhance", str(model), str(tmp_path / "a.jpg"), "-o", str(tmp_path / "out.jpg"), "--json"]) == 0
+    told = capsys.readouterr()
+    (one,) = json.loads(told.out)["photos"]
+    assert one["said"] == [f"{tmp_path / 'a.jpg'}: not in the result: its gain map, which makes it HDR"]
+    assert one["said"][0] in "".join(told.err.splitlines())
+
+
+def test_evaluate_says_the_tint_that_enhanced_pictures_have(model, tmp_path, capsys):
+    network = load_network(Run(model).network("float"))
+    list(network.parameters())[-1].data += torch.tensor([0.05, 0.0, -0.03])
+    save_network(Run(model).network("float"), network)
+    saved = f"{Run(model).network('float')}.json"
+    for side in ("noisy", "clean"):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+        Image.new("RGB", (90, 70), (100, 100, 100)).save(tmp_path / "pairs" / side / "a.png")
+    assert main(["enhance", saved, str(tmp_path / "pairs" / "noisy" / "a.png"), "-o", str(tmp_path / "out.png")]) == 0
+    with Image.open(tmp_path / "out.png") as out:
+        seen = np.asarray(out).astype(float).mean(axis=(0, 1)) - 100
+    capsys.readouterr()
+    assert main(["evaluate", saved, "--data", str(tmp_path / "pairs")]) == 0
+    shown = capsys.readouterr().out
+    assert "mean colour shift" in shown
+    assert main(["evaluate", saved, "--data", str(tmp_path / "pairs"), "--json"]) == 0
+    (judged,) = json.loads(capsys.readouterr().out)["models"]
+    np.testing.assert_allclose(judged["colour_shift"], seen, atol=0.51)
+    assert " ".join(f"{levels:+.2f}" for levels in judged["colour_shift"]) in shown
+    assert seen[0] - seen[2] > 10

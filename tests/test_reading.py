@@ -9,7 +9,8 @@ import pyvips
 import torch
 from PIL import Image, ImageOps
 
-from compress.runtime.photo import enhance_photo
+from compress.runtime.photo import enhance_photo, plan_outputs
+from nas.task.data.layouts import recognise
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, header_of, opened, strips
 
@@ -141,6 +142,14 @@ def signed(path: Path) -> None:
     pyvips.Image.new_from_array(colours()[..., 0].astype(np.int16)).write_to_file(str(path))
 
 
+def unsigned(path: Path) -> None:
+    pyvips.Image.new_from_array(colours().astype(np.uint32) * 1000).write_to_file(str(path))
+
+
+def no_numbers(path: Path) -> None:
+    pyvips.Image.new_from_array(np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)).write_to_file(str(path))
+
+
 def lab(path: Path) -> None:
     pyvips.Image.new_from_array(colours()).copy(interpretation="srgb").colourspace("lab").write_to_file(str(path))
 
@@ -157,6 +166,7 @@ def drawing(path: Path) -> None:
     ("name", "write", "says"),
     [
         ("a.tif", floats, "floating-point"), ("a.tif", signed, "signed"), ("a.tif", lab, "RGB|values"),
+        ("a.tif", unsigned, "uint values"), ("a.tif", no_numbers, "floating-point"),
         ("a.tif", ycbcr, "YCbCr"), ("a.png", drawing, "no photograph"), ("a.png", os.mkfifo, "is no file"),
         ("a.png", lambda path: None, "is not there"),
     ],
@@ -171,3 +181,12 @@ def test_a_picture_is_refused_for_its_size_by_its_header(tmp_path):
     plain(tmp_path / "a.png")
     with pytest.raises(Unreadable, match="megapixels"):
         opened(tmp_path / "a.png", most_megapixels=0.0005)
+
+
+def test_training_and_enhance_look_for_files_of_the_same_names(tmp_path):
+    endings = ("PNG", "jpg", "jpeg", "mpo", "bmp", "tif", "tiff", "webp", "avif", "heic", "heif", "gif", "svg", "txt")
+    for number, ending in enumerate(endings):
+        (tmp_path / f"{number}.{ending}").touch()
+    trained_on = {joined.clean.name for joined in recognise(tmp_path).joins}
+    assert {source.name for source, _ in plan_outputs([tmp_path], tmp_path / "out", False, False)} == trained_on
+    assert len(trained_on) == 11

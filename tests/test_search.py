@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from optuna.trial import TrialState
+from safetensors.torch import save_file
 
 import nas.scoring.supernet
 import nas.search
@@ -17,6 +19,7 @@ from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
+from results.files import write_tensors
 from results.progress import Silent
 from results.run import Run
 from results.study import candidates, genotype_of, open_study, reference_of
@@ -186,8 +189,7 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
 
     def train(space, task, settings, seed, folder, on_step):
         path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
-        path.parent.mkdir(parents=True)
-        path.touch()
+        write_tensors(path, {"weight": torch.zeros(3)})
         made.append((path, settings))
 
     def quality(task, on_step, path, space, blueprint):
@@ -201,6 +203,39 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
         search(Run(tmp_path), default_space(), task, replace(settings, trials=trials), macs, Here(task), Silent())
     assert made == [(asked[0], SupernetSettings(Recipe(9), ceiling=400_000_000))]
     assert asked == [asked[0]] * 6
+
+
+def one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda path: write_tensors(path, {"weight": torch.ones(3)}), "is another one than the scores of this study"),
+        (lambda path: save_file({"weight": torch.ones(3)}, path), "is another one than the scores of this study"),
+        (one_bit, "its values are not those that were written: put a copy of it back"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-5]), "cannot be read"),
+        (lambda path: path.write_text("no tensors"), "cannot be read"),
+    ],
+)
+def test_a_supernet_that_was_swapped_or_damaged_scores_nothing_and_is_named(change, says, tmp_path, task, monkeypatch):
+    def train(space, task, settings, seed, folder, on_step):
+        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
+        write_tensors(path, {"weight": torch.zeros(3)})
+
+    monkeypatch.setattr(nas.scoring.supernet, "train_supernet", train)
+    monkeypatch.setattr(nas.search, "score_by_supernet", lambda *_: Quality(0.6, 30.0))
+    settings = SearchSettings(2, Recipe(9), score="supernet", sampler="tpe")
+    search(Run(tmp_path), default_space(), task, settings, macs, Here(task), Silent())
+    search(Run(tmp_path), default_space(), task, settings, macs, Here(task), Silent())  # nothing has changed
+    (path,) = Run(tmp_path).supernet.iterdir()
+    change(path)
+    with pytest.raises(ValueError, match=rf"{path.name}.*{says}"):
+        search(Run(tmp_path), default_space(), task, replace(settings, trials=4), macs, Here(task), Silent())
+    assert len(candidates(open_study(Run(tmp_path).study).trials)) == 2
 
 
 @pytest.mark.parametrize(

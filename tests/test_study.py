@@ -29,6 +29,7 @@ from results.study import (
     open_study,
     record_test_input,
     record_training,
+    reference_failed,
     reference_of,
     reference_point,
     tell_failed,
@@ -180,10 +181,18 @@ def test_a_reference_without_scores_is_an_error_that_says_so(study):
         reference_of(study.trials)
 
 
-def test_a_reference_whose_training_failed_is_an_error_with_the_reason(study):
+def test_a_reference_whose_training_failed_keeps_its_costs_and_the_reason(study):
     tell_failed(study, begun(study), "the loss became nan at step 7 of 40")
-    with pytest.raises(ValueError, match=r"failed \(the loss became nan at step 7 of 40\)"):
-        reference_of(study.trials)
+    reference = reference_of(study.trials)
+    assert (reference.number, reference.genotype, reference.scores.macs) == (0, REFERENCE, SCORES.macs)
+    assert reference_failed(study.trials) == "the loss became nan at step 7 of 40"
+    assert candidates(study.trials) == []
+
+
+def test_a_reference_with_scores_or_without_any_yet_has_not_failed(study):
+    assert reference_failed(study.trials) is None
+    scored(study)
+    assert reference_failed(study.trials) is None
 
 
 def test_trials_are_counted_by_state(study):

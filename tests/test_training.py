@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.task.device import Device
-from nas.task.training import Diverged, Recipe, is_identity, shares, train
+from nas.task.training import Diverged, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -180,13 +180,6 @@ def test_a_share_is_16_over_the_inputs_for_weight_and_bias_alike():
 
 
 @pytest.mark.parametrize(
-    ("psnr", "identity"), [(30.0, True), (30.04, True), (29.96, True), (30.06, False), (29.9, False)]
-)
-def test_a_network_that_gives_its_input_back_has_the_psnr_of_its_input(psnr, identity):
-    assert is_identity(psnr, input_psnr=30.0) == identity
-
-
-@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"steps": 0}, "steps = 0: must be at least 1"),
@@ -198,3 +191,37 @@ def test_a_network_that_gives_its_input_back_has_the_psnr_of_its_input(psnr, ide
 def test_a_recipe_that_cannot_be_followed_is_refused_by_name_and_value(settings, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**settings)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: b"no tensors at all",
+        lambda content: content[:-9] + bytes((content[-9] ^ 16,)) + content[-8:],  # one bit
+        lambda content: content.replace(b'"step":"4"', b'"past":"4"'),
+    ],
+)
+def test_a_damaged_checkpoint_is_dropped_which_is_said_and_the_training_begins_again(damage, checkpoint):
+    recipe, whole, seen = Recipe(steps=6), new_network(), []
+    train(whole, batch, l1, recipe, CPU)
+    with pytest.raises(Interrupted):
+        train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(4))
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    again = new_network()
+    with pytest.warns(UserWarning, match=rf"{checkpoint.name} is damaged: this training begins again"):
+        train(again, batch, l1, recipe, CPU, checkpoint, lambda step, loss: seen.append(step))
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert torch.equal(weights_after(again), weights_after(whole))
+
+
+def test_the_checkpoint_of_another_network_is_dropped_and_leaves_nothing_of_its_own(checkpoint):
+    other, recipe = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1)), Recipe(steps=6)
+    with pytest.raises(Interrupted):
+        train(other, batch, l1, recipe, CPU, checkpoint, interrupt_at(4))
+    whole, again = new_network(), new_network()
+    train(whole, batch, l1, recipe, CPU)
+    with pytest.warns(UserWarning, match="begins again"):
+        train(again, batch, l1, recipe, CPU, checkpoint)
+    assert torch.equal(weights_after(again), weights_after(whole))

@@ -13,7 +13,7 @@ from compress.bench.latency import random_image
 from compress.export.formats import FORMATS, export_network
 from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprint, kept_calibration
 from compress.quiet import quiet, quiet_natives
-from compress.runtime.runtimes import load
+from compress.runtime.runtimes import load, require_survives
 from compress.runtime.tiles import fitted
 from nas.confirm import folder_of
 from nas.task.evaluation import Pair, mean_quality
@@ -169,6 +169,7 @@ def trained_reference(run: Run) -> tuple[Path, float | None] | None:
 
 def cases_of_file(path: Path, sizes: Sequence[tuple[int, int]]) -> list[Case]:
     """Cases of an exported file: at its own size, or at `sizes` where it takes any. Raises ValueError."""
+    require_survives(path)
     own = load(path).size
     precision = "int8" if "int8" in path.name else "float16" if "float16" in path.name else "float"
     return [Case(path.name, path, precision, size) for size in ([own] if own else sizes)]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.quiet import quiet
+from compress.runtime.runtimes import require_survives
 from search_spaces.sides import on_any_size
 
 FLOAT16_LIMIT = 65504.0  # the largest float16; a GPU delegate that computes in it overflows above
@@ -102,6 +103,7 @@ def delegated(path: Path) -> Delegated:
         raise ValueError(f"{path}: must end in one of {', '.join(_READERS)}")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; export it first")
+    require_survives(path)
     try:
         with quiet():
             partitions, outside, operators = _READERS[path.suffix](path)

@@ -21,6 +21,10 @@ HALF_DIFFERENCE = 5e-3
 # ReLU): ONNX Runtime 50.6 to 53.3, LiteRT 45.8 to 60.5, ExecuTorch 50.6 to 61.9; the int8 graph itself is 45 to 49 from
 # the float network. A lost scale that costs 1.8 dB at 28 dB leaves about 31.
 INT8_PSNR = 40.0
+# How much of the update, the output minus the input, an int8 file may do too much or too little. The PSNR alone passes
+# a file that does half the work, where that is small; rounding goes either way, and leaves the share at 1.
+INT8_SHARE = 0.1
+_NO_UPDATE = 1e-6  # mean square of the update of a network that does nothing, of which there is no share
 
 
 class ParityError(ValueError):
@@ -36,6 +40,7 @@ class Parity:
     max_difference: float  # of values in [0, 1]
     mean_difference: float
     psnr_db: float  # between the two outputs, peak 1; infinite when they are equal
+    update_share: float | None = None  # of the network's update, how much the file's has in it; None: there is none
 
 
 def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed: float = FLOAT_DIFFERENCE) -> Parity:
@@ -46,8 +51,8 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
     """
     if not images:
         raise ValueError("images is empty: parity needs at least one photograph")
-    pairs = [_both(runtime, module, image) for image in images]
-    difference = torch.cat([(file - reference).abs().flatten() for file, reference in pairs]).double()
+    found = [_both(runtime, module, image) for image in images]
+    difference = torch.cat([(file - reference).abs().flatten() for file, reference, _ in found]).double()
     error = float(difference.square().mean())
     parity = Parity(
         runtime=runtime.name,
@@ -55,6 +60,7 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         psnr_db=-10 * log10(error) if error else inf,
+        update_share=_share(found),
     )
     is_int8 = isinstance(module, torch.fx.GraphModule)
     # Written so that NaN fails.
@@ -62,6 +68,13 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
         raise ParityError(
             f"the int8 file in {runtime.name} is {parity.psnr_db:.1f} dB from its int8 graph (at least {INT8_PSNR} dB "
             f"allowed; mean difference {parity.mean_difference:.5f}): a scale was lost in conversion, do not ship it"
+        )
+    share = parity.update_share
+    if is_int8 and share is not None and not abs(share - 1) <= INT8_SHARE:
+        raise ParityError(
+            f"the int8 file in {runtime.name} does {share:.0%} of what its int8 graph does to a photograph (within "
+            f"{INT8_SHARE:.0%} allowed, though it is {parity.psnr_db:.1f} dB from it): a scale was lost in conversion, "
+            "do not ship it"
         )
     if not is_int8 and not parity.max_difference <= allowed:
         raise ParityError(
@@ -71,7 +84,17 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
     return parity
 
 
-def _both(runtime: Runtime, module: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
+def _share(found: Sequence[tuple[Tensor, Tensor, Tensor]]) -> float | None:
+    """The file's update projected on the network's: 1 where the two differ by rounding."""
+    updates = [((file - image).double(), (reference - image).double()) for file, reference, image in found]
+    energy = sum(float(reference.square().sum()) for _, reference in updates)
+    if energy <= _NO_UPDATE * sum(reference.numel() for _, reference in updates):
+        return None
+    return sum(float((file * reference).sum()) for file, reference in updates) / energy
+
+
+def _both(runtime: Runtime, module: nn.Module, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the file gives, what the network gives, and what both were given."""
     image = fitted(image.cpu(), runtime.size)
     with torch.no_grad():
-        return runtime(image), module(image)
+        return runtime(image), module(image), image

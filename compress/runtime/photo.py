@@ -20,10 +20,11 @@ from torch import Tensor
 
 from compress.runtime import exif
 from nas.task.data import reading
+from nas.task.data.beside import left_out
 from nas.task.data.reading import ENDINGS, MOST_MEGAPIXELS, Unreadable, in_one_line
 from results.files import written_whole
 
-SUFFIXES = (*ENDINGS, ".heic", ".heif")  # looked for; the last two are read where libvips has a decoder for them
+SUFFIXES = ENDINGS  # looked for
 WRITTEN = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # and written
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
 _QUALITY = 95  # of JPEG and WebP
@@ -34,18 +35,24 @@ Network = Callable[[Tensor], Tensor]  # picture (1, 3, H, W), uint8 or uint16 ->
 
 
 def enhance_photo(
-    network: Network, source: Path, target: Path, most_megapixels: float = MOST_MEGAPIXELS
+    network: Network,
+    source: Path,
+    target: Path,
+    most_megapixels: float = MOST_MEGAPIXELS,
+    say: Callable[[str], None] = warnings.warn,
 ) -> tuple[int, int]:
     """Write `source`, enhanced by `network`, to `target`; returns (height, width).
 
     The pixels are turned as EXIF says, so that the result stands upright everywhere. Depth (8 or 16 bits; JPEG and WebP
     hold 8), ICC profile and EXIF are kept; alpha is carried over untouched where the format has it. `target` has its
-    name only once it is whole. A picture above `most_megapixels` is refused by its header. Raises ValueError when
-    `source` is no picture or `target` cannot be written.
+    name only once it is whole. A picture above `most_megapixels` is refused by its header. `say` is told what of
+    `source` is not in `target`. Raises ValueError when `source` is no picture or `target` cannot be written.
     """
     if target.suffix.lower() not in WRITTEN:
         raise ValueError(f"cannot write {target}: {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
-    picture = _opened(source, most_megapixels)
+    picture = _opened(source, most_megapixels, say)
+    if without := left_out(source):
+        say(f"{source}: not in the result: {without}")
     pixels = _pixels(picture, source)
     colours = torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]  # a view: a photograph is large
     enhanced = network(colours)[0].numpy().transpose(1, 2, 0)
@@ -59,7 +66,7 @@ def enhance_photo(
         except pyvips.Error as error:
             raise ValueError(f"{target} cannot be written: {in_one_line(error)}") from error
         if target.suffix.lower() in exif.TIFF and _EXIF in picture.get_fields():
-            with _left_out(source):
+            with _without_exif(source, say):
                 exif.into_tiff(temporary, picture.get(_EXIF))
     return enhanced.shape[0], enhanced.shape[1]
 
@@ -134,14 +141,14 @@ def _name(source: Path) -> str:
     return source.name if source.suffix.lower() in WRITTEN else f"{source.stem}.png"
 
 
-def _opened(source: Path, most_megapixels: float) -> pyvips.Image:
+def _opened(source: Path, most_megapixels: float, say: Callable[[str], None] = warnings.warn) -> pyvips.Image:
     """`source` upright, in three colours and perhaps alpha, with its EXIF."""
     try:
         picture = reading.opened(source, most_megapixels=most_megapixels)
     except Unreadable as error:
         raise ValueError(f"{source} {error}") from error
     if source.suffix.lower() in exif.TIFF:
-        with _left_out(source):
+        with _without_exif(source, say):
             picture = _with_exif(picture, exif.of_tiff(source))
     return picture
 
@@ -155,12 +162,12 @@ def _with_exif(picture: pyvips.Image, block: bytes) -> pyvips.Image:
 
 
 @contextmanager
-def _left_out(source: Path) -> Iterator[None]:
+def _without_exif(source: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Damaged EXIF costs the EXIF, and not the photograph."""
     try:
         yield
     except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error) as error:
-        warnings.warn(f"{source}: its EXIF cannot be read and is left out: {error}", stacklevel=2)
+        say(f"{source}: its EXIF cannot be read and is left out: {error}")
 
 
 def _pixels(picture: pyvips.Image, source: Path) -> reading.Pixels:

@@ -1,10 +1,13 @@
 """Runtimes: an exported file, opened by the library that phones use, as a function from image to image."""
 
 import json
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from platform import system
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,6 +83,24 @@ def load(path: Path, threads: int = 1) -> Runtime:
         raise ValueError(f"{path} cannot be opened ({error}); it is damaged or not ours: export it again") from error
 
 
+def require_survives(path: Path) -> None:
+    """Raises ValueError for a .tflite file that ends the process that opens it, as damaged ones may.
+
+    It is opened in a process of its own first, which takes half a second: for files that come from elsewhere.
+    """
+    if path.suffix != ".tflite" or not path.is_file():
+        return
+    opens = (
+        "from ai_edge_litert.interpreter import Interpreter; import sys; Interpreter(sys.argv[1]).allocate_tensors()"
+    )
+    tried = subprocess.run([sys.executable, "-c", opens, str(path)], capture_output=True, check=False)
+    if tried.returncode < 0:  # other errors are told by opening it here
+        raise ValueError(
+            f"{path} cannot be opened (LiteRT ends with signal {-tried.returncode}); it is damaged or not ours: export "
+            "it again"
+        )
+
+
 def load_in_openvino(path: Path, threads: int = 1) -> Runtime:
     """Open an ONNX file in OpenVINO, which is optional; raises ImportError without it, ValueError for another file."""
     try:
@@ -108,7 +129,9 @@ def _open_onnx(path: Path, threads: int) -> Runtime:
     options.log_severity_level = 3
     options.add_session_config_entry("session.qdqisint8allowed", "1")  # or int8 convolutions run in float
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    source = session.get_inputs()[0]
+    (source,), (target,) = session.get_inputs(), session.get_outputs()
+    _require_pictures(source.shape, source.type == "tensor(float)", 1)
+    _require_pictures(target.shape, target.type == "tensor(float)", 1)
     texts = session.get_modelmeta().custom_metadata_map
 
     def run(image: Tensor) -> Tensor:
@@ -128,7 +151,10 @@ def _open_litert(path: Path, threads: int) -> Runtime:
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     shape = [int(side) for side in source["shape"]]
-    channels_last = shape[3] == 3  # files of older versions, and of other makers, may be channels-first
+    channels_last = shape[-1] == 3  # files of older versions, and of other makers, may be channels-first
+
+    for end in (source, target):
+        _require_pictures(end["shape"].tolist(), end["dtype"].__name__ == "float32", 3 if channels_last else 1)
 
     def run(image: Tensor) -> Tensor:
         interpreter.set_tensor(source["index"], (image.permute(0, 2, 3, 1) if channels_last else image).numpy())
@@ -163,7 +189,9 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
         output: Tensor = method.execute([image])[0]
         return output.clone()  # the next call writes into the same memory
 
-    height, width = method.metadata.input_tensor_meta(0).sizes()[2:]
+    taken = method.metadata.input_tensor_meta(0)
+    _require_pictures(list(taken.sizes()), taken.dtype() == _EXECUTORCH_FLOAT32, 1)
+    height, width = taken.sizes()[2:]
     about = from_text(texts.get(ABOUT_METHOD))
     return Runtime("ExecuTorch", (height, width), _blueprint(texts.get(BLUEPRINT_METHOD)), run, about)
 
@@ -180,6 +208,20 @@ def _open_coreml(path: Path, threads: int) -> Runtime:
     height, width = model.get_spec().description.input[0].type.multiArrayType.shape[2:]
     blueprint = _blueprint(texts.get(BLUEPRINT_KEY))
     return Runtime("Core ML", (int(height), int(width)), blueprint, run, from_text(texts.get(KEY)))
+
+
+def _require_pictures(shape: Sequence[Any], is_float32: bool, channels_at: int) -> None:
+    """Raises ValueError where a file does not take, or give, one RGB picture in float32; unknown sides are no ints."""
+    sides = [side for place, side in enumerate(shape) if place not in (0, channels_at)]
+    fits = len(shape) == 4 and shape[channels_at] == 3 and (not isinstance(shape[0], int) or shape[0] == 1)
+    fits = fits and all(not isinstance(side, int) or (side > 0 and side % STRIDE == 0) for side in sides)
+    if not fits or not is_float32:
+        kind = "float32" if is_float32 else "another type than float32"
+        layout = "(1, 3, height, width)" if channels_at == 1 else "(1, height, width, 3)"
+        raise ValueError(
+            f"it has an end of shape ({', '.join(map(str, shape))}) and {kind}, where photographs are {layout} and "
+            f"float32, with sides that are multiples of {STRIDE}"
+        )
 
 
 def _litert_metadata(content: bytes) -> dict[str, str]:
@@ -199,6 +241,7 @@ def _blueprint(text: str | None) -> Blueprint | None:
     return Blueprint.from_json(json.loads(text)) if text else None
 
 
+_EXECUTORCH_FLOAT32 = 6  # its name for the type
 _OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, ".mlpackage": _open_coreml}
 _PACKAGES = {
     ".onnx": "onnxruntime",

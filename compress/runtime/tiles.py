@@ -30,9 +30,11 @@ def enhance(
     The image holds floats in [0, 1], or uint8 or uint16 over their whole range, which take less memory: they become
     floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets tiles of at
     most `tile` x `tile` pixels, a file of one size tiles of that size. Raises ValueError when these are too small for
-    the network's receptive field.
+    the network's receptive field, and where the file answers with what is no number, which would become black.
     """
-    network = runtime if image.is_floating_point() else _on_levels(runtime, torch.iinfo(image.dtype).max)
+    network = _of_numbers(runtime)
+    if not image.is_floating_point():
+        network = _on_levels(network, torch.iinfo(image.dtype).max)
     radius = receptive_radius(seen_by(runtime))
     size = runtime.size or tile_size(image.shape[-2], image.shape[-1], radius, tile * tile)
     return in_tiles(network, image, size, radius, on_tile)
@@ -103,11 +105,26 @@ def fitted(image: Tensor, size: tuple[int, int] | None) -> Tensor:
     return pad_to(image, height, width)
 
 
-def _on_levels(runtime: Runtime, levels: int) -> Callable[[Tensor], Tensor]:
-    """`runtime` for images of whole numbers from 0 to `levels`."""
+def _of_numbers(runtime: Runtime) -> Callable[[Tensor], Tensor]:
+    """`runtime`, held to numbers."""
 
     def run(tile: Tensor) -> Tensor:
-        output = runtime(tile.to(torch.float32) / levels)
+        output = runtime(tile)
+        if not output.isfinite().all():
+            raise ValueError(
+                f"the network gives NaN or infinite values in {runtime.name}: its weights are damaged, or it computes "
+                "in a precision that does not hold them; make it again"
+            )
+        return output
+
+    return run
+
+
+def _on_levels(network: Callable[[Tensor], Tensor], levels: int) -> Callable[[Tensor], Tensor]:
+    """`network` for images of whole numbers from 0 to `levels`."""
+
+    def run(tile: Tensor) -> Tensor:
+        output = network(tile.to(torch.float32) / levels)
         return (output.clamp(0, 1) * levels).round().to(tile.dtype)
 
     return run

@@ -47,7 +47,10 @@ def enhance(asked: EnhanceOptions, json_only: bool) -> None:
     if asked.compare is not None and found.done:
         draw_before_after(*planned[0], asked.compare)
     if json_only:
-        done = [{"source": str(one.source), "output": str(one.output), "size": list(one.size)} for one in found.done]
+        done = [
+            {"source": str(one.source), "output": str(one.output), "size": list(one.size), "said": list(one.said)}
+            for one in found.done
+        ]
         failed = [{"source": str(source), "error": why} for source, why in found.failed]
         as_json({"model": str(asked.model), "runtime": network.runtime.name, "photos": done, "failed": failed})
     else:

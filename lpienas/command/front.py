@@ -7,6 +7,8 @@ from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line, table
 from lpienas.fields import a_file, named, option, switch
 
+CALIBRATED_AGAIN = "delete it, and `lpienas calibrate` makes it again from what it has trained"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontOptions:
@@ -27,7 +29,7 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     from nas.anatomy import anatomy_line
     from nas.calibrate import summary_line
     from nas.confirm import anatomies
-    from results.files import read_json
+    from results.files import held_in, read_json
     from results.plots import plot_front
     from results.run import Run
     from results.study import open_study
@@ -40,7 +42,11 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     settings = run.settings()
     size = (settings["size"][0], settings["size"][1])
     report = Searched(asked.run).report()
-    calibration = read_json(run.calibration) if run.calibration.exists() else None
+    calibration, calibrated = None, ""
+    if run.calibration.exists():
+        calibration = read_json(run.calibration, CALIBRATED_AGAIN)
+        with held_in(run.calibration, CALIBRATED_AGAIN):
+            calibrated = summary_line(calibration, settings["score"], settings["steps"])
     control = None if asked.control is None else Searched(asked.control).report().front
     if asked.plot is not None:
         plot_front(asked.plot, report, size, control)
@@ -66,8 +72,8 @@ def front(asked: FrontOptions, json_only: bool) -> None:
         line(f"fell off the front: candidate {candidate.number}, SSIM {ssim:.4f} after full training")
     for number, found in sorted(looked_into.items()):
         line(f"candidate {number}: {anatomy_line(found[0])}")
-    if calibration is not None:
-        line(summary_line(calibration, settings["score"], settings["steps"]))
+    if calibrated:
+        line(calibrated)
     line(report.verdict)
     if asked.plot is not None:
         line(f"plot written to {asked.plot}")

@@ -16,7 +16,7 @@ from nas.scoring.short import score_by_training
 from nas.task.evaluation import Quality, as_test, evaluate_each, mean_quality
 from nas.task.task import Task
 from nas.task.training import Recipe
-from results.files import load_network, network_fingerprint, read_json, save_network, write_json
+from results.files import held_in, load_network, network_fingerprint, read_json, save_network, write_json
 from results.photo_score import PhotoScore, photo_scores
 from results.progress import Watcher
 from results.spent import Spent
@@ -123,7 +123,9 @@ def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
         network = load_network(folder / NETWORK).to(task.device.torch)
         found = evaluate_each(network, task.test, task.device.torch)
         write_json(figures, {"photographs": [score.to_json() for score in found]})
-    return photo_scores(read_json(figures)["photographs"])
+    stored = read_json(figures)
+    with held_in(figures):
+        return photo_scores(stored["photographs"])
 
 
 def kept_anatomy(network: Path, record: Path, name: str, task: Task, watcher: Watcher | None = None) -> dict[str, Any]:

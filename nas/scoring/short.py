@@ -6,10 +6,10 @@ from pathlib import Path
 from torch import Tensor
 
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality, evaluate
+from nas.task.evaluation import Quality, evaluate, is_identity
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe, is_identity, train
-from results.files import has_network, load_network, read_json, save_network, write_json
+from nas.task.training import Diverged, Recipe, train
+from results.files import has_network, held_in, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet, build
 
@@ -39,7 +39,7 @@ def train_from(
         batch = task.batches(derive_seed(seed, attempt, "patches"))
         train(network, batch, task.loss, recipe, task.device, checkpoint, on_step)
         quality = evaluate(network.eval(), task.validation, task.device.torch)
-        if not is_identity(quality.psnr, task.input.psnr):
+        if not is_identity(network, task.validation, task.device.torch):
             save_network(folder / "network", network.cpu())
             for used in folder.glob("checkpoint-*.safetensors"):
                 used.unlink()
@@ -58,11 +58,14 @@ def score_by_training(
 ) -> Quality:
     """Quality after training, as a piece of work for nas.workers; a folder that is finished is not trained again.
 
-    `start` is a network's path without suffix, whose weights the training begins with.
+    `start` is a network's path without suffix, whose weights the training begins with. A network of another blueprint
+    that is there, of a study that was begun anew, does not count.
     """
-    figures = folder / "quality.json"
-    if figures.exists() and has_network(folder / "network"):
-        return Quality(**read_json(figures))
+    figures, saved = folder / "quality.json", folder / "network"
+    if figures.exists() and has_network(saved) and load_network(saved).blueprint == blueprint:
+        stored = read_json(figures)
+        with held_in(figures):
+            return Quality(**stored)
     weights = None if start is None else load_network(start).state_dict()
     _, quality = train_from(weights, blueprint, task, recipe, seed, folder, on_step)
     write_json(figures, quality.to_json())

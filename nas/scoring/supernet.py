@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -21,7 +20,7 @@ from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
 from nas.task.task import Task
 from nas.task.training import Recipe, descend
-from results.files import fingerprint, write_tensors
+from results.files import digest_of_tensors, fingerprint, read_tensors, write_tensors
 from results.progress import Watcher
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
@@ -32,6 +31,7 @@ from search_spaces.space import Space
 
 COUNTED_AT = (256, 256)  # height, width at which the ceiling is meant
 _METHOD = 2  # of training; another number, and weights that were trained before are not taken for these
+_MEND = "put a copy of it back, or delete it to have it trained again"
 _CROPS = 12  # of all validation photographs together
 _CROP_SIDE = 96  # pixels, at most
 _LARGE_OF = 4  # random slices, the most expensive of which is a step's large one under a ceiling
@@ -134,7 +134,7 @@ def train_supernet(
     supernet = Supernet(space, derive_seed(seed, 0, "supernet weights"))
     finished = supernet_path(space, task, settings, seed, folder)
     if finished.exists():
-        supernet.load_state_dict(load_file(finished))
+        supernet.load_state_dict(_weights(finished, supernet))
         return supernet.to(task.device.torch)
     supernet.to(task.device.torch)
     batch = task.batches(derive_seed(seed, 0, "supernet patches"))
@@ -236,8 +236,28 @@ def score_by_supernet(
 def open_supernet(path: Path, space: Space) -> Supernet:
     """The finished supernet in `path`, which was trained on `space`; read once by each process."""
     supernet = Supernet(space, seed=0)
-    supernet.load_state_dict(load_file(path))
+    supernet.load_state_dict(_weights(path, supernet))
     return supernet
+
+
+def supernet_digest(path: Path) -> str:
+    """Of the weights in a supernet's file; raises ValueError that names it where it is damaged."""
+    return digest_of_tensors(_read(path))
+
+
+def _weights(path: Path, supernet: Supernet) -> dict[str, Tensor]:
+    """Those in `path`, which must be of such a supernet."""
+    tensors, wanted = _read(path), supernet.state_dict()
+    if {name: tensor.shape for name, tensor in tensors.items()} != {name: t.shape for name, t in wanted.items()}:
+        raise ValueError(f"{path} holds the weights of another supernet: {_MEND}")
+    return tensors
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return read_tensors(path)
+    except ValueError as error:
+        raise ValueError(f"{error}: {_MEND}") from error
 
 
 @lru_cache(maxsize=64)

@@ -26,6 +26,12 @@ class Device:
     reason: str  # why this precision
     threads: tuple[int, ...] = (1,)  # of the processor, to choose from at every step
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.bfloat16, bool):
+            raise TypeError(f"bfloat16 = {self.bfloat16!r}: must be true or false")
+        if not isinstance(self.reason, str):
+            raise TypeError(f"reason = {self.reason!r}: must be a text")
+
     @property
     def torch(self) -> torch.device:
         return torch.device(self.name)

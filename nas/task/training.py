@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,11 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.task.device import Device, ThreadChoice
 from nas.task.soap import Soap
-from results.files import write_tensors
+from results.files import read_tensors, write_tensors
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
@@ -102,17 +102,20 @@ def descend(
 
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
     continues from `checkpoint` (safetensors, written every ten seconds and kept until the caller removes it) sees what
-    an uninterrupted one would. `on_step(step, loss)` is called after each step. Raises Diverged.
+    an uninterrupted one would; a damaged one is dropped, which a warning says, and the training begins again.
+    `on_step(step, loss)` is called after each step. Raises Diverged.
     """
-    groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
-    optimizer: torch.optim.Optimizer = (
-        Soap(groups, recipe.peak, recipe.betas)
-        if recipe.optimizer == "soap"
-        else torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
-    )
+    optimizer = _optimizer(network, recipe)
     done = 0
     if checkpoint is not None and checkpoint.exists():
-        done = _restore(checkpoint, network, optimizer)
+        first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        try:
+            done = _restore(checkpoint, network, optimizer)
+        except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
+            warnings.warn(f"{checkpoint} is damaged: this training begins again ({error})", stacklevel=2)
+            checkpoint.unlink()
+            network.load_state_dict(first)
+            optimizer = _optimizer(network, recipe)
     saved = time.monotonic()
     threads = ThreadChoice(device.threads)
     for step in range(done, recipe.steps):
@@ -158,9 +161,11 @@ def _weight_of(name: str) -> str:
     return name
 
 
-def is_identity(psnr: float, input_psnr: float) -> bool:
-    """Whether a trained network gives its input back, as it does when the output gate has closed (dB, both)."""
-    return abs(psnr - input_psnr) < 0.05
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
+    if recipe.optimizer == "soap":
+        return Soap(groups, recipe.peak, recipe.betas)
+    return torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
 
 
 def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -173,7 +178,7 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step
 
 def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Load `network` and `optimizer`, and return the number of steps already done."""
-    tensors = load_file(path)
+    tensors = read_tensors(path)
     state = OrderedDict((name.removeprefix("network."), t) for name, t in tensors.items() if name[0] == "n")
     # safetensors keeps no versions of modules, and an observer of unknown version comes back with another least scale
     state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from nas.task.data import reading
 from nas.task.data.arrays import array_header, is_array
 from nas.task.data.reading import Header, Unreadable
 
-_VERSION = 1  # of what is looked at; another number, and all files are looked at again
+_VERSION = 2  # of what is looked at; another number, and all files are looked at again
 _ENDS = 1 << 16  # bytes at either end of a file that tell whether it is whole
 _AT_ONCE = 1000  # files, after which what was found is written down
 

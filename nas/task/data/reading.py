@@ -1,7 +1,7 @@
 """Reading: one reader of pictures for training, evaluation and enhancing: upright, at their own depth, by libvips.
 
 Values are as the file holds them, in the colours of its own profile; CMYK alone is converted. Where EXIF and XMP state
-an orientation, EXIF's counts.
+an orientation, EXIF's counts. Of a JPEG the plain picture is read, as before there were gain maps.
 """
 
 import re
@@ -15,8 +15,11 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".mpo", ".bmp", ".tif", ".tiff", ".webp", ".avif")
-FOREIGN = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")  # pictures, but not read
+from nas.task.data.beside import colours_of, pages_of
+
+_HEIC = (".heic", ".heif")  # read where libvips has a decoder of HEVC, which the wheel has not
+ENDINGS = (".png", ".jpg", ".jpeg", ".mpo", ".bmp", ".tif", ".tiff", ".webp", ".avif", *_HEIC)
+FOREIGN = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")  # pictures, but not read
 MOST_MEGAPIXELS = 400  # of a picture, by its header: what a damaged or hostile one may claim is never allocated
 WHITE = 255
 
@@ -64,6 +67,7 @@ def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_M
         )
     if picture.format not in ("uchar", "ushort"):
         raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
+    picture = _in_tagged_colours(picture, path)
     picture = _upright(picture, _orientation(picture, path), sequential)
     if picture.interpretation == "cmyk":
         return picture.icc_transform("srgb", embedded=True)
@@ -123,16 +127,37 @@ def in_one_line(error: pyvips.Error) -> str:
 
 
 def _loaded(path: Path, sequential: bool) -> pyvips.Image:
+    access = "sequential" if sequential else "random"
     try:
-        access = "sequential" if sequential else "random"
         picture = pyvips.Image.new_from_file(str(path), fail_on="truncated", access=access)
+        if picture.get("vips-loader") == "uhdrload":  # a JPEG with a gain map
+            picture = pyvips.Image.jpegload(str(path), fail_on="truncated", access=access)
+        if path.suffix.lower() in _HEIC:  # that there is no decoder shows behind the header only
+            pyvips.Image.new_from_file(str(path)).crop(0, 0, 1, 1).avg()
     except pyvips.Error as error:
-        raise Unreadable(f"cannot be read as a picture ({in_one_line(error)})") from error
+        convert = "; convert it to .jpg or .png" if path.suffix.lower() in _HEIC else ""
+        raise Unreadable(f"cannot be read as a picture ({in_one_line(error)}){convert}") from error
     loader = picture.get("vips-loader")
     if loader not in _LOADERS:  # SVG by the name of a PNG
         raise Unreadable(f"is read by {loader} and no photograph; convert it to .png or .jpg")
     if loader == "tiffload" and _is_plain_ycbcr(path):
         raise Unreadable("holds YCbCr values without JPEG compression; save it in RGB")
+    if (pages := pages_of(picture, path, loader)) > 1:
+        raise Unreadable(f"holds {pages} pictures, pages or an animation; save the one that is meant by itself")
+    return picture
+
+
+def _in_tagged_colours(picture: pyvips.Image, path: Path) -> pyvips.Image:
+    """With a profile that says what the tags of a PNG or AVIF say, which other kinds of files do not have."""
+    loader = picture.get("vips-loader") if "vips-loader" in picture.get_fields() else ""
+    colours = colours_of(path, loader)
+    if colours is None or colours.are_srgb:
+        return picture
+    if not colours.are_display_p3:
+        raise Unreadable(f"is tagged with colours that are not read ({colours}); save it in sRGB or Display P3")
+    if "icc-profile-data" not in picture.get_fields():
+        picture = picture.copy()
+        picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Operation.call("profile_load", "p3"))
     return picture
 
 

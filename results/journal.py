@@ -1,0 +1,96 @@
+"""Journal: the file of a study, each line looked at before Optuna reads any.
+
+Optuna gives trials their numbers by counting lines, so that after a lost or doubled one the scores of a candidate would
+be another's. A trial is therefore written down with its number, and its scores must be at its own cost.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+NUMBER, COST, MACS = "number", "cost", "macs"  # what a trial keeps, as the study does
+# Operations of optuna.storages.journal, by what they speak of.
+_CREATE_STUDY, _CREATE_TRIAL, _SET_STATE, _SET_ATTRIBUTE = 0, 4, 6, 8
+_OF_STUDY, _OF_TRIAL, _COMPLETE = (1, 2, 3, 4), (5, 6, 7, 8, 9), 1
+_MEASURED_AGAIN = 0.1  # decades by which a latency may differ between two measurements
+
+
+def require_whole(path: Path) -> None:
+    """Raises ValueError that names the line where the journal in `path` is damaged; torn last lines are cut before."""
+    trials: list[dict[str, Any]] = []  # what is known of each
+    studies = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                break  # another process is writing it
+            try:
+                studies += _follow(line, trials, studies)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: {error}. Scores could be taken for those of another candidate: put a copy "
+                    "of the file from before back, or start another run with --out"
+                ) from error
+    if not studies:
+        raise ValueError(f"{path} holds no study: delete it, and `lpienas search` begins it anew")
+
+
+def _follow(line: bytes, trials: list[dict[str, Any]], studies: int) -> int:
+    """Take one line in; returns how many studies it begins."""
+    entry = _entry(line)
+    operation = entry.get("op_code")
+    if type(operation) is not int or operation < 0:
+        raise ValueError(f"op_code = {operation!r}: must be a whole number; it is no line of a study")
+    if operation == _CREATE_STUDY:
+        return 1
+    if operation in _OF_STUDY and not _is_index(entry.get("study_id"), studies):
+        raise ValueError(f"it speaks of study {entry.get('study_id')!r}, which no line before it begins")
+    if operation in _OF_TRIAL and not _is_index(entry.get("trial_id"), len(trials)):
+        raise ValueError(f"it speaks of trial {entry.get('trial_id')!r}, which no line before it begins: one was lost")
+    if operation == _CREATE_TRIAL:
+        trials.append(dict(_object(entry.get("user_attrs", {}), "user_attrs")))
+        written = trials[-1].get(NUMBER, len(trials) - 1)
+        if written != len(trials) - 1:
+            raise ValueError(f"it begins trial {written} as trial {len(trials) - 1}: a line before it is lost or twice")
+    elif operation == _SET_ATTRIBUTE:
+        trials[entry["trial_id"]] |= _object(entry.get("user_attr"), "user_attr")
+    elif operation == _SET_STATE and entry.get("state") == _COMPLETE:
+        _require_own_cost(entry, trials[entry["trial_id"]])
+    return 0
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    if not line.strip(b"\0 \r\n\t"):
+        raise ValueError("it is empty")
+    try:
+        return _object(json.loads(line), "it")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is not one JSON object ({error})") from error
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} = {value!r}: must be a JSON object")
+    return value
+
+
+def _is_index(value: Any, count: int) -> bool:
+    return type(value) is int and 0 <= value < count
+
+
+def _require_own_cost(entry: dict[str, Any], trial: dict[str, Any]) -> None:
+    """Raises ValueError where scores are told at another cost than the trial's genotype has."""
+    values = entry.get("values")
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        raise ValueError(f"values = {values!r}: must be numbers")
+    cost = trial.get(COST, trial.get(MACS))
+    if cost is None or len(values) != 2:
+        return  # not of lpienas, which is said where candidates are read
+    if not isinstance(cost, int | float) or cost <= 0:
+        raise ValueError(f"the cost of trial {entry['trial_id']} is {cost!r}: must be above 0")
+    allowed = 1e-9 if cost == trial.get(MACS) else _MEASURED_AGAIN
+    if abs(values[1] - math.log10(cost)) > allowed:
+        raise ValueError(
+            f"trial {entry['trial_id']} costs {cost:g}, and its scores are told at {10 ** values[1]:g}: a line before "
+            "it is lost or twice"
+        )

@@ -1,0 +1,79 @@
+"""Foreign files: a model file that is not of photographs, or would end the process, is an error that names it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import compress.runtime.runtimes
+from compress.runtime.runtimes import load, require_survives
+from lpienas.command import main
+
+FLOAT, BYTE = 1, 2  # element types of ONNX
+
+
+def model(path: Path, given: list[int | str], wanted: list[int | str] | None = None, kind: int = FLOAT) -> Path:
+    """An ONNX file that gives back what it takes, or says so."""
+    import onnx
+    from onnx import helper
+
+    ends = [helper.make_tensor_value_info(n, kind, s) for n, s in (("x", given), ("y", wanted or given))]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "graph", ends[:1], ends[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(made, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ([1, 10], FLOAT), ([1, 1, "h", "w"], FLOAT), ([1, 4, 64, 64], FLOAT), ([1, "h", "w", 3], FLOAT),
+        ([2, 3, 64, 64], FLOAT), ([1, 3, 60, 64], FLOAT), ([1, 3, 0, 64], FLOAT), ([1, 3, 64, 64], BYTE),
+        ([3, 64, 64], FLOAT),
+    ],
+)  # fmt: skip
+def test_a_model_file_that_does_not_take_photographs_is_an_error_that_says_what_it_takes(shape, kind, tmp_path):
+    path = model(tmp_path / "other.onnx", shape, kind=kind)
+    shown = ", ".join(map(str, shape))
+    with pytest.raises(ValueError, match=rf"other\.onnx cannot be opened \(it has an end of shape \({shown}\)"):
+        load(path)
+
+
+@pytest.mark.parametrize("shape", [[1, 3, "h", "w"], ["batch", 3, "h", "w"], [1, 3, 64, 48]])
+def test_a_model_file_of_another_maker_that_takes_photographs_runs(shape, tmp_path):
+    runtime = load(model(tmp_path / "other.onnx", shape))
+    image = torch.rand(1, 3, 64, 48)
+    assert torch.equal(runtime(image), image)
+
+
+def test_a_model_file_of_another_shape_is_one_line_of_the_command(tmp_path, capsys):
+    path = model(tmp_path / "other.onnx", [1, 1, "h", "w"])
+    (tmp_path / "a.png").touch()
+    assert main(["enhance", str(path), str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"lpienas: {path} cannot be opened")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["enhance", "delegates"])
+def test_a_file_that_ends_the_process_that_opens_it_is_an_error_and_ends_no_command(
+    verb, tmp_path, monkeypatch, capsys
+):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nkill -ABRT $$\n")  # as LiteRT does with some damaged files
+    python.chmod(0o755)
+    monkeypatch.setattr(compress.runtime.runtimes.sys, "executable", str(python))
+    path = tmp_path / "other.tflite"
+    path.write_bytes(b"\0\0\0\0TFL3" + bytes(99))
+    (tmp_path / "a.png").touch()
+    words = [str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")] if verb == "enhance" else []
+    assert main([verb, str(path), *words]) == 1
+    assert f"{path} cannot be opened (LiteRT ends with signal 6)" in capsys.readouterr().err
+
+
+def test_what_is_only_wrong_is_left_to_be_told_by_opening_it(tmp_path):
+    path = tmp_path / "text.tflite"
+    path.write_text("a text, long enough to look at")
+    require_survives(path)
+    with pytest.raises(ValueError, match=r"text\.tflite cannot be opened"):
+        load(path)

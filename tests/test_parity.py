@@ -1,0 +1,56 @@
+"""Parity: an int8 file is judged by what it does to a photograph, of which its distance in dB says little."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.fx import symbolic_trace
+
+from compress.export.parity import ParityError, check
+from compress.runtime.runtimes import Runtime
+
+
+class Brighter(nn.Module):
+    """Brightens by less than 40 dB would notice if it were left undone."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image + 0.008 * image
+
+
+@pytest.fixture
+def photograph() -> Tensor:
+    return torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+
+
+def file_that_does(share: float, rounding: float = 0.0) -> Runtime:
+    """Of the work of `Brighter`, with errors of rounding of this deviation."""
+    noise = torch.Generator().manual_seed(1)
+    return Runtime(
+        "test",
+        None,
+        None,
+        lambda image: image + share * 0.008 * image + rounding * torch.randn(image.shape, generator=noise),
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.85, 1.15, 2.0, -1.0])
+def test_an_int8_file_that_does_another_share_of_the_work_fails_though_it_is_within_40_db(share, photograph):
+    with pytest.raises(ParityError, match=rf"does {share:.0%} of what its int8 graph does.*do not ship it"):
+        check(file_that_does(share), symbolic_trace(Brighter()), [photograph])
+
+
+@pytest.mark.parametrize("share", [0.95, 1.0, 1.05])
+def test_an_int8_file_that_differs_by_rounding_as_large_as_its_work_passes(share, photograph):
+    parity = check(file_that_does(share, rounding=0.005), symbolic_trace(Brighter()), [photograph])
+    assert 40 < parity.psnr_db < 50
+    assert parity.update_share == pytest.approx(share, abs=0.02)
+
+
+def test_of_a_network_that_does_nothing_there_is_no_share(photograph):
+    parity = check(file_that_does(0.0, rounding=0.002), symbolic_trace(nn.Identity()), [photograph])
+    assert parity.update_share is None
+
+
+def test_the_share_is_that_of_all_photographs_together(photograph):
+    dark = 0.01 * photograph
+    parity = check(file_that_does(1.0), symbolic_trace(Brighter()), [photograph, dark])
+    assert (parity.images, parity.update_share) == (2, pytest.approx(1.0))
