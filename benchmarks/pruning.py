@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compress.bench.latency import latency_cost
-from compress.pipeline import importance_losses
 from compress.prune.channels import IMPORTANCE, IMPORTANCES, ROUND_TO, prune
 from compress.prune.distill import distill
+from compress.stages import importance_losses
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
