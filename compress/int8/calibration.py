@@ -33,7 +33,7 @@ def int8_calibration(task: Task, seed: int, folder: Path | None = None) -> list[
 def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list[Tensor]:
     """Patches of the photographs of `folder` as they are, of pairs the degraded side; `drawn` is the seed."""
     photos = read_folder(folder, settings.patch)
-    degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.noise, drawn).batch(0)
+    degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.degradation, drawn).batch(0)
     taken = degraded if photos[0].is_pair else clean
     return [image[None].contiguous() for image in taken]
 

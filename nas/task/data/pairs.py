@@ -69,7 +69,7 @@ class Pairs(Sequence[Pair]):
 
     def _pair(self, place: int) -> Pair:
         photo = self._photos[place]
-        sides = [_as_image(side) for side in photo.crop(*_centre(photo.size, self._side))]
+        sides = [_as_image(side) for side in photo.crop(*centre_of(photo.size, self._side))]
         if photo.is_pair:
             return photo.name, sides[1], sides[0]
         return photo.name, as_floats(self._degraded(place, photo)), sides[0]
@@ -88,7 +88,7 @@ class Pairs(Sequence[Pair]):
             name = f"noise-{hashlib.blake2b(said.encode(), digest_size=16).hexdigest()}"
             if (kept := photo.tiles.array(name)) is not None:
                 return torch.from_numpy(kept)
-        wide = _as_image(with_margin(photo, _centre(photo.size, self._side), one_kind.margin)[0])
+        wide = _as_image(with_margin(photo, centre_of(photo.size, self._side), one_kind.margin)[0])
         degraded = one_kind.degrade_at(wide, level, Generator().manual_seed(drawn))
         made = degraded.mul_(255).round_().to(torch.uint8)
         if isinstance(photo, StoredPhoto):
@@ -130,7 +130,7 @@ def _as_image(pixels: Pixels) -> Tensor:
     return as_floats(in_torch(pixels.copy()).permute(2, 0, 1)[None])
 
 
-def _centre(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:
+def centre_of(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:
     """(top, left, height, width) of at most `side` x `side` pixels around the centre."""
     height, width = size
     if side is None:
