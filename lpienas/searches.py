@@ -100,6 +100,7 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
     from nas.search import space_of
     from nas.task.data.splits import PARTS
+    from nas.task.degrade.kernels import KernelFile
     from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
     from results.run import SPLITS
 
@@ -111,6 +112,8 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
         )
     known = run.settings() if begun else None
     asked = settled(options, known)
+    if options.kernels is not None:
+        asked["kernels"] = KernelFile.of(options.kernels).to_json()
     if options.noise_profile is not None:
         asked["noise_profile"] = find_profile(options.noise_profile).to_json()
         if asked["noise"] == "white":
@@ -122,9 +125,8 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     before = in_old_runs()
     changed = [name for name in before if known is not None and name not in known and asked[name] != before[name]]
     if changed:  # run.describe compares what a run states
-        raise ValueError(
-            f"{run.folder} was made with white noise alone: leave out {', '.join(changed)}, or another --out"
-        )
+        made = "to denoise" if set(changed) & {"task", "kernels"} else "with white noise alone"
+        raise ValueError(f"{run.folder} was made {made}: leave out {', '.join(changed)}, or another --out")
     if known is None or SPLITS in known:
         asked[SPLITS] = list(PARTS) if known is None else known[SPLITS]
     if known is None or known.get("fix") == asked["fix"]:
@@ -173,6 +175,7 @@ def _task(
     wanted, tiles = TaskSettings.of_run(settings), Tiles(default_folder(), reading.cache or DEFAULT_BYTES)
     photos, listed = photographs_of(run, wanted, tiles, reading.photographs == "kept", begins)
     watcher.say(f"photographs: {photos.source}")
+    watcher.say(f"task: {wanted.task}")
     for problem in listed.left_out:
         watcher.say(f"left out: {problem}")
     watcher.say(tiles.describe(decoded_bytes(listed.photographs)))

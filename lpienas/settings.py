@@ -20,6 +20,7 @@ from lpienas.fields import (
 )
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
+TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 FORMATS = ("onnx", "litert", "executorch", "coreml")
 STARTS = ("inherited", "scratch")
 Size = tuple[int, int]  # height, width in pixels
@@ -105,10 +106,24 @@ class RunOptions(ReadOptions):
     size: Size | None = kept((256, 256), "size at which costs are taken", "HxW", parse=a_size)
     patch: int | None = kept(64, "side of a training patch", "PIXELS", parse=count)
     batch: int | None = kept(8, "patches a step", "N", parse=count)
+    task: str | None = kept(
+        "denoise",
+        "what networks learn to undo: noise (denoise, the default), blur of shake and motion (deblur), a display "
+        "before the camera (udc), overexposure (hdr), or blur, overexposure and noise by chance (mixed)",
+        choices=TASKS,
+        default="",
+    )
+    kernels: str | Path | None = kept(
+        None,
+        "blur kernels of --task deblur and mixed, or the point spread function of --task udc: .npy, .npz, .mat, .png",
+        "FILE",
+        parse=a_file,
+        default="made by a model",
+    )
     noise: str | None = kept(
         "blend",
         "what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in linear "
-        "light, or one of both for every patch (blend)",
+        "light, or one of both for every patch (blend); other tasks than denoise have a camera's",
         choices=("white", "camera", "blend"),
         before="white",
         default="",
@@ -132,7 +147,7 @@ class RunOptions(ReadOptions):
     def stated(self) -> dict[str, Any]:
         """What is not None, as run.json writes it."""
         found = {name: getattr(self, name) for name in _kept_options()}
-        for name in ("data", "validation", "test"):
+        for name in ("data", "validation", "test", "kernels"):
             if found[name] is not None:
                 found[name] = str(Path(found[name]).absolute())
         return {name: _plain(value) for name, value in found.items() if value is not None}
@@ -144,8 +159,8 @@ def in_new_runs() -> dict[str, Any]:
 
 
 def in_old_runs() -> dict[str, Any]:
-    """Of a run that does not state them, those that versions before had no choice of: white noise alone."""
-    names = ("noise", "noise_profile", "blend", "synthetic")
+    """Of a run that does not state them, those that versions before had no choice of: white noise alone, no blur."""
+    names = ("noise", "noise_profile", "blend", "synthetic", "task", "kernels")
     return {name: _plain(told.before) for name, told in _kept_options().items() if name in names}
 
 

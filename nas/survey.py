@@ -23,6 +23,11 @@ class Survey:
     cache: str  # about the cache of decoded tiles
 
     @property
+    def clean(self) -> bool:
+        """Whether the photographs have no degraded side."""
+        return all(entry.degraded is None for entry in self.photographs.entries)
+
+    @property
     def warnings(self) -> list[str]:
         found = suspicious(self.alignments)
         twice = on_two_sides(self.photographs)

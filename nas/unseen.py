@@ -49,7 +49,10 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
         )
     if not known:
         return Unseen(
-            validation_pairs(left, settings.noise, settings.seed, side), None, f"{_counted(len(left))} of {data}", crops
+            validation_pairs(left, settings.degradation, settings.seed, side),
+            None,
+            f"{_counted(len(left))} of {data}",
+            crops,
         )
     says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched"
     return Unseen(pairs_to_test(left, settings, side), "test" if test else None, says, crops, tuple(names))

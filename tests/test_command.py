@@ -215,6 +215,7 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
     white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
     usual = {"validation": None, "test": None, "blur": None, "skip_unusable": False, "judged": 64}
+    usual |= {"task": "denoise", "kernels": None}
     assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white | usual
 
 
@@ -223,6 +224,12 @@ def test_a_run_from_before_camera_noise_is_not_continued_with_it(words, finished
     assert main(["search", "--out", str(finished), "--trials", "5", *words]) == 1
     assert "was made with white noise alone" in capsys.readouterr().err
     assert "noise" not in Run(finished).settings()
+
+
+def test_a_run_from_before_there_were_tasks_is_not_continued_with_another(finished, capsys):
+    assert main(["search", "--out", str(finished), "--trials", "5", "--task", "deblur", "--noise", "camera"]) == 1
+    assert "was made to denoise: leave out" in capsys.readouterr().err
+    assert "task" not in Run(finished).settings()
 
 
 @pytest.mark.parametrize(

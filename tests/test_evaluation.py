@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.task.evaluation import Pair, evaluate, evaluate_each, evaluate_with_shift, in_batches
+from nas.task.evaluation import Pair, evaluate, evaluate_apart, evaluate_each, evaluate_with_shift, in_batches
 from nas.task.metrics import psnr, ssim
 
 CPU = torch.device("cpu")
@@ -79,3 +79,16 @@ def test_a_tint_is_told_by_channel_in_levels_and_a_network_without_one_has_none(
     assert shift == pytest.approx((5.1, 0.0, -2.55), abs=1e-4)
     assert quality == evaluate(lambda image: image + tint, clean, CPU)
     assert evaluate_with_shift(lambda image: image, clean, CPU)[1] == (0.0, 0.0, 0.0)
+
+
+def test_clipped_pixels_are_judged_apart_from_the_others():
+    """A photograph without any and one that is all white count only where they have something to say."""
+    degraded, clean = torch.full((3, 1, 3, 16, 16), 0.4), torch.full((3, 1, 3, 16, 16), 0.5)
+    degraded[0, :, :, :4], clean[0, :, :, :4] = 1.0, 0.9
+    degraded[2] = 1.0
+    pairs = [(str(number), degraded[number], clean[number]) for number in range(3)]
+    found = evaluate_apart(lambda image: torch.where(image == 1, 0.8, 0.51), pairs, CPU)
+    assert found.share == pytest.approx((0.25 + 0 + 1) / 3)
+    assert found.clipped == pytest.approx((20 + -20 * math.log10(0.3)) / 2, abs=1e-3)
+    assert found.others == pytest.approx(40, abs=1e-3)
+    assert evaluate_apart(lambda image: image, pairs[1:2], CPU).clipped is None

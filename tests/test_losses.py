@@ -22,6 +22,32 @@ def test_without_weights_the_loss_is_l1(images):
     assert Loss(0, 0)(output, target).item() == pytest.approx(np.abs(output.numpy() - target.numpy()).mean(), rel=1e-6)
 
 
+def test_clipped_weighs_the_l1_of_the_clipped_pixels_alone(images):
+    output, target = images
+    degraded = torch.full((2, 3, 16, 20), 0.5)
+    degraded[0, 1, 3:7] = 1.0  # white in one channel is enough
+    degraded[1, :, 0, :2] = 0.999
+    away = np.abs(output.numpy() - target.numpy())
+    expected = 0.7 * np.concatenate([away[0, :, 3:7].reshape(3, -1), away[1, :, 0, :2]], axis=1).mean()
+    added = Loss(0, 0, 0.7).of(degraded)(output, target) - Loss(0, 0)(output, target)
+    assert added.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_few_clipped_pixels_do_not_outweigh_all_others(images):
+    output, target = images
+    degraded = torch.full((2, 3, 16, 20), 0.5)
+    degraded[0, :, 0, 0] = 1.0
+    away = np.abs(output.numpy() - target.numpy())[0, :, 0, 0].mean()
+    added = Loss(0, 0, 1.0).of(degraded)(output, target) - Loss(0, 0)(output, target)
+    assert added.item() == pytest.approx(away / 6.4, rel=1e-3)  # one pixel of 640 weighs as one of 1 %
+
+
+def test_where_nothing_is_clipped_the_loss_is_that_without_the_term(images):
+    output, target = images
+    grey = torch.full((2, 3, 16, 20), 0.5)
+    assert torch.equal(Loss(0.1, 0.1, 1.0).of(grey)(output, target), Loss(0.1, 0.1)(output, target))
+
+
 def test_alpha_weighs_the_lack_of_similarity(images):
     output, target = images
     added = Loss(0.3, 0)(output, target) - Loss(0, 0)(output, target)

@@ -5,11 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from nas.task.data.pairs import validation_pairs
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, with_margin
 from nas.task.data.photos import Photo
-from nas.task.degrade import BlendedNoise, CameraNoise, Noise, SensorNoise
+from nas.task.degrade import BlendedNoise, CameraNoise, Degradation, SensorNoise
+from nas.task.degrade.turns import EVERY_TURN, Turn
 
 FAINT = SensorNoise(shot=(1e-12, 1e-12), read=(1e-9, 1e-9))
 
@@ -30,9 +32,35 @@ def as_bytes(images: torch.Tensor) -> np.ndarray:
 
 
 def sampler(
-    *photos: Photo, noise: Noise = FAINT, patch: int = 8, batch: int = 16, seed: int = 0, synthetic: float = 0.0
+    *photos: Photo, noise: Degradation = FAINT, patch: int = 8, batch: int = 16, seed: int = 0, synthetic: float = 0.0
 ) -> PatchSampler:
     return PatchSampler(photos, patch, batch, noise, seed, synthetic=synthetic)
+
+
+class Mean:
+    """Each pixel is the mean of 5 x 5: a blur that reads 2 pixels around an image."""
+
+    margin = 2
+
+    def __init__(self, turns: tuple[Turn, ...] = EVERY_TURN) -> None:
+        self.turns = turns
+
+    def degrade(self, clean: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(clean, 5, stride=1)
+
+    def degrade_at(self, clean: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        return self.degrade(clean, generator)
+
+    def in_turn(self, rank: int) -> "Mean":
+        return self
+
+    def describe(self) -> str:
+        return "means"
+
+
+def blurred(pixels: np.ndarray) -> np.ndarray:
+    """(3, H, W), by scipy, what lies outside being the reflection."""
+    return np.stack([uniform_filter(one.astype(float), 5, mode="mirror") for one in pixels])
 
 
 def test_a_batch_is_float32_in_channels_last_order_and_in_range():
@@ -172,6 +200,63 @@ def test_a_mixture_that_cannot_be_is_refused(photo, share, message):
 def test_photos_that_cannot_be_sampled_are_refused(photos, patch, message):
     with pytest.raises(ValueError, match=message):
         sampler(*photos, patch=patch)
+
+
+def test_a_blurred_patch_is_a_piece_of_the_blurred_photograph_up_to_its_edge():
+    photo = Photo("a", torch.randint(0, 256, (3, 13, 12), dtype=torch.uint8), None)
+    whole = blurred(photo.clean.numpy()) / 255
+    degraded, clean = sampler(photo, noise=Mean(), batch=64).batch(0)
+    pieces = [
+        [np.rot90(image[:, top : top + 8, left : left + 8], turn, (1, 2))[:, :: -1 if flip else 1] for image in sides]
+        for sides in [(photo.clean.numpy() / 255, whole)]
+        for top in range(6)
+        for left in range(5)
+        for turn in range(4)
+        for flip in (False, True)
+    ]
+    for one, other in zip(clean.numpy(), degraded.numpy(), strict=True):
+        (found,) = [piece for sharp, piece in pieces if np.allclose(sharp, one, atol=1e-6)]
+        np.testing.assert_allclose(other, found, atol=1e-5)
+
+
+def test_patches_lie_where_they_lie_whatever_a_degradation_reads_around_them():
+    photo = numbered("a", 20, 30)
+    assert torch.equal(sampler(photo, noise=Mean()).batch(3)[1], sampler(photo).batch(3)[1])
+
+
+def test_a_share_of_blurred_patches_of_pairs_leaves_the_others_as_they_were_captured():
+    photo = as_pair(numbered("a", 20, 30))
+    mixed, plain = sampler(photo, noise=Mean(), synthetic=0.25).batch(3), sampler(photo).batch(3)
+    assert torch.equal(mixed[1], plain[1])
+    assert torch.equal(mixed[0][4:], plain[0][4:])
+    alone = sampler(Photo("a", photo.clean, None), noise=Mean()).batch(3)
+    assert torch.equal(mixed[0][:4], alone[0][:4])
+
+
+def test_pairs_are_turned_only_as_their_degradation_allows():
+    photo = numbered("a", 8, 8)
+    half = ((0, False), (2, False))
+    turned = {patch.tobytes() for patch in as_bytes(sampler(as_pair(photo), noise=Mean(half), batch=60).batch(0)[1])}
+    pixels = photo.clean.numpy()
+    assert turned == {pixels.tobytes(), np.rot90(pixels, 2, (1, 2)).tobytes()}
+    clean = {patch.tobytes() for patch in as_bytes(sampler(photo, noise=Mean(half), batch=60).batch(0)[1])}
+    assert len(clean) == 8  # clean photographs are degraded after they were turned
+
+
+def test_what_lies_around_a_place_is_the_photographs_and_then_its_reflection():
+    photo = as_pair(numbered("a", 6, 7))
+    for side, pixels in zip(with_margin(photo, (1, 2, 5, 4), 9), (photo.clean, photo.degraded), strict=True):
+        whole = np.pad(pixels.numpy(), ((0, 0), (20, 20), (20, 20)), mode="reflect")
+        np.testing.assert_array_equal(side, whole[:, 12:35, 13:35].transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("side", [10, None])
+def test_blurred_validation_photographs_are_pieces_of_the_blurred_photograph(side):
+    photo = numbered("a", 21, 30)
+    ((_, degraded, clean),) = validation_pairs([photo], Mean(), seed=0, side=side)
+    place = np.s_[:, 5:15, 10:20] if side else np.s_[:]
+    np.testing.assert_array_equal(as_bytes(clean)[0], photo.clean.numpy()[place])
+    np.testing.assert_allclose(as_bytes(degraded)[0], blurred(photo.clean.numpy())[place], atol=0.51)
 
 
 def test_validation_takes_the_centre():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.task.device import Device
+from nas.task.losses import Loss
 from nas.task.training import Diverged, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -225,3 +226,24 @@ def test_the_checkpoint_of_another_network_is_dropped_and_leaves_nothing_of_its_
     with pytest.warns(UserWarning, match="begins again"):
         train(again, batch, l1, recipe, CPU, checkpoint)
     assert torch.equal(weights_after(again), weights_after(whole))
+
+
+def test_a_training_knows_which_pixels_were_clipped():
+    """A constant network, all pixels of one half clipped: with the term it ends at that half's clean value."""
+
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.value = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return self.value.expand_as(image)
+
+    degraded, clean = torch.full((1, 3, 16, 17), 0.5), torch.full((1, 3, 16, 17), 0.2)
+    degraded[..., :8], clean[..., :8] = 1.0, 0.8
+    ends = []
+    for weight in (0.0, 2.0):
+        network = Constant()
+        train(network, lambda step: (degraded, clean), Loss(0, 0, weight), Recipe(300, 0.01, optimizer="adam"), CPU)
+        ends.append(float(network.value.detach()))
+    assert ends == pytest.approx([0.2, 0.8], abs=0.05)

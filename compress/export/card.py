@@ -68,14 +68,15 @@ def about_of_network(
 
 def degradation(task: Task) -> str:
     """What the network learned to undo."""
+    named = "" if task.settings.task == "denoise" else f" (task {task.settings.task})"
     pairs = sum(photo.is_pair for photo in task.photos.training)
     if pairs < len(task.photos.training):
-        return f"Degradation: {task.settings.noise.describe()}."
+        return f"Degradation{named}: {task.settings.degradation.describe()}."
     if not task.settings.synthetic:
-        return "Degradation: that of the degraded sides of the pairs; nothing was added."
+        return f"Degradation{named}: that of the degraded sides of the pairs; nothing was added."
     return (
-        f"Degradation: that of the degraded sides of the pairs; in {task.settings.synthetic:.0%} of the patches "
-        f"instead {task.settings.noise.describe()}."
+        f"Degradation{named}: that of the degraded sides of the pairs; in {task.settings.synthetic:.0%} of the patches "
+        f"instead {task.settings.degradation.describe()}."
     )
 
 

@@ -40,7 +40,7 @@ def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list
     what is brighter or darker than they are, int8 cuts off.
     """
     photos = read_folder(folder, settings.patch)
-    degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.noise, drawn).batch(0)
+    degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.degradation, drawn).batch(0)
     taken = degraded if photos[0].is_pair else clean
     _require_range(taken, folder)
     return [image[None].contiguous() for image in taken]

@@ -52,7 +52,7 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
         photos, which = read_folder(asked.data), f"photographs of {asked.data}"
     side = settings.validation_side
     which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
-    pairs = validation_pairs(photos, settings.noise, settings.seed, side)
+    pairs = validation_pairs(photos, settings.degradation, settings.seed, side)
     with bars() as shown:
         found = look_into(network, pairs, str(asked.model), which, watcher=shown).to_json()
     if json_only:

@@ -6,6 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, a_size_on_disk, named, option, switch
+from lpienas.settings import TASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class DataOptions:
     test: Path | None = option(None, "photographs for the test", "DIR", parse=a_file, default="a part of the others")
     blur: str | None = option(None, "which of GoPro's blurred sides is meant", choices=("blur", "blur_gamma"))
     skip_unusable: bool = switch("leave out pictures that cannot be used, and say so")
+    task: str = option("denoise", "of a search: what clean photographs would be degraded with", choices=TASKS)
     seed: int = option(0, "of the split", "N", parse=int)
     quick: bool = switch("do not look at the pixels of any pair")
     cache: int | None = option(
@@ -35,15 +37,20 @@ def data(asked: DataOptions, json_only: bool) -> None:
     from nas.survey import survey
     from nas.task.data.listing import Where
     from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
+    from nas.task.degrade import make_noise
+    from nas.task.task import TaskSettings
 
     given = (asked.folder, asked.validation, asked.test, asked.blur)
     where = Where(*given, seed=asked.seed, skip_unusable=asked.skip_unusable)
+    degraded = TaskSettings(noise=make_noise("blend"), seed=asked.seed, task=asked.task).degradation
     found = survey(where, Tiles(default_folder(), asked.cache or DEFAULT_BYTES), not asked.quick)
     if json_only:
-        as_json(found.to_json())
+        as_json(found.to_json() | {"task": asked.task, "degradation": degraded.describe() if found.clean else None})
         return
     for said in found.lines():
         line(said)
+    if found.clean:
+        line(f"--task {asked.task} would degrade them with {degraded.describe()}")
 
 
 VERB = Verb(

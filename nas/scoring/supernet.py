@@ -147,7 +147,7 @@ def train_supernet(
         for blueprint in chosen:
             with task.device.autocast():
                 output = supernet(blueprint, degraded)
-            loss = task.loss(output.float(), clean) / len(chosen)
+            loss = task.loss.of(degraded)(output.float(), clean) / len(chosen)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         return total

@@ -7,7 +7,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from nas.task.metrics import psnr, ssim
+from nas.task.metrics import clipped, psnr, psnr_where, ssim
 from results.photo_score import PhotoScore
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
@@ -36,6 +36,18 @@ class Quality:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Clipped pixels of the degraded photographs and the others, judged apart: means over the photographs with any."""
+
+    share: float  # of all pixels, clipped
+    clipped: float | None  # dB; None where no pixel is
+    others: float | None  # dB; None where all are
+
+    def to_json(self) -> dict[str, float | None]:
+        return asdict(self)
+
+
 def as_test(quality: Quality) -> dict[str, float]:
     """Quality on the test photographs, named so that it can stand beside that on the validation photographs."""
     return {f"test_{name}": value for name, value in quality.to_json().items()}
@@ -60,6 +72,22 @@ def evaluate_each(
     for name, output, clean in _outputs(network, pairs, device, margin):
         found += _scores(name, output, clean)
     return tuple(found)
+
+
+def evaluate_apart(
+    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
+) -> Apart:
+    """PSNR of `network`, as `evaluate` runs it, over clipped pixels and over the others; ValueError without pairs."""
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for pair in pairs:
+        for _, output, clean in _outputs(network, [pair], device, margin):
+            lost = clipped(pair[1])
+            of_clipped, of_others = (psnr_where(output, clean, where).clamp(max=_EQUAL) for where in (lost, ~lost))
+            found.append((lost.float().mean(dim=(1, 2, 3)), of_clipped, of_others))
+    if not found:
+        raise ValueError("nothing to evaluate: no pairs of photographs were given")
+    shares, of_clipped, of_others = (torch.cat(each).double() for each in zip(*found, strict=True))
+    return Apart(shares.mean().item(), _mean_of_any(of_clipped), _mean_of_any(of_others))
 
 
 def evaluate_with_shift(
@@ -124,6 +152,11 @@ def _outputs(
         with torch.inference_mode():
             output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
         yield name, output, clean
+
+
+def _mean_of_any(values: Tensor) -> float | None:
+    known = values[~values.isnan()]
+    return known.mean().item() if len(known) else None
 
 
 def _scores(name: str, output: Tensor, clean: Tensor) -> Iterable[PhotoScore]:

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 _WINDOW, _SIGMA = 11, 1.5  # pixels
 _C1, _C2 = 0.01**2, 0.03**2  # of SSIM, for a data range of 1
+_FULL = 254.5 / 255  # a value from here on is white once a photograph is a file
 _MATRIX_SIDE = 128  # pixels; up to this side a matrix product blurs faster than a convolution does
 SSIM_DEFINITION = (
     "SSIM with an 11-pixel Gaussian window of sigma 1.5, data range 1, 5 pixels left out at each border, mean over R, "
@@ -21,6 +22,18 @@ def psnr(image: Tensor, clean: Tensor) -> Tensor:
     """Peak signal-to-noise ratio per image (B,) in dB, of images (B, 3, H, W) in [0, 1]; infinite where equal."""
     _require_one_shape(image, clean)
     return -10 * torch.log10((image - clean).square().mean(dim=(1, 2, 3)))
+
+
+def clipped(degraded: Tensor) -> Tensor:
+    """Which pixels (B, 1, H, W) of `degraded` (B, 3, H, W) in [0, 1] are white in any channel, and so lost."""
+    return degraded.amax(dim=1, keepdim=True) >= _FULL
+
+
+def psnr_where(image: Tensor, clean: Tensor, where: Tensor) -> Tensor:
+    """PSNR per image (B,) in dB over the pixels of `where` (B, 1, H, W) alone; NaN where there is none."""
+    _require_one_shape(image, clean)
+    squares = (image - clean).square().mean(dim=1, keepdim=True) * where
+    return -10 * torch.log10(squares.sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)))
 
 
 def ssim(image: Tensor, clean: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Task: what a network is trained for, made once from settings: photographs, noise, loss, pairs to judge by."""
+"""Task: what a network is trained for, made once from settings: photographs, degradation, loss, pairs to judge by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,16 +14,19 @@ from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.patches import PatchSampler
 from nas.task.data.photos import Photos, Picture, Where, settled_photos
 from nas.task.data.tiles import Tiles, default_folder
-from nas.task.degrade import Noise, NoiseProfile, SensorNoise, make_noise
+from nas.task.degrade import Degradation, KernelFile, Noise, NoiseProfile, SensorNoise, degradation_of, make_noise
 from nas.task.degrade.noise import WHITE_SHARE
+from nas.task.degrade.tasks import DENOISE
 from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
 from nas.task.losses import Loss
 from nas.task.training import Batch
 from search_spaces.sides import STRIDE
 
-_TEST = 1  # random stream of a seed, apart from those of training and validation
+_TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
+_OF_TASK = ("task", "kernels")  # likewise
+_CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,11 @@ class TaskSettings:
     test: str | None = None  # the same, for the test
     blur: str | None = None  # of GoPro's two blurred sides: blur or blur_gamma
     skip_unusable: bool = False  # leave out pictures that cannot be used
-    noise: Noise = field(default_factory=SensorNoise)  # of clean photographs
-    synthetic: float = 0.0  # share of the patches of pairs whose clean side is degraded by `noise` instead
+    noise: Noise = field(default_factory=SensorNoise)  # of clean photographs; of its camera, where the task is another
+    synthetic: float = 0.0  # share of the patches of pairs whose clean side is degraded synthetically instead
     loss: Loss = field(default_factory=Loss)
+    task: str = DENOISE  # one of nas.task.degrade.TASKS
+    kernels: KernelFile | None = None  # of blur, or the display's point spread function; None: made
 
     def __post_init__(self) -> None:
         if self.patch < 16 or self.patch % STRIDE:
@@ -59,11 +64,19 @@ class TaskSettings:
             raise ValueError("photographs for validation or test need others to train on: name them with --data")
         if not 0 <= self.synthetic <= 1:
             raise ValueError(f"synthetic = {self.synthetic}: must be a share of the patches, from 0 to 1")
+        degradation_of(self.task, self.noise, self.seed, self.kernels)  # raises where they do not go together
 
     @classmethod
     def of_run(cls, made_with: Mapping[str, Any]) -> "TaskSettings":
-        """The task that a run's settings (results.run.Run.settings) are for; a run that states no noise is of white."""
-        profile = made_with.get("noise_profile")
+        """The task that a run's settings (results.run.Run.settings) are for.
+
+        A run that states no noise is of white, and one that states no task is of denoising. Raises ValueError for white
+        noise on sRGB values where light is blurred or exposed before the sensor.
+        """
+        profile, kernels = made_with.get("noise_profile"), made_with.get("kernels")
+        task = made_with.get("task", DENOISE)
+        if task != DENOISE and made_with.get("noise", "white") == "white":
+            raise ValueError(f"noise = 'white': task {task} has a camera's noise; leave it out, or take camera")
         return cls(
             made_with["data"],
             made_with["seed"],
@@ -75,6 +88,9 @@ class TaskSettings:
                 made_with.get("blend", WHITE_SHARE),
             ),
             synthetic=made_with.get("synthetic", 0.0),
+            loss=Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss(),
+            task=task,
+            kernels=None if kernels is None else KernelFile(**kernels),
             **{name: made_with[name] for name in _OF_DATA if made_with.get(name) is not None},
         )
 
@@ -86,16 +102,27 @@ class TaskSettings:
         validation, test = (None if folder is None else Path(folder) for folder in (self.validation, self.test))
         return Where(Path(self.data), validation, test, self.blur, self.patch, self.seed, self.skip_unusable)
 
+    @property
+    def degradation(self) -> Degradation:
+        """What clean photographs are degraded with."""
+        stream = np.random.SeedSequence(self.seed, spawn_key=(_KERNELS,))
+        return degradation_of(self.task, self.noise, int(stream.generate_state(1)[0]), self.kernels)
+
     def made_from(self, photographs: str) -> dict[str, Any]:
-        """For keys: all that decides a training; the folder's path is not among it, its content's fingerprint is."""
+        """For keys: all that decides a training; a folder's or a file's path is not among it, what they hold is."""
         settings = self.to_json()
         for folder in ("data", "validation", "test", "skip_unusable", "blur"):
             settings.pop(folder, None)
+        if self.kernels is not None:
+            settings["kernels"] = self.kernels.digest
         return {"task": settings, "photographs": photographs}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json; what is without effect is left out, as it was before it could be set."""
-        values, usual = asdict(self), {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA)}
+        values = asdict(self)
+        usual = {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA, *_OF_TASK)}
+        if not self.loss.clipped:
+            del values["loss"]["clipped"]
         return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 
@@ -140,7 +167,7 @@ def sampler_of(settings: TaskSettings, photos: Photos, seed: int, device: Device
         photos.training,
         settings.patch,
         settings.batch,
-        settings.noise,
+        settings.degradation,
         seed,
         device.torch,
         settings.synthetic,
@@ -156,7 +183,7 @@ def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
     """The task of `settings` on `device`; raises ValueError for photographs that `settings` do not suit."""
     sampler_of(settings, photos, settings.seed, device)
     side = settings.validation_side
-    validation = validation_pairs(judged(photos.validation, settings.judged), settings.noise, settings.seed, side)
+    validation = validation_pairs(judged(photos.validation, settings.judged), settings.degradation, settings.seed, side)
     test = pairs_to_test(judged(photos.test, settings.judged), settings, side)
     return Task(settings, photos, device, validation, input_quality(validation), test)
 
@@ -164,7 +191,7 @@ def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
 def pairs_to_test(photos: Sequence[Picture], settings: TaskSettings, side: int | None) -> Pairs:
     """Pairs of test photographs, as nas.task.data.pairs makes them, by random numbers of their own."""
     stream = np.random.SeedSequence(settings.seed, spawn_key=(_TEST,))
-    return validation_pairs(photos, settings.noise, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
+    return validation_pairs(photos, settings.degradation, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
 
 
 def calibration_images(task: Task, count: int, seed: int) -> list[torch.Tensor]:

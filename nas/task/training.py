@@ -13,6 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from nas.task.device import Device, ThreadChoice
+from nas.task.losses import Loss
 from nas.task.soap import Soap
 from results.files import read_tensors, write_tensors
 
@@ -81,7 +82,7 @@ def train(
         degraded, clean = batch(step)
         with device.autocast():
             output = network(degraded)
-        value = loss(output.float(), clean)
+        value = (loss.of(degraded) if isinstance(loss, Loss) else loss)(output.float(), clean)
         value.backward()  # type: ignore[no-untyped-call]
         return value.item()
 

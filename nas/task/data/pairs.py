@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from nas.task.data.patches import as_floats, in_torch
+from nas.task.data.patches import as_floats, in_torch, with_margin
 from nas.task.data.photo import Picture, StoredPhoto
 from nas.task.data.reading import Pixels
-from nas.task.degrade import Noise
+from nas.task.degrade import Degradation
 
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (1, 3, H, W), clean (1, 3, H, W), both in [0, 1]
 
@@ -27,19 +27,19 @@ class Pairs(Sequence[Pair]):
     Photos without a degraded side get noise that depends on the seed and on what they show, not on names or order.
     Its levels are the middles of as many equal parts of 0 to 1 as there are photos, in the order of a digest of each
     photo's pixels: their mean is not a matter of luck, and few photos do not stand for the two ends. A blend takes its
-    kinds of noise in turns along the levels. Degraded photos are rounded to 8 bits as a photo's file is, and kept
-    beside the tiles of the photographs. The photo's centre is taken, at most `side` pixels per side; None: the whole
-    photo.
+    kinds of noise in turns along the levels. What a degradation reads around the part that is taken is the photo's.
+    Degraded photos are rounded to 8 bits as a photo's file is, and kept beside the tiles of the photographs. The
+    photo's centre is taken, at most `side` pixels per side; None: the whole photo.
     """
 
-    def __init__(self, photos: Sequence[Picture], noise: Noise, seed: int, side: int | None) -> None:
-        self._photos, self._noise, self._seed, self._side = tuple(photos), noise, seed, side
+    def __init__(self, photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None) -> None:
+        self._photos, self._degradation, self._seed, self._side = tuple(photos), degradation, seed, side
         self._made: dict[int, Pair] = {}
         self._room = _IN_MEMORY
         self._drawn: dict[int, tuple[int, int]] | None = None
 
-    def __reduce__(self) -> tuple[type["Pairs"], tuple[Sequence[Picture], Noise, int, int | None]]:
-        return Pairs, (self._photos, self._noise, self._seed, self._side)  # a worker makes its own
+    def __reduce__(self) -> tuple[type["Pairs"], tuple[Sequence[Picture], Degradation, int, int | None]]:
+        return Pairs, (self._photos, self._degradation, self._seed, self._side)  # a worker makes its own
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -69,26 +69,27 @@ class Pairs(Sequence[Pair]):
 
     def _pair(self, place: int) -> Pair:
         photo = self._photos[place]
-        sides = [_as_image(side) for side in photo.crop(*_centre(photo.size, self._side))]
+        sides = [_as_image(side) for side in photo.crop(*centre_of(photo.size, self._side))]
         if photo.is_pair:
             return photo.name, sides[1], sides[0]
-        return photo.name, as_floats(self._degraded(place, photo, sides[0])), sides[0]
+        return photo.name, as_floats(self._degraded(place, photo)), sides[0]
 
-    def _degraded(self, place: int, photo: Picture, clean: Tensor) -> Tensor:
+    def _degraded(self, place: int, photo: Picture) -> Tensor:
         """uint8 (1, 3, H, W)."""
         drawn_levels = self._levels()
         seed, rank = drawn_levels[place]
         level = (rank + 0.5) / len(drawn_levels)
         stream = np.random.SeedSequence(seed, spawn_key=(_VALIDATION,))
         drawn = int(stream.generate_state(1, np.uint64)[0] >> 1)
-        noise = self._noise.in_turn(rank)
+        one_kind = self._degradation.in_turn(rank)
         name = ""
         if isinstance(photo, StoredPhoto):
-            said = json.dumps([_METHOD, *photo.entry.content, repr(noise), level, drawn, self._side])
+            said = json.dumps([_METHOD, *photo.entry.content, repr(one_kind), level, drawn, self._side])
             name = f"noise-{hashlib.blake2b(said.encode(), digest_size=16).hexdigest()}"
             if (kept := photo.tiles.array(name)) is not None:
                 return torch.from_numpy(kept)
-        degraded = noise.degrade_at(clean, level, Generator().manual_seed(drawn))
+        wide = _as_image(with_margin(photo, centre_of(photo.size, self._side), one_kind.margin)[0])
+        degraded = one_kind.degrade_at(wide, level, Generator().manual_seed(drawn))
         made = degraded.mul_(255).round_().to(torch.uint8)
         if isinstance(photo, StoredPhoto):
             photo.tiles.keep(name, made.numpy())
@@ -103,9 +104,9 @@ class Pairs(Sequence[Pair]):
         return self._drawn
 
 
-def validation_pairs(photos: Sequence[Picture], noise: Noise, seed: int, side: int | None) -> Pairs:
+def validation_pairs(photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None) -> Pairs:
     """See Pairs."""
-    return Pairs(photos, noise, seed, side)
+    return Pairs(photos, degradation, seed, side)
 
 
 def judged(photos: Sequence[Picture], most: int) -> Sequence[Picture]:
@@ -129,7 +130,7 @@ def _as_image(pixels: Pixels) -> Tensor:
     return as_floats(in_torch(pixels.copy()).permute(2, 0, 1)[None])
 
 
-def _centre(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:
+def centre_of(size: tuple[int, int], side: int | None) -> tuple[int, int, int, int]:
     """(top, left, height, width) of at most `side` x `side` pixels around the centre."""
     height, width = size
     if side is None:

@@ -9,7 +9,9 @@ from torch import Generator, Tensor
 
 from nas.task.data.photo import Picture
 from nas.task.data.reading import Pixels
-from nas.task.degrade import Noise
+from nas.task.degrade import Degradation
+from nas.task.degrade.convolve import inside
+from nas.task.degrade.turns import EVERY_TURN, Turn, turned
 
 _TRAINING = 0  # random stream of a seed
 
@@ -21,10 +23,11 @@ class PatchSampler:
 
     Photos are drawn in proportion to their area. The batch of a step depends on the seed and the step alone (and on
     the kind of device, which draws the noise), so a resumed training sees what an unbroken one would have seen.
-    Photos that have a degraded side are degraded by `noise` in a share `synthetic` of the patches only: so many of a
-    batch, where that is no whole number by chance one more. Raises ValueError when there are no photos, when some have
-    a degraded side and others do not, when a photo is smaller than `patch`, for numbers below 1, and for a share of
-    synthetic noise outside [0, 1] or of photos that have no other.
+    Photos that have a degraded side are degraded by `degradation` in a share `synthetic` of the patches only: so many
+    of a batch, where that is no whole number by chance one more; and they are turned in those ways alone after which
+    they still look degraded so. What a degradation reads around a patch is cut with it. Raises ValueError when there
+    are no photos, when some have a degraded side and others do not, when a photo is smaller than `patch`, for numbers
+    below 1, and for a share of synthetic patches outside [0, 1] or of photos that have no other.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class PatchSampler:
         photos: Sequence[Picture],
         patch: int,  # pixels per side
         batch_size: int,  # patches
-        noise: Noise,
+        degradation: Degradation,
         seed: int,
         device: torch.device | str = "cpu",
         synthetic: float = 0.0,  # share of the patches of pairs whose clean side is degraded instead
@@ -61,7 +64,9 @@ class PatchSampler:
         self._photos = photos
         areas = np.array([photo.size[0] * photo.size[1] for photo in photos], dtype=np.float64)
         self._shares = areas / areas.sum()
-        self._noise, self._patch, self._batch_size, self._seed = noise, patch, batch_size, seed
+        self._degradation, self._patch, self._batch_size, self._seed = degradation, patch, batch_size, seed
+        self._margin = 0 if all(paired) and not synthetic else degradation.margin
+        self._turns = degradation.turns if all(paired) else EVERY_TURN
         self._device, self._synthetic = torch.device(device), synthetic
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
@@ -72,25 +77,45 @@ class PatchSampler:
         places = random.random((self._batch_size, 2))  # of the top left corner, as shares of its range
         turns = random.integers((4, 2), size=(self._batch_size, 2))  # quarter turns, flip or not
         crops = [
-            self._crop(self._photos[photo], place, int(quarters), bool(flipped))
+            self._crop(self._photos[photo], place, self._turns[(2 * quarters + flipped) % len(self._turns)])
             for photo, place, (quarters, flipped) in zip(chosen.tolist(), places.tolist(), turns.tolist(), strict=True)
         ]
-        clean, *degraded = (as_floats(_stacked(side).to(self._device)) for side in zip(*crops, strict=True))
+        wide, *degraded = (as_floats(_stacked(side).to(self._device)) for side in zip(*crops, strict=True))
+        clean, *degraded = (
+            inside(side, self._margin).contiguous(memory_format=torch.channels_last) for side in (wide, *degraded)
+        )
         if degraded and not self._synthetic:
             return degraded[0], clean
         generator = Generator(self._device).manual_seed(int(random.integers(2**63)))
         if not degraded:
-            return self._noise.degrade(clean, generator), clean
+            return self._degradation.degrade(wide, generator), clean
         count = math.floor(self._synthetic * self._batch_size + random.random())  # the patches are in random order
-        degraded[0][:count] = self._noise.degrade(clean[:count], generator)
+        if count:
+            degraded[0][:count] = self._degradation.degrade(wide[:count], generator)
         return degraded[0], clean
 
-    def _crop(self, photo: Picture, place: Sequence[float], quarters: int, flipped: bool) -> list[Pixels]:
-        """A patch of each side, turned alike; `place` is that of its top left corner, as shares of its range."""
+    def _crop(self, photo: Picture, place: Sequence[float], turn: Turn) -> list[Pixels]:
+        """A patch of each side with its margin, turned alike; `place`: its top left corner, as shares of its range."""
         patch = self._patch
         top, left = (int(share * (side - patch + 1)) for share, side in zip(place, photo.size, strict=True))
-        turned = (np.rot90(crop, quarters) for crop in photo.crop(top, left, patch, patch))
-        return [crop[::-1] if flipped else crop for crop in turned]
+        return [turned(crop, turn) for crop in with_margin(photo, (top, left, patch, patch), self._margin)]
+
+
+def with_margin(photo: Picture, place: tuple[int, int, int, int], margin: int) -> list[Pixels]:
+    """(height + 2 margin, width + 2 margin, 3) of each side of `photo`, around `place` (top, left, height, width).
+
+    What lies outside the photograph is its reflection.
+    """
+    ends, pads = [], []
+    for start, length, side in zip(place[:2], place[2:], photo.size, strict=True):
+        first, last = max(start - margin, 0), min(start + length + margin, side)
+        ends.append((first, last - first))
+        pads.append((first - (start - margin), start + length + margin - last))
+    (top, height), (left, width) = ends
+    crops = photo.crop(top, left, height, width)
+    if not any(pad for both in pads for pad in both):
+        return crops
+    return [np.pad(crop, (*pads, (0, 0)), mode="reflect") for crop in crops]
 
 
 def as_floats(pixels: Tensor) -> Tensor:

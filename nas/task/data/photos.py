@@ -33,7 +33,6 @@ _SAMPLES = {
         "skimage/data/ihc.png",
     ),
 }
-_KIND = ("noisy", CLEAN)  # folders that `write_pairs` writes
 
 
 class PhotographsChanged(DataError):
@@ -200,14 +199,14 @@ def decoded_bytes(manifest: Photographs) -> int:
     return sum(sources.values())
 
 
-def write_pairs(pairs: Iterable[tuple[str, Tensor, Tensor]], folder: Path) -> list[Path]:
-    """Write (name, degraded, clean), both (1, 3, H, W) in [0, 1], as PNG into `folder`/noisy and `folder`/clean.
+def write_pairs(pairs: Iterable[tuple[str, Tensor, Tensor]], folder: Path, degraded: str = "noisy") -> list[Path]:
+    """Write (name, degraded, clean), both (1, 3, H, W) in [0, 1], as PNG into `folder`/`degraded` and `folder`/clean.
 
     Returns the files, in the layout that `load_folder` and `read_folder` take.
     """
     written = []
     for name, *sides in pairs:
-        for kind, image in zip(_KIND, sides, strict=True):
+        for kind, image in zip((degraded, CLEAN), sides, strict=True):
             path = folder / kind / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8)

@@ -4,6 +4,7 @@ After Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019.
 interpolated again, the noise is drawn as it looks after that: correlated with its neighbours, more so in colour.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -13,8 +14,13 @@ from nas.task.degrade.field import unit_field
 from nas.task.degrade.jpeg import GRID, recompressed
 from nas.task.degrade.light import sensor_share, to_linear, to_srgb
 from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, NoiseProfile, Range
+from nas.task.degrade.turns import EVERY_TURN
 
 _DRAWN = ("gain", "red", "blue", "tone", "correlation", "chroma_width", "chroma")  # of a profile, for every image
+
+# What happens to light before the sensor: linear light (B, 3, H, W), at least 0, and the strengths (B,) of the tone
+# curve that it had -> the light that the sensor sees, perhaps smaller, and the curve that its photograph gets.
+Before = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class CameraNoise:
     profile: NoiseProfile = field(default_factory=lambda: PROFILES[DEFAULT_PROFILE])
     jpeg: float = 0.3  # share of the images that are compressed afterwards
     quality: Range = (60.0, 95.0)  # of the JPEG
+    margin = 0  # pixels around an image that are read with it
+    turns = EVERY_TURN
 
     def __post_init__(self) -> None:
         if not 0 <= self.jpeg <= 1:
@@ -38,7 +46,7 @@ class CameraNoise:
 
     def degrade(self, clean: Tensor, generator: Generator) -> Tensor:
         """Noisy copy of `clean` (B, 3, H, W) in [0, 1], each image at a level of its own, uniform in [0, 1]."""
-        return self._degrade(clean, torch.rand(len(clean), generator=generator, device=clean.device), generator)
+        return self.capture(clean, torch.rand(len(clean), generator=generator, device=clean.device), generator)
 
     def degrade_at(self, clean: Tensor, level: float, generator: Generator) -> Tensor:
         """Noisy copy of `clean` (B, 3, H, W) in [0, 1], all at `level`; raises ValueError for one outside [0, 1].
@@ -47,7 +55,45 @@ class CameraNoise:
         """
         if not 0 <= level <= 1:
             raise ValueError(f"noise level {level}: must be in [0, 1]")
-        return self._degrade(clean, torch.full((len(clean),), float(level), device=clean.device), generator)
+        return self.capture(clean, torch.full((len(clean),), float(level), device=clean.device), generator)
+
+    def capture(
+        self,
+        clean: Tensor,
+        levels: Tensor,
+        generator: Generator,
+        before: Before | None = None,
+        bits: int | None = None,
+    ) -> Tensor:
+        """The photograph of `clean` (B, 3, H, W) in [0, 1] with noise at `levels` (B,) in [0, 1].
+
+        `before` is what happens to the light first. `bits`: the sensor counts to 2^bits - 1; None: it does not count.
+        """
+        clean = clean.contiguous()  # as the noise is laid out: products of unlike layouts take four times as long
+        batch, profile, device = len(clean), self.profile, clean.device
+        ranges = torch.tensor([getattr(profile, name) for name in _DRAWN] + [self.quality, (0.0, 1.0)], device=device)
+        low, high = ranges[:, :1], ranges[:, 1:]
+        shares = torch.rand((len(ranges), batch), generator=generator, device=device)
+        # One product for all that is drawn for an image: each small one would cost as much as the whole.
+        gain, red, blue, tone, luma, width_of_chroma, chroma, quality, chosen = torch.lerp(low, high, shares).unbind()
+        gains = torch.stack((gain * red, gain, gain * blue), 1)
+        shot, read = _shot_and_read(profile, levels)
+        if profile.scatter:
+            around = torch.randn(batch, generator=generator, device=device)
+            read = read * torch.exp(around * (profile.scatter / 2)).view(-1, 1, 1, 1)  # the scatter is of the variance
+        light = to_linear(clean, tone)
+        if before is not None:
+            light, tone = before(light, tone)
+        unit = unit_field((batch, *light.shape[-2:]), luma, luma * width_of_chroma, chroma, generator)
+        share = sensor_share(light, gains)
+        deviation = (light * share).mul_(shot).add_(read.square()).sqrt_().div_(share)
+        seen = deviation.mul_(unit).add_(light).clamp_(0, 1)
+        if bits is not None:
+            seen = seen.mul_(2**bits - 1).round_().div_(2**bits - 1)
+        noisy = to_srgb(seen, tone)
+        if self.jpeg:
+            self._compress(noisy, chosen, quality, generator)
+        return noisy.contiguous(memory_format=torch.channels_last)
 
     def in_turn(self, rank: int) -> "CameraNoise":
         """What photograph number `rank` of a set to judge by gets."""
@@ -62,29 +108,6 @@ class CameraNoise:
             f"to {profile.shot[-1]:.3g}, correlated over {profile.correlation[0]:.2g} to {profile.correlation[1]:.2g} "
             f"pixels, {self.jpeg:.0%} of the images compressed as JPEG"
         )
-
-    def _degrade(self, clean: Tensor, levels: Tensor, generator: Generator) -> Tensor:
-        batch, _, height, width = clean.shape
-        clean = clean.contiguous()  # as the noise is laid out: products of unlike layouts take four times as long
-        profile, device = self.profile, clean.device
-        ranges = torch.tensor([getattr(profile, name) for name in _DRAWN] + [self.quality, (0.0, 1.0)], device=device)
-        low, high = ranges[:, :1], ranges[:, 1:]
-        shares = torch.rand((len(ranges), batch), generator=generator, device=device)
-        # One product for all that is drawn for an image: each small one would cost as much as the whole.
-        gain, red, blue, tone, luma, width_of_chroma, chroma, quality, chosen = torch.lerp(low, high, shares).unbind()
-        gains = torch.stack((gain * red, gain, gain * blue), 1)
-        shot, read = _shot_and_read(profile, levels)
-        if profile.scatter:
-            around = torch.randn(batch, generator=generator, device=device)
-            read = read * torch.exp(around * (profile.scatter / 2)).view(-1, 1, 1, 1)  # the scatter is of the variance
-        unit = unit_field((batch, height, width), luma, luma * width_of_chroma, chroma, generator)
-        light = to_linear(clean, tone)
-        share = sensor_share(light, gains)
-        deviation = (light * share).mul_(shot).add_(read.square()).sqrt_().div_(share)
-        noisy = to_srgb(deviation.mul_(unit).add_(light).clamp_(0, 1), tone)
-        if self.jpeg:
-            self._compress(noisy, chosen, quality, generator)
-        return noisy.contiguous(memory_format=torch.channels_last)
 
     def _compress(self, noisy: Tensor, chosen: Tensor, quality: Tensor, generator: Generator) -> None:
         """Compress some of the images, in place."""

@@ -46,6 +46,16 @@ def sensor_share(light: Tensor, gains: Tensor) -> Tensor:
     return inverse + saturated * (1 - inverse)
 
 
+def relit(light: Tensor, boost: Tensor) -> Tensor:
+    """Linear light (B, 3, H, W) with its highlights `boost` (B,) times as bright: above 1 where they are.
+
+    A lamp in a photograph is white because the sensor was full; how much brighter it was shows once its light is spread
+    (Rim et al., "Realistic Blur Synthesis for Learning Image Deblurring", ECCV 2022, section 4).
+    """
+    saturated = light.mean(dim=1, keepdim=True).sub_(_HIGHLIGHT).div_(1 - _HIGHLIGHT).clamp_(0, 1).square_()
+    return light * saturated.mul_(boost.view(-1, 1, 1, 1) - 1).add_(1)
+
+
 def _strength(tone: Tensor) -> Tensor:
     return tone.clamp(min=_LEAST_STRENGTH).view(-1, 1, 1, 1)
 

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from nas.task.degrade.camera import CameraNoise
 from nas.task.degrade.profile import NoiseProfile
+from nas.task.degrade.turns import EVERY_TURN
 from nas.task.degrade.white import SensorNoise
 
 KINDS = ("white", "camera", "blend")
@@ -21,6 +22,8 @@ class BlendedNoise:
     camera: CameraNoise = field(default_factory=CameraNoise)
     white: SensorNoise = field(default_factory=SensorNoise)
     share: float = WHITE_SHARE  # of the images, with white noise
+    margin = 0  # pixels around an image that are read with it
+    turns = EVERY_TURN
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:

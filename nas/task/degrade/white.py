@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from nas.task.degrade.turns import EVERY_TURN
+
 
 @dataclass(frozen=True, slots=True)
 class SensorNoise:
@@ -18,6 +20,8 @@ class SensorNoise:
 
     shot: tuple[float, float] = (0.005, 0.02)  # variance per unit of signal, of values in [0, 1]
     read: tuple[float, float] = (0.005, 0.02)  # standard deviation, of values in [0, 1]
+    margin = 0  # pixels around an image that are read with it
+    turns = EVERY_TURN
 
     def __post_init__(self) -> None:
         for name, (low, high) in (("shot", self.shot), ("read", self.read)):
