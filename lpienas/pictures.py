@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpienas.settings import ReportOptions
@@ -67,7 +68,7 @@ def networks_of(run: "Folder", report: "FrontReport", most: int) -> "dict[str, E
     from results.files import has_network, load_network
     from results.study import full_trainings, open_study
 
-    saved = {}
+    saved: dict[int, Path] = {}
     for training in full_trainings(open_study(run.study)):
         folder = folder_of(run, training.number, training.steps, training.start, training.seed)
         if has_network(folder / "network"):

@@ -1,5 +1,6 @@
 """Made: what a run was made with, and what compression and export made of its chosen network."""
 
+import shlex
 from typing import Any
 
 from results.files import bytes_of, read_json
@@ -60,6 +61,7 @@ def made_of(run: Run) -> dict[str, Any]:
     if profile:
         settings["noise_profile"] = profile.get("name")
     return {
+        "folder": shlex.quote(str(run.folder)),  # as it was named, for a command to go on with
         "settings": settings,
         "space": {gene: values for gene, values in space.items() if len(values) > 1},
         "versions": record.get("versions", {}),

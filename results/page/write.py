@@ -55,7 +55,7 @@ def charts_library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package that carries them."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle()
+    bundle: str = vl_convert.javascript_bundle(None)
     return bundle
 
 

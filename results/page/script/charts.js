@@ -27,8 +27,9 @@ async function drawNow(element) {
   const asked = waiting.get(element);
   if (!asked || element.dataset.drawn !== "no") return;
   element.dataset.drawn = "begun";
+  // Level 1 is errors alone: an axis without points, as of a switched-off kind, is worth no warning.
   const made = await vegaEmbed(element, { config: CONFIG, ...asked.spec() },
-    { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, logLevel: vega.Error });
+    { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, logLevel: 1 });
   element.querySelector("svg")?.setAttribute("aria-hidden", "true");
   element.dataset.drawn = "yes";
   asked.drawn(made.view);

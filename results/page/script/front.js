@@ -80,22 +80,23 @@ function frontSpec() {
       mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: { field: "run" } } })),
     { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75 },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: paint } },
+    // Below the marks, or it would take their pointer.
+    { data: { name: "chosen", values: chosenPoint().filter((one) => known(one.y)) },
+      mark: { type: "point", shape: "circle", size: 700, filled: false, strokeWidth: 2.5 }, encoding: { x, y, color: { value: colour("ink") } } },
     ...marks,
     { transform: [{ filter: "datum.ring" }], mark: { type: "point", shape: "diamond", size: 420, filled: false, strokeWidth: 2.2 },
       encoding: { x, y, color: { value: colour("knee") }, tooltip: TIP } },
     { transform: [{ filter: "datum.label" }], mark: { type: "text", dx: 9, dy: 12, fontSize: 11, align: "left" },
       encoding: { x, y, text: { field: "label" } } },
-    { data: { name: "chosen", values: chosenPoint().filter((one) => known(one.y)) },
-      mark: { type: "point", shape: "circle", size: 700, filled: false, strokeWidth: 2.5 }, encoding: { x, y, color: { value: colour("ink") } } },
   ] };
   const looked = { layer: [
+    { data: { name: "chosen-searched", values: chosenPoint().filter((one) => known(one.search)) },
+      mark: { type: "point", shape: "circle", size: 400, filled: false, strokeWidth: 2.5 },
+      encoding: { x, y: { field: "search", type: "quantitative" }, color: { value: colour("ink") } } },
     { transform: [{ filter: "datum.kind == 'searched'" }],
       mark: { type: "point", size: 20, filled: true, opacity: 0.55, cursor: "pointer" },
       encoding: { x, y: { field: "search", type: "quantitative", scale: { zero: false },
         axis: { title: "the search's own score, validation photographs", grid: false, orient: "right" } }, color: { value: colour("searched") }, tooltip: TIP } },
-    { data: { name: "chosen-searched", values: chosenPoint().filter((one) => known(one.search)) },
-      mark: { type: "point", shape: "circle", size: 400, filled: false, strokeWidth: 2.5 },
-      encoding: { x, y: { field: "search", type: "quantitative" }, color: { value: colour("ink") } } },
   ] };
   const proposed = { transform: [{ filter: "datum.kind == 'rejected'" }], mark: { type: "tick", orient: "vertical", size: 9, opacity: 0.5, yOffset: -5 },
     encoding: { x, y: { value: "height" }, color: { value: colour("searched") }, tooltip: TIP } };

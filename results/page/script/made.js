@@ -12,20 +12,20 @@ function showSmall() {
       { title: "MACs", figure: true, of: (row) => macsText(row.macs) },
       { title: "Parameters", figure: true, of: (row) => countText(row.parameters) },
       { title: "Bytes", figure: true, of: (row) => bytesText(row.bytes) },
-      { title: "Made by", kind: "genes", of: (row) => row.says || "" },
+      { title: "Made by", kind: "long", of: (row) => row.says || "" },
     ], run.compression), el("p", { class: "quiet" }, "Bytes are of saved weights; of int8, of the smallest exported file."));
   } else pieces.push(el("p", { class: "quiet" }, "Nothing is compressed yet: lpienas compress."));
   if (run.pruning_curve.length) {
     const place = chart("", "SSIM over the share that pruning keeps");
     pieces.push(el("h3", {}, "Pruning"), place);
     draw.push([place, () => ({ width: "container", height: 220, data: { values: run.pruning_curve }, mark: { type: "line", point: true, color: colour("front") },
-      encoding: { x: { field: "kept", type: "quantitative", axis: { title: "share of the cost that is kept", format: "%" } }, y: { field: "ssim", type: "quantitative", scale: { zero: false }, axis: { title: "SSIM, validation photographs" } } } })]);
+      encoding: { x: { field: "kept", type: "quantitative", axis: { title: "share of the cost that is kept", format: ".0%" } }, y: { field: "ssim", type: "quantitative", scale: { zero: false }, axis: { title: "SSIM, validation photographs" } } } })]);
   }
   if (run.sensitivity.length) {
     const place = chart("", "SSIM that each layer loses in int8; the table below has the same figures");
     pieces.push(el("h3", {}, "Lost to int8, layer by layer"), place, el("details", {}, el("summary", {}, "As a table"), tableOf("Lost to int8, by each layer alone", [
       { title: "Layer", of: (row) => row.layer }, { title: "SSIM lost", figure: true, of: (row) => ssimText(row.ssim_loss) }, { title: "dB lost", figure: true, of: (row) => psnrText(row.psnr_loss) }], run.sensitivity)));
-    draw.push([place, () => ({ width: "container", height: { step: 18 }, data: { values: run.sensitivity.slice(0, 25) }, mark: { type: "bar", color: colour("front") },
+    draw.push([place, () => ({ width: "container", height: 18 * Math.min(25, run.sensitivity.length), data: { values: run.sensitivity.slice(0, 25) }, mark: { type: "bar", color: colour("front") },
       encoding: { y: { field: "layer", type: "nominal", sort: null, axis: { title: null, labelLimit: 220 } }, x: { field: "ssim_loss", type: "quantitative", axis: { title: "SSIM lost" } },
         tooltip: [{ field: "layer", type: "nominal" }, { field: "ssim_loss", type: "quantitative", format: ".4f" }, { field: "psnr_loss", type: "quantitative", format: ".2f" }] } })]);
   }

@@ -21,7 +21,7 @@ function showChosen() {
     ]),
     el("p", { class: "quiet" }, one.genes),
     one.kind === "compressed" || one.kind === "reference" ? null
-      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, `lpienas compress ${run.name} --pick ${one.key}`)],
+      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, `lpienas compress ${run.made.folder} --pick ${one.key}`)],
   );
 }
 
@@ -37,24 +37,23 @@ function describedNetwork(run, network) {
   const worst = Math.max(1e-9, ...[...parts.values()].map((part) => part.ssim_lost));
   const most = Math.max(...network.stages.map((stage) => stage.share));
   const others = [...parts.values()].filter((part) => part.kind !== "stage");
-  const rows = [...network.stages.map((stage) => ({ ...stage, part: parts.get(stage.name) })),
-    ...others.map((part) => ({ name: part.name, share: part.kind === "skip" ? null : part.macs_share, part }))];
+  const worth = anatomy ? [
+    { title: "Worth, SSIM", figure: true, bar: (row) => (row.part ? row.part.ssim_lost / worst : null), of: (row) => (row.part ? ssimText(row.part.ssim_lost) : "") },
+    { title: "dB", figure: true, of: (row) => (row.part ? psnrText(row.part.psnr_lost) : "") },
+    { title: "Firing", figure: true, of: (row) => (row.part ? shareText(row.part.firing) : "") },
+  ] : [];
+  const cost = { title: "MACs", figure: true, bar: (row) => (known(row.share) ? row.share / most : null), of: (row) => (known(row.share) ? shareText(row.share) : "") };
   const table = tableOf(`Stages of ${network.name}`, [
-    { title: "Part", of: (row) => row.name },
+    { title: "Stage", of: (row) => row.name },
     { title: "Channels", figure: true, of: (row) => (known(row.width) ? row.width : "") },
-    { title: "Blocks", figure: true, of: (row) => (row.hidden ? row.hidden.length : "") },
-    { title: "Hidden", figure: true, of: (row) => (row.hidden ? [...new Set(row.hidden)].join(", ") : "") },
-    { title: "Attention", of: (row) => row.attention || "" },
-    { title: "MACs", figure: true, bar: (row) => (known(row.share) ? row.share / most : null), of: (row) => (known(row.share) ? shareText(row.share) : "") },
-    ...(anatomy ? [
-      { title: "Worth, SSIM", figure: true, bar: (row) => (row.part ? row.part.ssim_lost / worst : null), of: (row) => (row.part ? ssimText(row.part.ssim_lost) : "") },
-      { title: "dB", figure: true, of: (row) => (row.part ? psnrText(row.part.psnr_lost) : "") },
-      { title: "Firing", figure: true, of: (row) => (row.part ? shareText(row.part.firing) : "") },
-    ] : []),
-  ], rows);
+    { title: "Blocks", of: (row) => (row.hidden ? blocksText(row) : "") },
+    cost, ...worth,
+  ], network.stages.map((stage) => ({ ...stage, part: parts.get(stage.name) })));
+  const rest = others.length === 0 ? null : el("details", {}, el("summary", {}, "Its attention and skips"), tableOf(`Attention and skips of ${network.name}`,
+    [{ title: "Part", of: (row) => row.name }, cost, ...worth], others.map((part) => ({ name: part.name, share: part.kind === "skip" ? null : part.macs_share, part }))));
   return el("div", {}, el("h3", {}, `${network.name}, ${macsText(network.macs)}`),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${network.name}` }, drawing(network)),
-    table,
+    table, rest,
     el("p", { class: "quiet" }, anatomy ? `Worth on ${anatomy.photographs}, of ${anatomy.network}.` : "What its stages are worth is known of networks that were trained fully."));
 }
 
@@ -87,9 +86,12 @@ function drawing(network) {
     image.append(box,
       shape("text", { x, y: y + 4 }, stage.width ? String(stage.width) : "RGB"),
       shape("text", { class: "small", x, y: y + tall / 2 + 12 }, stage.name),
-      shape("text", { class: "small", x, y: y + tall / 2 + 24 }, stage.hidden ? `${stage.hidden.length}× ${stage.hidden[0]}${ATTENTION[stage.attention]}` : shareText(stage.share)));
+      shape("text", { class: "small", x, y: y + tall / 2 + 24 }, stage.hidden ? blocksText(stage) : shareText(stage.share)));
   }
   return image;
 }
+
+/** Blocks and their hidden channels, with the branches of attention: channel, spatial. */
+const blocksText = (stage) => `${stage.hidden.length}× ${[...new Set(stage.hidden)].join("/")}${ATTENTION[stage.attention]}`;
 
 const ATTENTION = { none: "", channel: " ch", spatial: " sp", both: " ch sp" };

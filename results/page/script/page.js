@@ -64,7 +64,7 @@ function showRuns() {
     { title: "Its SSIM", figure: true, of: (run) => `${ssimText(ssimOf(run, knee(run)))} (${run.split})` },
     { title: "Degraded", figure: true, of: (run) => ssimText(run.input_ssim) },
     { title: "Hypervolume", figure: true, of: (run) => run.hypervolume.toFixed(4) },
-    { title: "Verdict", kind: "genes", of: (run) => run.verdict },
+    { title: "Verdict", kind: "long", of: (run) => run.verdict },
   ], story.runs));
 }
 

@@ -42,11 +42,12 @@ function courseSpec(by, title) {
     ...(run.control_course.points || []).map((point) => ({ ...point, run: "random control", paint: colour("control") })),
   ]);
   const names = [...new Set(rows.map((row) => row.run))];
+  const legend = names.length > 1 ? { title: null, orient: "top", labelLimit: 240 } : null;
   return { width: "container", height: 220, data: { values: rows }, mark: { type: "line", interpolate: "step-after", strokeWidth: 2 },
     encoding: {
       x: { field: by, type: "quantitative", axis: { title } }, y: { field: "hypervolume", type: "quantitative", scale: { zero: false }, axis: { title: "SSIM × decades" } },
-      color: { field: "run", type: "nominal", scale: { domain: names, range: names.map((name) => rows.find((row) => row.run === name).paint) }, legend: names.length > 1 ? { title: null, orient: "top", labelLimit: 240 } : null },
-      strokeDash: { field: "run", type: "nominal", scale: { domain: names }, legend: null },
+      color: { field: "run", type: "nominal", scale: { domain: names, range: names.map((name) => rows.find((row) => row.run === name).paint) }, legend },
+      strokeDash: { field: "run", type: "nominal", scale: { domain: names }, legend },
       tooltip: [{ field: "run", type: "nominal" }, { field: "trial", type: "quantitative" }, { field: "minutes", type: "quantitative", format: ".1f" }, { field: "hypervolume", type: "quantitative", format: ".4f" }],
     } };
 }
@@ -54,10 +55,10 @@ function courseSpec(by, title) {
 function importanceSpec(run) {
   const rows = run.importance.slice(0, MOST_GENES).flatMap((one) => [
     { gene: one.gene, share: one.ssim, of: "SSIM" }, { gene: one.gene, share: one.cost, of: "cost" }]);
-  return { width: "container", height: { step: 11 }, data: { values: rows }, mark: { type: "bar" },
+  return { width: "container", height: 12 * rows.length, data: { values: rows }, mark: { type: "bar" },
     encoding: {
       y: { field: "gene", type: "nominal", sort: null, axis: { title: null, labelLimit: 170 } }, yOffset: { field: "of" },
-      x: { field: "share", type: "quantitative", axis: { title: "importance", format: "%" } },
+      x: { field: "share", type: "quantitative", axis: { title: "importance", format: ".0%", tickCount: 6 } },
       color: { field: "of", type: "nominal", scale: { domain: ["SSIM", "cost"], range: [colour("front"), colour("knee")] }, legend: { title: null, orient: "top" } },
       tooltip: [{ field: "gene", type: "nominal" }, { field: "of", type: "nominal" }, { field: "share", type: "quantitative", format: ".1%" }],
     } };
@@ -105,7 +106,7 @@ function parallelSpec(run, genes) {
 function agreementParts(run, draw) {
   const found = run.calibration.agreements.map((one) => ({ ...one, name: one.name || one.score }));
   const place = chart("", "Kendall's tau of each score with full training; the table below has the same figures");
-  draw.push([place, () => ({ width: "container", height: { step: 26 }, data: { values: found }, layer: [
+  draw.push([place, () => ({ width: "container", height: 30 * found.length, data: { values: found }, layer: [
     { mark: { type: "rule", strokeWidth: 2 }, encoding: { y: { field: "name", type: "nominal", sort: null, axis: { title: null, labelLimit: 220 } }, x: { field: "low", type: "quantitative", axis: { title: "Kendall's tau with full training, 95 % interval" } }, x2: { field: "high" }, color: { value: colour("front") } } },
     { mark: { type: "point", filled: true, size: 80 }, encoding: { y: { field: "name", type: "nominal", sort: null }, x: { field: "tau", type: "quantitative" }, color: { value: colour("front") } } },
   ] })]);
