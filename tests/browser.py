@@ -1,27 +1,35 @@
-"""Browser: a headless Chromium for the tests of the page, the one that is installed."""
+"""Browser: a headless Chromium for the tests of the page: playwright's own, or the one that the system has."""
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MISSING = "no Chromium here: make browser, or python -m playwright install chromium"
+MISSING = "no Chromium here that starts: make browser"
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A running browser; None where none is installed."""
-    from playwright.sync_api import sync_playwright
+    """A running browser; None where none starts."""
+    from playwright.sync_api import Error, sync_playwright
 
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # for root Chromium has no sandbox
     with sync_playwright() as started:
-        own = started.chromium.executable_path
-        path = own if os.path.exists(own) else next(filter(None, map(shutil.which, NAMES)), None)  # noqa: PTH110
-        if path is None:
-            yield None
-            return
-        root = os.geteuid() == 0  # for whom Chromium has no sandbox
-        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
+        browser = None
+        for path in (None, *filter(None, map(shutil.which, NAMES))):
+            try:
+                browser = started.chromium.launch(executable_path=path, args=arguments)
+                break
+            except Error:  # not downloaded, or a library of the system is missing
+                continue
         yield browser
-        browser.close()
+        if browser is not None:
+            browser.close()
+
+
+if __name__ == "__main__":
+    with chromium() as found:
+        sys.exit(found is None)

@@ -62,11 +62,21 @@ const chosenPoint = () => pointsShown().filter((point) => point.run === state.ru
 const TIP = [["network", "network"], ["role", "role"], ["cost", "cost"], ["ssim", "SSIM"], ["interval", "95 % interval"],
   ["psnr", "PSNR"], ["genes", "genes"]].map(([field, title]) => ({ field, title, type: "nominal" }));
 
+/** From the lowest to the highest score, with room for intervals, but no more than the scores themselves take. */
+function domainOf(points) {
+  const scores = points.map((one) => one.y).filter(known);
+  if (!scores.length) return [0, 1];
+  const low = Math.min(...scores), high = Math.max(...scores), room = Math.max(high - low, 0.01);
+  const ends = points.filter((one) => one.bar);
+  return [Math.max(low - room, Math.min(low - 0.08 * room, ...ends.map((one) => one.low))),
+    Math.min(high + room, 1, Math.max(high + 0.08 * room, ...ends.map((one) => one.high)))];
+}
+
 function frontSpec() {
   const { cost, split } = story.runs[0];
   const x = { field: "x", type: "quantitative", scale: { type: "log", nice: false, padding: 16 },
-    axis: { title: `${cost.axis} at ${cost.size}, ${cost.unit}`, labelExpr: "format(datum.value, '~s')", tickCount: 8, labelOverlap: true } };
-  const y = { field: "y", type: "quantitative", scale: { zero: false, padding: 12 }, axis: { title: `SSIM, ${split} photographs` } };
+    axis: { title: `${cost.axis} at ${cost.size}`, labelExpr: cost.kind === "macs" ? "datum.value < 1000 ? format(datum.value, '~g') + ' M' : format(datum.value / 1000, '~g') + ' G'" : `format(datum.value, '~g') + ' ${cost.unit}'`, tickCount: 8, labelOverlap: true } };
+  const y = { field: "y", type: "quantitative", scale: { domain: domainOf(pointsShown()), nice: true }, axis: { title: `SSIM, ${split} photographs` } };
   const paint = { field: "paint", type: "nominal", scale: null };
   const marks = Object.entries(KINDS).filter(([kind]) => !["searched", "rejected"].includes(kind)).map(([kind, how]) => ({
     transform: [{ filter: `datum.kind == '${kind}'` }],
@@ -78,7 +88,7 @@ function frontSpec() {
       encoding: { x, color: { value: colour("quiet") }, tooltip: [{ field: "says", title: "limit", type: "nominal" }] } },
     ...["front", "control"].map((kind) => ({ transform: [{ filter: `datum.kind == '${kind}'` }],
       mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: { field: "run" } } })),
-    { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75 },
+    { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75, clip: true },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: paint } },
     // Below the marks, or it would take their pointer.
     { data: { name: "chosen", values: chosenPoint().filter((one) => known(one.y)) },

@@ -46,7 +46,7 @@ function describedNetwork(run, network) {
   const table = tableOf(`Stages of ${network.name}`, [
     { title: "Stage", of: (row) => row.name },
     { title: "Channels", figure: true, of: (row) => (known(row.width) ? row.width : "") },
-    { title: "Blocks", of: (row) => (row.hidden ? blocksText(row) : "") },
+    { title: "Blocks", kind: "blocks", of: (row) => (row.hidden ? blocksText(row) : "") },
     cost, ...worth,
   ], network.stages.map((stage) => ({ ...stage, part: parts.get(stage.name) })));
   const rest = others.length === 0 ? null : el("details", {}, el("summary", {}, "Its attention and skips"), tableOf(`Attention and skips of ${network.name}`,

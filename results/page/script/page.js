@@ -25,8 +25,10 @@ function showSelection() {
 
 function showRun() {
   const run = currentRun();
-  byId("verdict").textContent = run.verdict;
-  byId("basis").textContent = `${run.name}: ${run.basis}, ${run.measured_on}.`;
+  const [, found, sure] = run.verdict.match(/^(.*?\.)(?: (.*))?$/s) || [null, run.verdict, ""];
+  byId("verdict").textContent = found;
+  byId("sure").textContent = sure || "";
+  byId("basis").textContent = run.verdict.includes(run.basis) ? "" : `Scores: ${run.basis}, ${run.measured_on}.`;
   byId("front-says").textContent = `Figures of the front are of ${run.split} photographs; the degraded ones themselves have SSIM ${ssimText(run.input_ssim)}. A click on a network, or on its name in the table, selects it.`;
   put(byId("tiles"), tilesOf(run).map(([figure, says]) => el("li", {}, el("strong", {}, figure), el("span", {}, says))));
   for (const button of document.querySelectorAll("#run-choice button")) button.setAttribute("aria-pressed", String(Number(button.value) === state.run));
