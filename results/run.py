@@ -35,6 +35,7 @@ GUIDE = {
     "candidates/": "one folder a trial: its checkpoint, its weights after a short training, full-K/ after a full "
     "one: quality.json is of the validation photographs, test.json of each test photograph, anatomy.json says "
     "what each stage is worth",
+    "report.html": "the page to decide by, written by `lpienas report RUN`",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",

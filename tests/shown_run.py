@@ -25,7 +25,7 @@ SETTINGS = {"data": None, "size": [256, 256], "budget": "600M", "seed": 7, "scor
 
 
 def shown_run(folder: Path, photograph: str = "photo") -> Run:
-    """Five candidates, four of them trained fully twice, and the knee compressed; photographs are `photograph`0 to 7."""
+    """Five candidates, four of them trained fully twice, one compressed; photographs are `photograph`0 to 7."""
     run = finished_search(folder)
     run.describe(SETTINGS)
     study = open_study(run.study)

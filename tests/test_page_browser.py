@@ -72,7 +72,7 @@ class Opened:
         box = element.bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def keys(self):
+    def on_chart(self):
         """Keys of the networks on the chart."""
         return set(
             self.page.evaluate(
@@ -120,14 +120,14 @@ def test_a_network_is_selected_from_the_table_by_keyboard(opened):
 
 
 def test_a_switch_takes_its_networks_from_the_chart_and_brings_them_back(opened):
-    assert "0" in opened.keys()
+    assert "0" in opened.on_chart()
     switch = opened.page.locator('#switches input[name="reference"]')
     switch.uncheck()
     opened.page.wait_for_timeout(200)
-    assert "0" not in opened.keys()
+    assert "0" not in opened.on_chart()
     switch.check()
     opened.page.wait_for_timeout(200)
-    assert "0" in opened.keys()
+    assert "0" in opened.on_chart()
 
 
 def test_a_column_sorts_the_table_down_and_up_with_what_is_missing_last(opened):
@@ -196,7 +196,7 @@ def test_another_run_is_shown_when_it_is_asked_for_and_stands_beside_the_first(o
 
 def test_a_thousand_networks_are_on_the_chart_and_in_the_table_when_they_are_asked_for(browser, files):
     opened = Opened(browser, files / "crowd.html")
-    assert len(opened.keys() - {""}) == 1000
+    assert len(opened.on_chart() - {""}) == 1000
     opened.page.locator('#filters input[name="every"]').check()
     assert opened.page.locator("#networks-table tbody tr").count() == 1000
     assert "1000 of 1000" in opened.page.locator("#table-says").inner_text()
