@@ -12,7 +12,7 @@ from results.page import write
 from results.page.write import MOST_BYTES, SCRIPTS, html_of, write_page
 from tests.shown_run import crowded, handed, shown_run, story, told
 
-EVIL = "</script><script>boom()</script><img src=x onerror=boom()>&lt;"
+EVIL = "</script x </script><script>boom()</script><img src=x onerror=boom()>&lt;"
 
 
 class Tags(HTMLParser):
@@ -60,6 +60,12 @@ def test_what_the_page_is_told_is_read_again_as_it_was(page, run):
     told_again = json.loads(Tags(page).scripts[0])
     assert told_again["runs"][0]["name"] == run.folder.name
     assert told_again["runs"][0]["photographs"][0]["name"] == f"{EVIL}0"
+
+
+def test_the_block_of_what_is_told_holds_no_bracket_that_a_browser_could_take_for_a_tag(page):
+    block = page.split('id="story">')[1].split("</script>")[0]
+    assert "boom()" in block
+    assert "<" not in block
 
 
 def test_nothing_in_the_page_points_outside_of_it(page):
