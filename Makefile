@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: demo test check clean
+.PHONY: demo test browser check clean
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
@@ -17,11 +17,15 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/flower.png -o $(DEMO)/enhanced.png --force \
 		--compare $(DEMO)/before-after.png
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/lpienet_* --data $(DEMO)/photos
+	$(BIN)/lpienas report $(DEMO) --force
 	@echo "This was a demo: trainings of 400 steps, where full training means 6000 and published figures 12000"
-	@echo "Results are in $(DEMO): front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
+	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
-test: $(INSTALLED)
+test: $(INSTALLED) browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+browser: $(INSTALLED)
+	tests/install-browser $(BIN)/python
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@
     CompressOptions              which candidate is made small, and how
     ExportOptions                which files are made
     load, Network                a network or an exported file: .enhance(image), .compare(image), .size, .halo, .scores
+    report, ReportOptions        one HTML file of what runs found, to decide by
     enhance                      files and folders of photographs
     evaluate                     SSIM and PSNR on photographs that a network was not trained on
     Task, Recipe                 what a network is trained for, and how
@@ -31,10 +32,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lpienas.errors import Error
     from lpienas.networks import Network, load
+    from lpienas.pages import report
     from lpienas.photographs import enhance, evaluate
     from lpienas.runs import Run, load_run
     from lpienas.searches import search
-    from lpienas.settings import CompressOptions, ExportOptions, SearchOptions
+    from lpienas.settings import CompressOptions, ExportOptions, ReportOptions, SearchOptions
     from nas.task.task import Task
     from nas.task.training import Recipe
 
@@ -44,6 +46,7 @@ __all__ = [
     "ExportOptions",
     "Network",
     "Recipe",
+    "ReportOptions",
     "Run",
     "SearchOptions",
     "Task",
@@ -51,16 +54,18 @@ __all__ = [
     "evaluate",
     "load",
     "load_run",
+    "report",
     "search",
 ]
 
 _FROM = {
     "lpienas.errors": ("Error",),
     "lpienas.networks": ("Network", "load"),
+    "lpienas.pages": ("report",),
     "lpienas.photographs": ("enhance", "evaluate"),
     "lpienas.runs": ("Run", "load_run"),
     "lpienas.searches": ("search",),
-    "lpienas.settings": ("CompressOptions", "ExportOptions", "SearchOptions"),
+    "lpienas.settings": ("CompressOptions", "ExportOptions", "ReportOptions", "SearchOptions"),
     "nas.task.task": ("Task",),
     "nas.task.training": ("Recipe",),
 }

@@ -13,6 +13,7 @@ _PACKAGES = {  # imported name -> name of the distribution, where they differ
     **{"sqlalchemy": "SQLAlchemy", "skimage": "scikit-image", "sklearn": "scikit-learn", "PIL": "pillow"},
     **{name: name.replace("_", "-") for name in ("pytorch_msssim", "torch_pruning", "litert_torch", "ai_edge_litert")},
     "ai_edge_quantizer": "ai-edge-quantizer",
+    "vl_convert": "vl-convert-python",
 }
 _CORE = ("torch", "numpy", "safetensors", "pyvips", "PIL", "onnxruntime", "ai_edge_litert", "rich", "filelock")
 _RUNTIMES = {  # how a file or network is run: the module that does, and what brings it

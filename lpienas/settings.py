@@ -1,4 +1,4 @@
-"""Settings: what can be asked of a search, a compression and an export, by `import lpienas` and by the command."""
+"""Settings: what can be asked of a search, a compression, an export and a page, by Python and by the command."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from lpienas.fields import (
     option,
     options_of,
     share_or_latency_or_off,
+    switch,
     threads_here,
 )
 
@@ -328,3 +329,25 @@ def _plain(value: Any) -> Any:
 
 def is_path(word: str) -> bool:
     return "/" in word or "\\" in word or Path(word).exists()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What a page shows beside what the run folders hold."""
+
+    control: Path | None = option(
+        None, "a random search of equal computing, drawn beside the first run", "RUN", parse=a_file
+    )
+    bench: tuple[Path, ...] = option(
+        (),
+        "what `lpienas bench RUN --json` printed, a file for each run in order",
+        "FILE",
+        parse=a_file,
+        several=True,
+        accepts=lambda word: word.endswith(".json"),
+    )
+    photographs: int = option(
+        6, "test photographs of each run, before, after and clean; 0: none", "N", parse=count_or_none
+    )
+    networks: int = option(5, "networks of the front that photographs are shown of", "N", parse=count)
+    force: bool = switch("overwrite a page that exists")

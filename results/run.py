@@ -43,6 +43,7 @@ GUIDE = {
     "networks are",
     "compression.json": "which of them is meant where none is named: the one that was asked for last",
     "spent.json": "processor seconds of all searches in this folder, those that were cut off among them",
+    "report.html": "the page to decide by, written by `lpienas report RUN`",
     "calibration.json": "how far each cheap score agrees with full training; calibration/ holds the trainings",
     "latency/": "measured latencies, by blueprint",
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",

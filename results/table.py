@@ -153,10 +153,11 @@ def anatomy_table(found: Mapping[str, Any]) -> Table:
 
 def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate: its genes, stage by stage in order (LPIENet: encoder1/2/3, decoder1/2)."""
-    return [f"  {candidate.number}: {_genes(candidate.genotype)}" for candidate in candidates]
+    return [f"  {candidate.number}: {genes_line(candidate.genotype)}" for candidate in candidates]
 
 
-def _genes(genotype: Genotype) -> str:
+def genes_line(genotype: Genotype) -> str:
+    """The genes of one network, stage by stage; shared ones only where they are not the reference's."""
     stages = genotype.stages
     widths = "/".join(str(stage.width) for stage in stages)
     depths = "/".join(str(stage.depth) for stage in stages)

@@ -21,6 +21,7 @@ from lpienas.command import (
     export,
     front,
     noise,
+    report,
     samples,
     search,
     sensitivity,
@@ -31,7 +32,8 @@ from lpienas.command.printing import note
 from lpienas.errors import Error, told
 
 VERBS: tuple[Verb[Any], ...] = (
-    *(data.VERB, describe.VERB, space.VERB, search.VERB, calibrate.VERB, front.VERB, anatomy.VERB, compress.VERB),
+    *(data.VERB, describe.VERB, space.VERB, search.VERB, calibrate.VERB, front.VERB, report.VERB),
+    *(anatomy.VERB, compress.VERB),
     *(sensitivity.VERB, export.VERB, enhance.VERB, bench.VERB, delegates.VERB, samples.VERB, noise.VERB),
     *(evaluate.VERB, doctor.VERB, completion.VERB),
 )
@@ -44,6 +46,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
   lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
+  lpienas report   runs/night                    one page to decide by, for a browser
   lpienas anatomy  networks/0403.json            what each stage of a network is worth
   lpienas compress runs/night --pick knee        train one fully, prune it, quantize it
   lpienas export   runs/night                    write and check files for phones, and their model card

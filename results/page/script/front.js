@@ -1,0 +1,166 @@
+// Front: score over cost of every run, with switches for what else is shown; a click selects a network.
+
+const STAR = "M0,-1L0.29,-0.4L0.95,-0.31L0.48,0.15L0.59,0.81L0,0.5L-0.59,0.81L-0.48,0.15L-0.95,-0.31L-0.29,-0.4Z";
+const KINDS = { // in the order in which they are drawn; shape and colour both tell them apart
+  searched: { says: "scored by the search only (right axis)", shape: "circle", size: 18, colour: "searched", off: false },
+  rejected: { says: "proposed and not scored (at the bottom)", shape: "M0,-1L0,1", size: 60, colour: "searched", off: true },
+  dominated: { says: "dominated", shape: "circle", size: 60, colour: "dominated" },
+  "fell off": { says: "fell off the front", shape: "cross", size: 70, colour: "fell" },
+  control: { says: "random control", shape: "square", size: 60, colour: "control" },
+  front: { says: "Pareto front", shape: "circle", size: 90, colour: "front", filled: true },
+  compressed: { says: "compressed", shape: "triangle-up", size: 110, colour: "compressed", filled: true },
+  reference: { says: "LPIENet reference", shape: STAR, size: 190, colour: "reference", filled: true },
+};
+const MARKS = { knee: "knee", intervals: "intervals of test scores", budget: "budget" };
+const RUN_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#8a5a9e", "#e69f00", "#56b4e9"];
+
+const hidden = new Set(Object.keys(KINDS).filter((kind) => KINDS[kind].off));
+let frontView = null;
+
+function pointOf(run, place, network) {
+  const final = ssimOf(run, network);
+  return {
+    run: place, key: network.key, kind: network.kind, knee: network.knee, name: network.name,
+    label: network.kind === "front" ? network.key : "",
+    x: network.cost / run.cost.scale, y: final, search: network.kind === "searched" ? network.search_ssim : null,
+    low: network.low, high: network.high, paint: paintOf(place, network.kind),
+    network: story.runs.length > 1 ? `${network.name} of ${run.name}` : network.name, role: role(network),
+    cost: costText(run, network.cost),
+    ssim: network.kind === "searched" ? `${ssimText(network.search_ssim)} by the search` : `${ssimText(final)} (${run.split})`,
+    interval: intervalText(network), psnr: `${psnrText(psnrOf(run, network))} dB`, genes: network.genes,
+  };
+}
+
+function paintOf(place, kind) {
+  if (story.runs.length > 1 && kind === "front") return RUN_COLOURS[place % RUN_COLOURS.length];
+  return colour(KINDS[kind].colour);
+}
+
+function pointsShown() {
+  const points = story.runs.flatMap((run, place) => [
+    ...run.networks.filter((one) => one.cost > 0).map((network) => pointOf(run, place, network)),
+    ...run.control.map((one) => ({
+      run: place, key: "", kind: "control", x: one.cost / run.cost.scale, y: one.ssim, paint: colour("control"),
+      network: one.name, role: "random control", cost: costText(run, one.cost), ssim: ssimText(one.ssim),
+      interval: MISSING, psnr: MISSING, genes: MISSING,
+    })),
+    ...run.rejected.map((one) => ({
+      run: place, key: "", kind: "rejected", x: one.cost / run.cost.scale, network: `proposal ${one.number}`,
+      role: "not scored", cost: costText(run, one.cost), ssim: MISSING, interval: MISSING, psnr: MISSING,
+      genes: one.reason, paint: colour("searched"),
+    })),
+  ]);
+  return points.filter((point) => !hidden.has(point.kind) && (known(point.y) || known(point.search) || point.kind === "rejected"))
+    .map((point) => ({ ...point, ring: point.knee && !hidden.has("knee"), bar: known(point.low) && !hidden.has("intervals") }));
+}
+
+const budgets = () => (hidden.has("budget") ? [] : story.runs.filter((run) => known(run.cost.budget))
+  .map((run) => ({ x: run.cost.budget / run.cost.scale, says: `budget of ${run.name}: ${costText(run, run.cost.budget)}` })));
+
+const chosenPoint = () => pointsShown().filter((point) => point.run === state.run && point.key === state.chosen);
+
+const TIP = [["network", "network"], ["role", "role"], ["cost", "cost"], ["ssim", "SSIM"], ["interval", "95 % interval"],
+  ["psnr", "PSNR"], ["genes", "genes"]].map(([field, title]) => ({ field, title, type: "nominal" }));
+
+/** From the lowest to the highest score, with room for intervals, but no more than the scores themselves take. */
+function domainOf(points) {
+  const scores = points.map((one) => one.y).filter(known);
+  if (!scores.length) return [0, 1];
+  const low = Math.min(...scores), high = Math.max(...scores), room = Math.max(high - low, 0.01);
+  const ends = points.filter((one) => one.bar);
+  return [Math.max(low - room, Math.min(low - 0.08 * room, ...ends.map((one) => one.low))),
+    Math.min(high + room, 1, Math.max(high + 0.08 * room, ...ends.map((one) => one.high)))];
+}
+
+function frontSpec() {
+  const { cost, split } = story.runs[0];
+  const x = { field: "x", type: "quantitative", scale: { type: "log", nice: false, padding: 16 },
+    axis: { title: `${cost.axis} at ${cost.size}`, labelExpr: cost.kind === "macs" ? "datum.value < 1000 ? format(datum.value, '~g') + ' M' : format(datum.value / 1000, '~g') + ' G'" : `format(datum.value, '~g') + ' ${cost.unit}'`, tickCount: 8, labelOverlap: true } };
+  const y = { field: "y", type: "quantitative", scale: { domain: domainOf(pointsShown()), nice: true }, axis: { title: `SSIM, ${split} photographs` } };
+  const paint = { field: "paint", type: "nominal", scale: null };
+  const marks = Object.entries(KINDS).filter(([kind]) => !["searched", "rejected"].includes(kind)).map(([kind, how]) => ({
+    transform: [{ filter: `datum.kind == '${kind}'` }],
+    mark: { type: "point", shape: how.shape, size: how.size, filled: Boolean(how.filled), strokeWidth: 1.8, opacity: 1, cursor: "pointer" },
+    encoding: { x, y, color: paint, tooltip: TIP },
+  }));
+  const found = { layer: [
+    { data: { name: "budgets", values: budgets() }, mark: { type: "rule", strokeDash: [6, 4], strokeWidth: 1.5 },
+      encoding: { x, color: { value: colour("quiet") }, tooltip: [{ field: "says", title: "limit", type: "nominal" }] } },
+    ...["front", "control"].map((kind) => ({ transform: [{ filter: `datum.kind == '${kind}'` }],
+      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: { field: "run" } } })),
+    { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75, clip: true },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: paint } },
+    // Below the marks, or it would take their pointer.
+    { data: { name: "chosen", values: chosenPoint().filter((one) => known(one.y)) },
+      mark: { type: "point", shape: "circle", size: 700, filled: false, strokeWidth: 2.5 }, encoding: { x, y, color: { value: colour("ink") } } },
+    ...marks,
+    { transform: [{ filter: "datum.ring" }], mark: { type: "point", shape: "diamond", size: 420, filled: false, strokeWidth: 2.2 },
+      encoding: { x, y, color: { value: colour("knee") }, tooltip: TIP } },
+    { transform: [{ filter: "datum.label" }], mark: { type: "text", dx: 9, dy: 12, fontSize: 11, align: "left" },
+      encoding: { x, y, text: { field: "label" } } },
+  ] };
+  const looked = { layer: [
+    { data: { name: "chosen-searched", values: chosenPoint().filter((one) => known(one.search)) },
+      mark: { type: "point", shape: "circle", size: 400, filled: false, strokeWidth: 2.5 },
+      encoding: { x, y: { field: "search", type: "quantitative" }, color: { value: colour("ink") } } },
+    { transform: [{ filter: "datum.kind == 'searched'" }],
+      mark: { type: "point", size: 20, filled: true, opacity: 0.55, cursor: "pointer" },
+      encoding: { x, y: { field: "search", type: "quantitative", scale: { zero: false },
+        axis: { title: "the search's own score, validation photographs", grid: false, orient: "right" } }, color: { value: colour("searched") }, tooltip: TIP } },
+  ] };
+  const proposed = { transform: [{ filter: "datum.kind == 'rejected'" }], mark: { type: "tick", orient: "vertical", size: 9, opacity: 0.5, yOffset: -5 },
+    encoding: { x, y: { value: "height" }, color: { value: colour("searched") }, tooltip: TIP } };
+  const any = (kind) => story.runs.some((run) => run.networks.some((one) => one.kind === kind));
+  return {
+    width: "container", height: window.innerWidth < 640 ? 300 : 400, data: { name: "points", values: pointsShown() },
+    layer: [...(any("searched") ? [looked] : []), ...(hasRejected() ? [proposed] : []), found],
+    resolve: { scale: { y: "independent" } },
+  };
+}
+
+const hasRejected = () => story.runs.some((run) => run.rejected.length);
+
+function refreshFront() {
+  if (!frontView) return;
+  const chosen = chosenPoint();
+  const sets = { points: pointsShown(), budgets: budgets(), chosen: chosen.filter((one) => known(one.y)),
+    "chosen-searched": chosen.filter((one) => known(one.search)) };
+  for (const [name, rows] of Object.entries(sets)) {
+    try { frontView.data(name, rows); } catch { /* a set that this chart has no use for */ }
+  }
+  frontView.runAsync();
+}
+
+function showFront() {
+  const present = new Set(story.runs.flatMap((run) => run.networks.map((one) => one.kind)));
+  if (story.runs.some((run) => run.control.length)) present.add("control");
+  if (hasRejected()) present.add("rejected");
+  const some = (test) => story.runs.some(test);
+  const marks = Object.entries(MARKS).filter(([name]) => name === "knee"
+    || (name === "budget" ? some((run) => known(run.cost.budget)) : some((run) => run.networks.some((one) => known(one.low)))));
+  const all = [...Object.entries(KINDS).filter(([kind]) => present.has(kind)).reverse().map(([kind, how]) => [kind, how.says]), ...marks];
+  byId("switches").append(...all.map(([name, says]) => el("label", {},
+    el("input", { type: "checkbox", name, checked: !hidden.has(name), onchange: (event) => {
+      if (event.target.checked) hidden.delete(name); else hidden.add(name);
+      refreshFront();
+    } }), swatch(name), says)));
+  drawLater(byId("front-chart"), frontSpec, (view) => {
+    frontView = view;
+    view.addEventListener("click", (_, item) => {
+      if (item && item.datum && item.datum.key) choose(item.datum.run, item.datum.key);
+    });
+  });
+}
+
+function swatch(name) {
+  const inside = { viewBox: "-8 -8 16 16", class: "swatch", "aria-hidden": "true" };
+  const stroke = { fill: "none", "stroke-width": 1.8 };
+  if (name === "intervals") return shape("svg", inside, shape("path", { d: "M0,-7L0,7", style: "stroke:var(--front)", ...stroke }));
+  if (name === "budget") return shape("svg", inside, shape("path", { d: "M0,-7L0,7", "stroke-dasharray": "3 2", style: "stroke:var(--quiet)", ...stroke }));
+  if (name === "knee") return shape("svg", inside, shape("path", { d: "M0,-7L6,0L0,7L-6,0Z", style: "stroke:var(--knee)", ...stroke }));
+  const how = KINDS[name];
+  const paths = { circle: "M5,0A5,5 0 1 1 -5,0A5,5 0 1 1 5,0Z", square: "M-5,-5H5V5H-5Z", cross: "M-5,-5L5,5M-5,5L5,-5", "triangle-up": "M0,-6L6,5H-6Z" };
+  const scaled = how.shape.startsWith("M") ? "scale(7)" : null;
+  return shape("svg", inside, shape("path", { d: paths[how.shape] || how.shape, transform: scaled, "vector-effect": "non-scaling-stroke", ...stroke,
+    style: `stroke:var(--${how.colour});fill:${how.filled || name === "searched" ? `var(--${how.colour})` : "none"}` }));
+}

@@ -1,0 +1,254 @@
+"""Page in a browser: it is silent, asks for nothing, and does what its controls say; names stay names."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from results.page.write import write_page
+from tests.browser import MISSING, chromium
+from tests.shown_run import crowded, handed, shown_run, story, told
+
+EVIL = "</script><script>boom()</script><img src=x onerror=boom()>"
+PHONE = {"width": 390, "height": 844}
+CHART = "#front-chart svg"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        if found is None:
+            assert not os.environ.get("CI"), MISSING
+            pytest.skip(MISSING)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A page of two runs; one of a thousand networks; and one whose every name is an attack."""
+    folder = tmp_path_factory.mktemp("page")
+    told_run = told(shown_run(folder / "night"))
+    other = replace(told_run, name="other", verdict="The other verdict.", photographs=())
+    evil = shown_run(folder / "<img src=x onerror=boom()>", EVIL)
+    write_page(folder / "page.html", story(told_run, other))
+    write_page(folder / "crowd.html", story(crowded(told_run, 1000)))
+    write_page(folder / "evil.html", story(told(evil, handed(EVIL, EVIL))))
+    return folder
+
+
+class Opened:
+    """A page with what it said and asked for."""
+
+    def __init__(self, browser, path, **how):
+        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | how))
+        context.add_init_script("window.boom = () => { window.boomed = true; }")
+        self.page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.locator("#front-chart").scroll_into_view_if_needed()
+        self.page.wait_for_selector(CHART)
+
+    def see_all(self):
+        """Scroll through the page, so that every chart is drawn."""
+        for place in self.page.query_selector_all(".chart"):
+            place.scroll_into_view_if_needed()
+        self.page.wait_for_selector(".chart[data-drawn=no]", state="detached")
+        self.page.wait_for_selector(".chart[data-drawn=begun]", state="detached")
+
+    def point(self, key):
+        """Where the chart shows the network with this key."""
+        found = self.page.evaluate_handle(
+            """key => [...document.querySelectorAll('#front-chart .mark-symbol path')].find(
+                 (one) => one.__data__.datum.key === key && one.getAttribute('opacity') !== '0')""",
+            key,
+        )
+        element = found.as_element()
+        assert element is not None, f"{key} is not on the chart"
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def on_chart(self):
+        """Keys of the networks on the chart."""
+        return set(
+            self.page.evaluate(
+                "[...document.querySelectorAll('#front-chart .mark-symbol path')].map((one) => one.__data__.datum.key)"
+            )
+        )
+
+    def column(self, place):
+        return self.page.locator(f"#networks-table tbody tr > :nth-child({place})").all_inner_texts()
+
+
+@pytest.fixture
+def opened(browser, files):
+    page = Opened(browser, files / "page.html")
+    yield page
+    page.page.context.close()
+
+
+def test_the_page_says_nothing_in_the_console_and_asks_for_nothing(opened):
+    opened.see_all()
+    assert opened.said == []
+    assert [url for url in opened.asked if not url.startswith("data:")] == [opened.page.url]
+
+
+def test_hovering_over_a_network_shows_its_genes_and_scores(opened):
+    opened.page.mouse.move(*opened.point("1"))
+    shown = opened.page.wait_for_selector("#vg-tooltip-element.visible").inner_text()
+    assert "candidate 1" in shown
+    assert "width 16/16/16/16/16" in shown
+    assert "0.8415 (test)" in shown
+
+
+def test_a_click_on_a_network_selects_it_everywhere(opened):
+    opened.page.mouse.click(*opened.point("3"))
+    assert opened.page.locator("#chosen h3").inner_text() == "candidate 3"
+    assert opened.page.locator("#networks-table tr[aria-current]").inner_text().startswith("candidate 3")
+    assert "candidate 3" in opened.page.locator("#drawings h3").first.inner_text()
+
+
+def test_a_network_is_selected_from_the_table_by_keyboard(opened):
+    opened.page.locator('#networks-table button[data-key="2"]').focus()
+    opened.page.keyboard.press("Enter")
+    assert opened.page.locator("#chosen h3").inner_text() == "candidate 2"
+    assert "reference" in opened.page.locator("#drawings h3").nth(1).inner_text()
+
+
+def test_a_switch_takes_its_networks_from_the_chart_and_brings_them_back(opened):
+    assert "0" in opened.on_chart()
+    switch = opened.page.locator('#switches input[name="reference"]')
+    switch.uncheck()
+    opened.page.wait_for_timeout(200)
+    assert "0" not in opened.on_chart()
+    switch.check()
+    opened.page.wait_for_timeout(200)
+    assert "0" in opened.on_chart()
+
+
+def test_a_column_sorts_the_table_down_and_up_with_what_is_missing_last(opened):
+    opened.page.locator('button[data-sort="ssim"]').click()
+    down = [float(text) for text in opened.column(4) if text != "–"]
+    assert len(down) > 3
+    assert down == sorted(down, reverse=True)
+    opened.page.locator('button[data-sort="ssim"]').click()
+    assert [float(text) for text in opened.column(4) if text != "–"] == sorted(down)
+    opened.page.locator('button[data-sort="search"]').click()
+    assert opened.column(7)[-1] == "–"
+    assert opened.page.locator('th[aria-sort="descending"]').inner_text().startswith("Search's score")
+
+
+def test_the_table_is_filtered_by_ssim_and_by_cost(opened):
+    opened.page.locator('input[name="above"]').fill("0.832")
+    assert all(float(text) > 0.832 for text in opened.column(4))
+    opened.page.locator('input[name="above"]').fill("")
+    before = len(opened.column(1))
+    opened.page.locator('input[name="below"]').fill("100")
+    costs = [float(text.split()[0]) for text in opened.column(3)]
+    assert 0 < len(costs) < before
+    assert all(cost < 100 for cost in costs)
+    assert f"{len(costs)} of" in opened.page.locator("#table-says").inner_text()
+
+
+def test_the_slider_moves_the_edge_between_the_two_pictures(opened):
+    over = "getComputedStyle(document.querySelector('#stage .over')).clipPath"
+    assert "50%" in opened.page.evaluate(over)
+    opened.page.locator("#slider").fill("20")
+    assert "20%" in opened.page.evaluate(over)
+    opened.page.locator("#slider").press("ArrowRight")
+    assert "21%" in opened.page.evaluate(over)
+
+
+def test_the_loupe_follows_the_pointer_and_the_arrow_keys(opened):
+    where = "[...document.querySelectorAll('.glass')].map((one) => one.style.backgroundPosition)"
+    stage = opened.page.locator("#stage")
+    stage.hover(position={"x": 10, "y": 10})
+    assert set(opened.page.evaluate(where)) == {"0% 0%"}
+    opened.page.locator(".loupes").focus()
+    opened.page.keyboard.press("ArrowRight")
+    moved = opened.page.evaluate(where)
+    assert len(moved) == 3
+    assert {place.split()[0] for place in moved} != {"0%"}
+
+
+def test_the_worst_photograph_comes_first_on_request(opened):
+    photograph = opened.page.locator("#viewer select").first.locator("option").first
+    assert photograph.inner_text() == "photo0"
+    opened.page.locator('#viewer input[name="worst"]').check()
+    assert photograph.inner_text() == "photo1"
+
+
+def test_the_photographs_follow_the_selected_network(opened):
+    opened.page.locator('#networks-table button[data-key="2"]').click()
+    assert opened.page.locator("#stage .tag.right").inner_text() == "candidate 2"
+
+
+def test_another_run_is_shown_when_it_is_asked_for_and_stands_beside_the_first(opened):
+    assert opened.page.locator("#side-by-side tbody tr").count() == 2
+    opened.page.locator("#run-choice button").nth(1).click()
+    assert opened.page.locator("#verdict").inner_text() == "The other verdict."
+    assert "No photographs" in opened.page.locator("#viewer").inner_text()
+
+
+def test_a_thousand_networks_are_on_the_chart_and_in_the_table_when_they_are_asked_for(browser, files):
+    opened = Opened(browser, files / "crowd.html")
+    assert len(opened.on_chart() - {""}) == 1000
+    opened.page.locator('#filters input[name="every"]').check()
+    assert opened.page.locator("#networks-table tbody tr").count() == 1000
+    assert "1000 of 1000" in opened.page.locator("#table-says").inner_text()
+    assert opened.said == []
+    opened.page.context.close()
+
+
+def test_names_of_a_run_are_text_and_run_nothing(browser, files):
+    opened = Opened(browser, files / "evil.html")
+    opened.see_all()
+    opened.page.mouse.move(*opened.point("1"))
+    opened.page.wait_for_selector("#vg-tooltip-element.visible")
+    assert opened.page.evaluate("window.boomed") is None
+    assert opened.page.locator("img[src=x]").count() == 0
+    assert EVIL in opened.page.locator("#viewer").inner_text()
+    assert "<img src=x" in opened.page.locator("#page-name").inner_text()
+    assert opened.said == []
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, files, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    opened = Opened(browser, files / "page.html", color_scheme=scheme)
+    opened.see_all()
+    found = Axe().run(opened.page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["html"][:150] for node in one["nodes"][:3]]) for one in serious] == []
+    opened.page.context.close()
+
+
+def test_the_page_begins_in_the_reader_s_scheme_and_changes_it_on_request(browser, files):
+    opened = Opened(browser, files / "page.html", color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = opened.page.evaluate(ground)
+    opened.page.locator("#theme").click()
+    assert opened.page.evaluate(ground) == "rgb(255, 255, 255)" != dark
+    opened.page.context.close()
+
+
+def test_a_phone_needs_no_scrolling_to_the_side(browser, files):
+    opened = Opened(browser, files / "page.html", viewport=PHONE, has_touch=True)
+    opened.see_all()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    opened.page.context.close()
+
+
+def test_every_chart_is_drawn_for_the_printer(opened):
+    opened.page.emulate_media(media="print")
+    opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    opened.page.wait_for_selector(".chart[data-drawn=no]", state="detached")
+    opened.page.wait_for_selector(".chart[data-drawn=begun]", state="detached")
+    assert opened.page.locator(".chart:not(:has(svg))").count() == 0
+    assert not opened.page.locator("#switches").is_visible()
