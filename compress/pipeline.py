@@ -1,21 +1,22 @@
 """Pipeline: the chosen network trained in full, pruned, and quantized; every stage saved, scored, and resumable."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compress.bench.latency import latency_cost
 from compress.control import cheaper, equal_steps
 from compress.int8.calibration import int8_calibration, keep_calibration, kept_calibration
 from compress.int8.quantize import layers_of
 from compress.int8.ways import AUTO, to_int8
-from compress.prune.channels import IMPORTANCE, Losses, OutOfReach, Pruned, prune
+from compress.prune.cost import MACS, latency
 from compress.prune.distill import distill
+from compress.prune.judge import Judge
+from compress.prune.prune import OutOfReach, Target, prune
 from compress.settings import CompressSettings, Fast
 from nas.confirm import INHERITED, SCRATCH, folder_of
 from nas.dead import lightened
@@ -29,6 +30,7 @@ from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate
 from results.files import has_network, load_network, read_json, remove, save_network, write_json
+from results.plots import plot_way
 from results.progress import Watcher
 from results.run import Run
 from results.study import REFERENCE_NUMBER
@@ -37,7 +39,6 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet
 
-_IMPORTANCE_BATCHES = 4
 _QUALITY = ("ssim", "psnr", "test_ssim", "test_psnr")
 
 
@@ -191,14 +192,17 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
     if isinstance(asked, Fast):  # without its dead channels the network takes less than the candidate did
         keep = asked.milliseconds / now
     try:
-        losses = importance_losses(task, seed)
-        pruned = Pruned(trained, now, 1.0) if keep >= 1 else prune(trained, keep, losses, IMPORTANCE, cost=cost)
+        judge = Judge.of(task, derive_seed(settings.seed, 0, "pruning"))
+        ranking = latency(cost, trained.blueprint) if fast else MACS
+        pruned = prune(trained, Target(keep * now), judge, ranking)
     except OutOfReach as error:
         if not fast:
             raise
         reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
         raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
-    network = pruned.network
+    network, way = pruned.network, run.network("pruned-way").with_suffix(".json")
+    write_json(way, pruned.way.to_json())
+    plot_way(way.with_suffix(".png"), [(step.cost, step.ssim) for step in pruned.way.steps], pruned.way.unit)
     before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
     tested_before = evaluate(network, task.test, task.device.torch)
     watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
@@ -207,7 +211,7 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
     distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
     after = evaluate(network.eval(), task.validation, task.device.torch)
     return network, _figures(network, after, task) | {
-        "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
+        "method": "greedy pruning by measured loss for the cost, then fine-tuning",
         "distillation": settings.distillation,
         "kept": pruned.kept,
         **({"latency_ms": pruned.cost} if fast else {}),
@@ -244,19 +248,6 @@ def _control(
     recipe = replace(settings.training, steps=steps)
     network, figures = _trained(run, rival, task, recipe, seed, folder, inherits, watcher)
     return network, figures | {"candidate": rival.number, "steps": steps}
-
-
-def importance_losses(task: Task, seed: int) -> Losses:
-    """Of a few training patches, one at a time, for the importance of channels."""
-    batch = task.batches(seed)
-
-    def losses(network: nn.Module) -> Iterator[Tensor]:
-        network.to(task.device.torch)
-        for step in range(_IMPORTANCE_BATCHES):
-            for degraded, clean in zip(*(torch.split(side, 1) for side in batch(step)), strict=True):
-                yield task.loss(network(degraded), clean)
-
-    return losses
 
 
 def _quantize(

@@ -40,7 +40,7 @@ GUIDE = {
     "front.png": "SSIM over MACs, drawn by `lpienas front RUN --plot front.png`",
     "networks/": "the chosen network after each stage: NAME.json (blueprint) and NAME.safetensors (weights); "
     "quantized-calibration.safetensors: the patches that int8 ranges are taken from; float-anatomy.json: what each "
-    "stage is worth",
+    "stage is worth; pruned-way.json and .png: cost and SSIM after every move of pruning",
     "exported/": "files for phones, by precision and size, and MODEL_CARD.md that describes them",
     "bench/": "files that `lpienas bench` times; not to be shipped",
     "export.log": "what the converters had to say",
