@@ -26,6 +26,7 @@ from compress.prune.groups import Group, blueprint_of, groups_of, shapes_of, sha
 from compress.prune.judge import Judge, Look
 from compress.prune.prune import FEW, NEAR, Target, prune
 from compress.prune.read import Read
+from curves import described
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.device import Device
@@ -72,7 +73,7 @@ def main() -> None:
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     kept = options.out / "pruning.json"
     found: dict[str, Any] = read_json(kept) if kept.exists() else {}
-    found["photographs"] = {"source": task.photos.source, "test": [name for name, *_ in task.test]}
+    found["photographs"] = described(task) | {"test": [name for name, *_ in task.test]}
     for share in options.shares:
         for path in options.networks:
             name = (path.parent if path.name == "network" else path).name.split(",")[0]
@@ -87,7 +88,6 @@ def main() -> None:
 
 def _measure(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed: int) -> None:
     """Fill in what `row` does not have yet."""
-    stretched = row["way"] == "stretches"
     path = options.out / "networks" / f"{row['network']},{row['share']:g},{row['way']},{seed}"
     if "pruned" not in row:
         begun = time.process_time()
@@ -104,7 +104,6 @@ def _measure(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed
         left = steps - row.get("steps before", 0)
         distill(network, whole, 1.0, task, Recipe(left, options.rate), derive_seed(seed, 0, "fine-tuning"))
         row[told] = evaluate(network.eval(), task.test, CPU).to_json()
-    assert stretched or "steps before" not in row
 
 
 def _pruned(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed: int) -> LPIENet:
