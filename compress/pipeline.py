@@ -194,7 +194,8 @@ def _prune(run: Run, trained: LPIENet, keep: float, task: Task, settings: Compre
     try:
         judge = Judge.of(task, derive_seed(settings.seed, 0, "pruning"))
         ranking = latency(cost, trained.blueprint) if fast else MACS
-        pruned = prune(trained, Target(keep * now), judge, ranking)
+        goal = Target(keep * now) if settings.prune_loss is None else Target(lost=settings.prune_loss)
+        pruned = prune(trained, goal, judge, ranking)
     except OutOfReach as error:
         if not fast:
             raise
@@ -300,7 +301,7 @@ def _made_from(chosen: Candidate, settings: CompressSettings) -> dict[str, dict[
     every = asdict(settings)
     trained = {"candidate": chosen.number, "genotype": chosen.genotype.to_json()}
     trained |= {name: every.pop(name) for name in ("training", "seed")}
-    pruned = trained | {name: every.pop(name) for name in ("prune", "fine_tuning", "distillation")}
+    pruned = trained | {name: every.pop(name) for name in ("prune", "prune_loss", "fine_tuning", "distillation")}
     return {
         "trained": trained,
         "pruned": pruned,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class Run:
                 None if options.calibration is None else str(Path(options.calibration).absolute()),
                 settings["seed"],
             )
-            return compress(run, chosen, task, plan, watcher)
+            return compress(run, chosen, task, replace(plan, prune_loss=options.prune_loss), watcher)
 
     @tells
     def export(self, options: ExportOptions | None = None, watcher: "Watcher | None" = None) -> dict[str, Any]:
