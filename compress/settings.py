@@ -37,10 +37,15 @@ class CompressSettings:
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
     calibration: Path | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
     seed: int = 0
+    prune_loss: float | None = None  # SSIM on training patches that pruning may lose, instead of a share or a latency
 
     def __post_init__(self) -> None:
         if isinstance(self.prune, float) and not 0 < self.prune < 1:
             raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
+        if self.prune_loss is not None and not 0 < self.prune_loss < 1:
+            raise ValueError(f"prune_loss = {self.prune_loss}: must be an SSIM above 0 and below 1")
+        if self.prune_loss is not None and self.prune is None:
+            raise ValueError(f"prune_loss = {self.prune_loss} with prune off: leave one of them out")
         if self.distillation < 0:
             raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
         if self.int8 not in INT8:

@@ -3,13 +3,12 @@
 What a search or another compression made from the same is taken as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compress.asked import Asked
 from compress.bench.latency import latency_cost, measured_by
@@ -17,8 +16,10 @@ from compress.control import cheaper, equal_steps
 from compress.int8.calibration import calibration_fingerprint, keep_calibration
 from compress.int8.quantize import layers_of
 from compress.int8.ways import AUTO, to_int8
-from compress.prune.channels import IMPORTANCE, Losses, OutOfReach, Pruned, prune
+from compress.prune.cost import MACS, latency
 from compress.prune.distill import distill
+from compress.prune.judge import Judge
+from compress.prune.prune import OutOfReach, Target, prune
 from compress.settings import CompressSettings, Fast
 from nas.confirm import seed_of
 from nas.scoring.full import NETWORK, STRIPPED, Training, begin, train_fully
@@ -29,7 +30,8 @@ from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate
 from results.compressions import CALIBRATION
-from results.files import load_network, save_network
+from results.files import load_network, save_network, write_json
+from results.plots import plot_way
 from results.progress import Watcher
 from results.run import Run
 from results.spent import Counting, Spent
@@ -41,8 +43,8 @@ from search_spaces.lpienet import LPIENet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_IMPORTANCE_BATCHES = 4
-_METHODS = {"pruning": 1, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
+WAY = "way"  # beside a pruned network: cost and SSIM after every move
+_METHODS = {"pruning": 2, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,15 @@ class Stages:
         by = measured_by(asked.runtime, asked.precision, asked.size) if isinstance(asked, Fast) else "MACs"
         made_from = self._made_from("pruning", trained) | {
             "prune": asdict(asked) if isinstance(asked, Fast) else asked,
+            "prune_loss": settings.prune_loss,
             "measured_by": by,
             "fine_tuning": asdict(settings.fine_tuning),
             "distillation": settings.distillation,
             "seed": settings.seed,
         }
         least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{keep:.0%} of its MACs"
+        if settings.prune_loss is not None:
+            least = f"what a loss of {settings.prune_loss:g} SSIM allows"
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
             return stages._prune(trained, keep, folder)
@@ -215,14 +220,18 @@ class Stages:
         if isinstance(settings.prune, Fast):  # without its dead channels the network takes less than the candidate did
             keep = settings.prune.milliseconds / now
         try:
-            losses = importance_losses(task, seed)
-            pruned = Pruned(trained, now, 1.0) if keep >= 1 else prune(trained, keep, losses, IMPORTANCE, cost=cost)
+            judge = Judge.of(task, derive_seed(settings.seed, 0, "pruning"))
+            ranking = latency(cost, trained.blueprint) if fast else MACS
+            goal = Target(keep * now) if settings.prune_loss is None else Target(lost=settings.prune_loss)
+            pruned = prune(trained, goal, judge, ranking)
         except OutOfReach as error:
             if not fast:
                 raise
             reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
             raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
-        network = pruned.network
+        network, way = pruned.network, pruned.way
+        write_json(folder / f"{WAY}.json", way.to_json())
+        plot_way(folder / f"{WAY}.png", [(step.cost, step.ssim) for step in way.steps], way.unit)
         before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
         tested_before = evaluate(network, task.test, task.device.torch)
         watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
@@ -233,9 +242,10 @@ class Stages:
         figures = _figures(network, after, task)
         save_network(folder / NETWORK, network.cpu())
         return figures | {
-            "method": f"global isomorphic channel pruning, {IMPORTANCE} importance, then fine-tuning",
+            "method": "greedy pruning by measured loss for the cost, then fine-tuning",
             "distillation": settings.distillation,
             "kept": pruned.kept,
+            "curve": [{"kept": step.cost / way.steps[0].cost, "ssim": step.ssim} for step in way.steps],
             **({"latency_ms": pruned.cost} if fast else {}),
             "before_fine_tuning": before.to_json() | as_test(tested_before),
         }
@@ -245,19 +255,6 @@ def figures_line(name: str, figures: Mapping[str, Any]) -> str:
     """What is said of a stage that is made."""
     quality = f"SSIM {figures['test_ssim']:.4f}, PSNR {figures['test_psnr']:.2f} dB on the test photographs"
     return f"{name}: {quality}, {figures['macs'] / 1e9:.3g} GMACs"
-
-
-def importance_losses(task: Task, seed: int) -> Losses:
-    """Of a few training patches, one at a time, for the importance of channels."""
-    batch = task.batches(seed)
-
-    def losses(network: nn.Module) -> Iterator[Tensor]:
-        network.to(task.device.torch)
-        for step in range(_IMPORTANCE_BATCHES):
-            for degraded, clean in zip(*(torch.split(side, 1) for side in batch(step)), strict=True):
-                yield task.loss(network(degraded), clean)
-
-    return losses
 
 
 def _figures(network: LPIENet, quality: Quality, task: Task) -> dict[str, Any]:

@@ -214,6 +214,7 @@ def _plan_of(options: CompressOptions, seed: int) -> "CompressSettings":
     return replace(
         CompressSettings.of_steps(options.steps),
         prune=prune,
+        prune_loss=options.prune_loss,
         int8=options.int8,
         distillation=options.distill,
         in_float=tuple(options.in_float),

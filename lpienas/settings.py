@@ -218,6 +218,13 @@ class CompressOptions(ReadOptions):
         parse=share_or_latency_or_off,
         default="",
     )
+    prune_loss: float | None = option(
+        None,
+        "SSIM that pruning may lose on training patches, before fine-tuning, in place of a share or a latency",
+        "SSIM",
+        parse=float,
+        default="",
+    )
     latency_in: str = option(
         "litert-int8",
         "runtime and precision of a latency to reach, on one thread of this host",

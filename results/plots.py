@@ -1,4 +1,4 @@
-"""Plots: the front as a picture."""
+"""Plots: the front, and the way of a pruning, as pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,5 +90,25 @@ def plot_front(
     axes.set_title(fill(title, 85), fontsize=10)
     axes.grid(alpha=0.25, which="both")
     figure.legend(loc="outside lower center", ncols=3)  # inside the axes it could hide the reference
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def plot_way(path: Path, points: Sequence[tuple[float, float]], unit: str) -> None:
+    """Write SSIM over cost after every move of a pruning as PNG; `unit` of the cost is "MACs" or "ms"."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    scale = 1e6 if unit == "MACs" else 1.0
+    costs, ssims = [cost / scale for cost, _ in points], [ssim for _, ssim in points]
+    axes.plot(costs, ssims, color="#1a73e8", marker="o", markersize=3, linewidth=1.2)
+    axes.invert_xaxis()  # pruning goes from left to right
+    axes.set_xlabel("multiply-adds in millions (1 MAC = 2 FLOPs)" if unit == "MACs" else "milliseconds, as modelled")
+    axes.set_ylabel("SSIM on training patches, before fine-tuning")
+    axes.set_title("The way down: after every move of pruning", fontsize=10)
+    axes.grid(alpha=0.25)
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png")

@@ -36,7 +36,8 @@ GUIDE = {
     "candidates/": "one folder a trial: its checkpoint, its weights after a short training",
     "made/": "what stages made, each in a folder named by what it was made from, which record.json there says in "
     "full, with the figures: training-KEY/ (network: as trained; network-stripped: without what computes nothing; "
-    "test.json: of each test photograph; anatomy.json: what each stage is worth), pruning-KEY/, int8-KEY/ (network; "
+    "test.json: of each test photograph; anatomy.json: what each stage is worth), pruning-KEY/ (way.json, way.png: "
+    "cost and SSIM after every move), int8-KEY/ (network; "
     "longer: trained in float for as long; calibration: the patches that int8 ranges are taken from); NAME.json is a "
     "blueprint, NAME.safetensors its weights",
     "compressions/": "one file each: of which candidate, how, the figures of every stage, and where in made/ its "

@@ -120,7 +120,7 @@ class Attention(nn.Module):
     def __init__(self, plan: StageBlueprint) -> None:
         super().__init__()
         width = plan.width
-        self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune.channels
+        self.pooled = nn.Identity()  # a place to hook: pruning cuts its graph here, see compress.prune.groups
         self.mean: nn.Module = ChannelMean()
         self.maximum: nn.Module = ChannelMaximum()
         self.spatial = nn.Conv2d(2, width, 3, padding=1) if plan.attention in ("spatial", "both") else None

@@ -64,6 +64,9 @@ def test_a_negative_weight_of_distillation_is_refused(task):
     [
         ({"prune": 0.0}, "prune"),
         ({"prune": 1.0}, "prune"),
+        ({"prune_loss": 0.0}, "prune_loss"),
+        ({"prune_loss": 1.0}, "prune_loss"),
+        ({"prune_loss": 0.01, "prune": None}, "with prune off"),
         ({"distillation": -1.0}, "distillation"),
         ({"int8": "uint8"}, "int8 = 'uint8'"),
     ],

@@ -9,7 +9,7 @@ from PIL import Image
 
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint, compare
-from results.plots import plot_front
+from results.plots import plot_front, plot_way
 from results.report import FrontReport, HeldOut
 from search_spaces.space import REFERENCE
 
@@ -176,3 +176,11 @@ def test_a_control_that_was_not_tested_is_not_drawn_beside_a_front_that_was(tmp_
     report = replace(report_of(front, front), comparison=None, test=HeldOut(3, 0.3, 0.5))
     with pytest.raises(ValueError, match="candidate 20 was not judged on test photographs"):
         plot_front(tmp_path / "front.png", report, (256, 256), control=[candidate(20, 0.6, 10**8)])
+
+
+def test_the_way_of_a_pruning_is_drawn_from_the_whole_network_to_the_last(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda axes, costs, ssims, **how: drawn.extend(zip(costs, ssims, strict=True)))
+    plot_way(tmp_path / "way.png", [(90e6, 0.9), (80e6, 0.89), (60e6, 0.8)], "MACs")
+    assert drawn == [(90.0, 0.9), (80.0, 0.89), (60.0, 0.8)]
+    assert Image.open(tmp_path / "way.png").format == "PNG"

@@ -1,246 +1,336 @@
-"""Prune: whole channels go, in the stages too, until the cost is met; what is left is a network like any other."""
+"""Prune: what costs more than it is worth goes, layer by layer, until the target, and no further."""
 
-import math
-from collections.abc import Iterator
+import json
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from compress.prune.channels import _differentiate, _first, blueprint_of, prune
+from compress.prune.cost import MACS, Cost, latency
+from compress.prune.groups import groups_of, without
+from compress.prune.judge import Judge
+from compress.prune.prune import NEAR, OutOfReach, Target, prune
+from compress.prune.way import Way
+from nas.task.losses import Loss
+from nas.task.metrics import ssim
 from results.files import load_network, save_network
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
+from search_spaces.count import macs_by_part
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import on_any_size
 
-SMALL = Genotype(tuple(Stage(depth=1, width=width) for width in (16, 16, 24, 16, 16)), activation="relu")
+PLAIN = Genotype(
+    tuple(Stage(depth=1, width=width, attention="none") for width in (8, 12, 8)),
+    block="mobilenet",
+    activation="elu",  # no channel is dead by chance
+    head="conv3x3",
+    levels=2,
+)
+DEEP = replace(PLAIN, stages=tuple(replace(stage, depth=2) for stage in PLAIN.stages))
+TINY = replace(PLAIN, stages=tuple(replace(stage, width=4) for stage in PLAIN.stages))
 
 
-def network_of(genotype: Genotype) -> LPIENet:
-    return build(Blueprint.from_genotype(genotype), seed=0)
+def network_of(genotype: Genotype, seed: int = 0) -> LPIENet:
+    """One whose every layer matters: its branches are as strong as those of a trained one."""
+    network = build(Blueprint.from_genotype(genotype), seed).eval()
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if isinstance(module, nn.Conv2d) and name.endswith(("spatial.3", "spatial.2", "mixing.2")):
+                module.weight *= 4
+    return network
 
 
-def noise(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+def judge_of(network: nn.Module, side: int = 16) -> Judge:
+    """For whom the output of `network`, but for a little noise, is the clean picture: whatever changes it is a loss."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(24, 3, side, side, generator=generator)
+    with torch.no_grad():
+        output = network(images)
+        clean = output + 0.005 * torch.randn(output.shape, generator=generator)
+    return Judge(((images[:16], clean[:16]),), ((images[16:], clean[16:]),), Loss())
 
 
-def losses(network: nn.Module) -> Iterator[Tensor]:
-    """Each depends on every weight."""
-    for image in noise(3, 3, 16, 16).split(1):
-        yield (network(image) - image.flip(1)).square().mean()
+def share(network: LPIENet, gone: float) -> Target:
+    return Target((1 - gone) * cost_of(network.blueprint).macs)
 
 
-def gradients(network: nn.Module) -> None:
-    network.zero_grad()
-    next(losses(network)).backward()
+def owner(said: str) -> str:
+    return said.split(": ")[-1]
 
 
 @pytest.fixture(scope="module")
 def network():
-    return network_of(SMALL)
+    return network_of(PLAIN)
 
 
 @pytest.fixture(scope="module")
-def before(network):
-    """The weights before pruning."""
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+def pruned(network):
+    return prune(network, share(network, 0.3), judge_of(network))
 
 
-@pytest.fixture(scope="module")
-def pruned(network, before):
-    return prune(network, keep=0.7)
+@pytest.mark.parametrize("stage", ["encoder1", "encoder2", "decoder2"])
+def test_a_layer_that_was_made_useless_by_hand_goes_before_all_others(stage):
+    network = network_of(PLAIN)
+    useless = f"{stage}.2.residuals.0.spatial"
+    with torch.no_grad():  # not 0: what computes nothing at all is found before
+        network.get_submodule(useless)[3].weight *= 1e-3
+    place = network.blueprint.names.index(stage)
+    stages = list(network.blueprint.stages)
+    stages[place] = replace(stages[place], blocks=(replace(stages[place].blocks[0], depthwise=2),))
+    least = cost_of(replace(network.blueprint, stages=tuple(stages))).macs  # with two channels of the useless layer
+    steps = prune(network, Target(least), judge_of(network)).way.steps
+    assert len(steps) > 2
+    assert {owner(step.said) for step in steps[1:]} == {useless}
 
 
-def test_the_target_is_reached_and_not_missed_by_much(network, pruned):
+def test_a_block_that_was_made_useless_by_hand_goes_as_one_before_all_others():
+    network = network_of(DEEP)
+    with torch.no_grad():
+        network.encoder2[2].residuals[1].spatial[3].weight.zero_()
+    done = prune(network, share(network, 0.06), judge_of(network))
+    assert done.way.steps[2].said == "block 1 of encoder2"  # behind its channels, which compute nothing
+    assert [len(stage.blocks) for stage in done.network.blueprint.stages] == [2, 1, 2]
+
+
+def test_attention_that_was_made_useless_by_hand_goes_as_one_before_all_others():
+    stages = list(PLAIN.stages)
+    stages[1] = replace(stages[1], attention="both")
+    network = network_of(replace(PLAIN, stages=tuple(stages)))
+    with torch.no_grad():
+        network.encoder2[2].attention.join.weight.zero_()
+    done = prune(network, share(network, 0.15), judge_of(network))
+    said = [step.said for step in done.way.steps if step.said not in ("", "what computes nothing")]
+    assert said[0] == "attention of encoder2"
+    assert done.network.blueprint.stages[1].attention == "none"
+
+
+def test_what_computes_nothing_goes_first_and_nothing_is_lost_by_it():
+    network = network_of(PLAIN)
+    with torch.no_grad():
+        network.encoder2[2].residuals[0].spatial[3].weight[:, :5] = 0
+    first, second = prune(network, share(network, 0.1), judge_of(network)).way.steps[:2]
+    assert second.said == "what computes nothing"
+    assert second.cost < first.cost
+    assert second.loss == pytest.approx(first.loss, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("genotype", "asked"),
+    [(PLAIN, 0.1), (PLAIN, 0.5), (replace(PLAIN, join="add"), 0.1), (replace(DEEP, block="released"), 0.1)],
+)
+def test_what_is_asked_for_goes_to_within_one_percent(genotype, asked):
+    network = network_of(genotype)
+    smaller = prune(network, share(network, asked), judge_of(network)).network
+    assert asked <= 1 - cost_of(smaller.blueprint).macs / cost_of(network.blueprint).macs <= asked + 0.01
+
+
+def test_every_move_is_the_one_that_brute_force_finds():
+    """Of all channels of all groups, each taken out by itself; multiply-adds by fvcore, the loss by its formula."""
+    network = network_of(TINY)
+    with torch.no_grad():  # each channel matters half as much as the one before
+        for stage in network.blueprint.names:
+            first, _, block = getattr(network, stage)
+            last = block.residuals[0].spatial[3]
+            for channel in range(4):
+                for weight in (first.weight[channel], first.bias[channel], last.weight[channel]):
+                    weight *= 0.5**channel
+                last.weight[:, channel] *= 0.5**channel
+    judge = judge_of(network)
+    taken = prune(network, share(network, 0.2), judge)
+    degraded, clean = judge.ranking[0]
+
+    def lost(smaller: LPIENet) -> float:
+        with torch.no_grad():
+            output = smaller(degraded)
+            return float((output - clean).abs().mean() + 0.1 * (1 - ssim(output, clean).mean()))
+
+    assert len(taken.way.steps) > 3
+    for before, after in pairwise(taken.way.steps):
+        reads = judge.look(network).reads
+        every = [
+            (group.name, without(network, group, (channel,), reads))
+            for group in groups_of(network)
+            for channel in range(group.channels)
+            if group.channels > 1
+        ]
+        costs = [cost_of(smaller.blueprint).macs for _, smaller in every]
+        least = (0.8 - NEAR) * taken.way.steps[0].cost
+        rates = [
+            max(lost(smaller) - lost(network), 0) / (before.cost - cost)
+            for (_, smaller), cost in zip(every, costs, strict=True)
+            if cost >= least
+        ]
+        fitting = [one for one, cost in zip(every, costs, strict=True) if cost >= least]
+        name, network = fitting[rates.index(min(rates))]
+        assert (owner(after.said), after.cost) == (name, cost_of(network.blueprint).macs)
+        assert after.loss == pytest.approx(lost(network), abs=1e-6)
+
+
+def test_no_move_overshoots_while_another_fits(network, pruned):
     whole = cost_of(network.blueprint).macs
-    assert pruned.cost == cost_of(pruned.network.blueprint).macs
-    assert 0.62 * whole < pruned.cost <= 0.7 * whole
-    assert pruned.kept == pruned.cost / whole
+    assert all(step.cost > 0.7 * whole for step in pruned.way.steps[:-1])
+    assert (0.7 - NEAR) * whole <= pruned.way.steps[-1].cost <= 0.7 * whole
 
 
-@pytest.mark.parametrize("enough", [0, 1, 2, 3, 4, 7, 8, 9, 31, 50, 98, 99])
-def test_the_first_group_that_is_enough_is_found_with_few_questions(enough):
-    asked = []
-
-    def is_enough(number: int) -> bool:
-        asked.append(number)
-        return number >= enough
-
-    assert _first(((number, {}) for number in range(100)), is_enough) == (enough, {})
-    assert len(asked) <= 2 * math.log2(enough + 1) + 2
-
-
-def test_where_no_group_is_enough_the_last_one_is_told():
-    assert _first(((number, {}) for number in range(100)), lambda number: False) == (99, {})
+def test_the_way_says_what_the_network_costs_and_is_worth_after_every_move(network, pruned):
+    steps = pruned.way.steps
+    assert [steps[0].cost, steps[-1].cost] == [cost_of(one.blueprint).macs for one in (network, pruned.network)]
+    assert all(after.cost < before.cost for before, after in pairwise(steps))
+    degraded, clean = judge_of(network).watching[0]
+    with torch.no_grad():
+        similarity = ssim(pruned.network(degraded).clamp(0, 1), clean).mean().item()
+    assert steps[0].said == ""
+    assert steps[-1].ssim == pytest.approx(similarity, abs=1e-6)
+    assert pruned.way.lost(len(steps) - 1) == steps[0].ssim - steps[-1].ssim
+    assert pruned.kept == steps[-1].cost / steps[0].cost
 
 
-def test_no_cost_is_asked_for_twice(network):
-    asked = []
-
-    def cost(blueprint: Blueprint) -> float:
-        asked.append(blueprint)
-        return cost_of(blueprint).macs
-
-    prune(network, 0.5, cost=cost)
-    assert 5 < len(asked) == len(set(asked))
+def test_a_way_is_read_again_from_its_json(pruned):
+    assert Way.from_json(json.loads(json.dumps(pruned.way.to_json()))) == pruned.way
+    for wrong in ({}, {"unit": "MACs", "steps": [{"said": ""}]}, {"unit": "MACs", "steps": []}):
+        with pytest.raises(ValueError, match="way"):
+            Way.from_json(wrong)
 
 
-def test_a_small_share_takes_one_group_and_not_one_of_every_stage(network):
-    smaller = prune(network, keep=0.9)
-    assert 0.78 < smaller.kept <= 0.9
-    widths = [
-        (stage.width, before.width)
-        for stage, before in zip(smaller.network.blueprint.stages, network.blueprint.stages, strict=True)
-    ]
-    assert sum(width < before for width, before in widths) < 5
+def test_pruning_goes_as_far_as_a_loss_of_ssim_allows(network):
+    judge = judge_of(network)
+    ways = [prune(network, Target(lost=lost), judge).way for lost in (0.001, 0.01)]
+    for way, lost in zip(ways, (0.001, 0.01), strict=True):
+        assert max(way.lost(number) for number in range(len(way.steps))) <= lost
+    assert ways[1].steps[-1].cost < ways[0].steps[-1].cost
+    assert ways[1].steps[: len(ways[0].steps)] == ways[0].steps
 
 
-def test_stages_lose_width(network, pruned):
-    widths = [stage.width for stage in pruned.network.blueprint.stages]
-    assert all(width <= stage.width for width, stage in zip(widths, network.blueprint.stages, strict=True))
-    assert sum(width < stage.width for width, stage in zip(widths, network.blueprint.stages, strict=True)) >= 3
+def test_of_a_cost_and_a_loss_the_first_to_be_met_ends_pruning(network, pruned):
+    target = share(network, 0.3)
+    judge = judge_of(network)
+    assert prune(network, replace(target, lost=1.0), judge).way == pruned.way
+    assert prune(network, replace(target, lost=0.0), judge).cost > target.cost
 
 
-@pytest.mark.parametrize("round_to", [2, 4, 8])
-def test_every_channel_count_stays_a_multiple(network, round_to):
-    rounded = prune(network, keep=0.7, round_to=round_to).network.blueprint
-    counts = [
-        count
-        for stage in rounded.stages
-        for count in (stage.width, *(each for block in stage.blocks for each in (block.depthwise, block.pointwise)))
-    ]
-    assert all(count % round_to == 0 for count in counts)
-    assert round_to == 8 or any(count % 8 for count in counts)
+def test_the_same_network_is_pruned_to_the_same_network(network, pruned):
+    again = prune(network, share(network, 0.3), judge_of(network))
+    assert again.way == pruned.way
+    assert all(torch.equal(again.network.state_dict()[n], t) for n, t in pruned.network.state_dict().items())
 
 
-def test_the_modules_are_as_wide_as_the_blueprint_says(pruned):
-    assert blueprint_of(pruned.network) == pruned.network.blueprint
-
-
-def test_the_network_that_was_given_stays_as_it_was(network, before, pruned):
-    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
-    assert network.blueprint == Blueprint.from_genotype(SMALL)
-    assert blueprint_of(network) == network.blueprint
-    assert network.training
-    assert not any(module._forward_hooks for module in [*network.modules(), *pruned.network.modules()])
-
-
-def test_the_weights_that_are_left_are_weights_that_were_there(network, pruned):
-    known = {value for tensor in network.state_dict().values() for value in tensor.flatten().tolist()}
-    left = {value for tensor in pruned.network.state_dict().values() for value in tensor.flatten().tolist()}
-    assert left <= known
+def test_the_network_that_was_given_stays_as_it_was(network, pruned):
+    fresh = network_of(PLAIN)
+    assert all(torch.equal(fresh.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
+    assert network.blueprint == fresh.blueprint
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
 def test_the_pruned_network_is_rebuilt_from_its_files_with_the_same_output(tmp_path, pruned):
     save_network(tmp_path / "pruned", pruned.network)
-    image = noise(1, 3, 24, 24)
+    image = torch.rand(1, 3, 24, 24)
     with torch.no_grad():
-        assert (load_network(tmp_path / "pruned")(image) - pruned.network(image)).abs().max() == 0
-
-
-def test_the_pruned_network_takes_an_image_of_odd_sides(pruned):
-    with torch.no_grad():
-        assert on_any_size(pruned.network, noise(1, 3, 37, 51)).shape == (1, 3, 37, 51)
-
-
-def test_the_pruned_network_can_be_trained_on(pruned):
-    trained = build(pruned.network.blueprint, seed=0)
-    trained.load_state_dict(pruned.network.state_dict())
-    gradients(trained)
-    for name, parameter in trained.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-
-def test_the_same_network_is_pruned_to_the_same_network(network, pruned):
-    again = prune(network, keep=0.7).network.state_dict()
-    assert all(torch.equal(again[name], tensor) for name, tensor in pruned.network.state_dict().items())
+        assert torch.equal(load_network(tmp_path / "pruned")(image), pruned.network(image))
 
 
 @pytest.mark.parametrize(
     ("attention", "block", "activation", "head", "stem"),
     [
-        ("none", "released", "elu", "conv3x3", "full"),
         ("channel", "paper", "relu", "gated", "full"),
-        ("spatial", "released", "relu", "gated", "full"),
-        ("both", "paper", "elu", "conv3x3", "full"),
-        ("both", "mobilenet", "relu", "conv3x3", "space-to-depth"),
-        ("channel", "mobilenet", "elu", "gated", "space-to-depth"),
+        ("spatial", "plain", "relu", "gated", "full"),
+        ("both", "mobilenet", "gate", "conv3x3", "space-to-depth"),
+        ("both", "released", "elu", "conv3x3", "full"),
     ],
 )
 def test_every_kind_of_network_can_be_pruned_run_and_trained(attention, block, activation, head, stem):
-    stages = tuple(replace(stage, attention=attention) for stage in SMALL.stages)
-    network = network_of(Genotype(stages, block, activation, head, stem))
-    small = prune(network, keep=0.8)
-    assert small.kept <= 0.8
-    assert blueprint_of(small.network) == small.network.blueprint
-    assert any(
-        after.width < stage.width
-        for after, stage in zip(small.network.blueprint.stages, network.blueprint.stages, strict=True)
+    stages = tuple(replace(stage, attention=attention) for stage in PLAIN.stages)
+    network = network_of(Genotype(stages, block, activation, head, stem, levels=2))
+    small = prune(network, share(network, 0.2), judge_of(network)).network
+    assert cost_of(small.blueprint).macs <= 0.8 * cost_of(network.blueprint).macs
+    assert on_any_size(small, torch.rand(1, 3, 37, 51)).shape == (1, 3, 37, 51)
+    small.train()(torch.rand(1, 3, 16, 16)).square().mean().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in small.parameters())
+
+
+def test_a_target_out_of_reach_says_how_far_pruning_got():
+    network = network_of(TINY)
+    with pytest.raises(OutOfReach, match=r"pruning reached \d+% of the cost and no less; ask to remove less than 99%"):
+        prune(network, share(network, 0.99), judge_of(network))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({}, "needs a cost to reach, or an SSIM that may be lost"),
+        ({"cost": -1.0}, "target cost = -1.0"),
+        ({"cost": float("nan")}, "target cost = nan"),
+        ({"lost": -0.1}, "target lost = -0.1"),
+    ],
+)
+def test_a_target_that_says_nothing_or_is_out_of_range_is_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Target(**wrong)
+
+
+RATES = {"encoder1": 3e-6, "encoder2": 2e-6, "decoder2": 1e-6, "head": 5e-6}
+
+
+def milliseconds(blueprint: Blueprint) -> float:
+    return 7 + sum(rate * macs_by_part(blueprint, (256, 256))[part] for part, rate in RATES.items())
+
+
+def test_moves_are_ranked_by_what_each_stage_takes_for_its_multiply_adds(network):
+    whole = network.blueprint
+    modelled = latency(milliseconds, whole)
+    smaller = replace(
+        whole, stages=tuple(replace(s, blocks=(replace(s.blocks[0], depthwise=3),)) for s in whole.stages)
     )
-    gradients(small.network)
-    assert all(parameter.grad.isfinite().all() for parameter in small.network.parameters())
+    saved = milliseconds(whole) - milliseconds(smaller)
+    assert modelled.ranks(whole) - modelled.ranks(smaller) == pytest.approx(saved)
+    assert modelled.of is milliseconds
 
 
-def test_losses_decide_which_channels_go(network, pruned):
-    by_losses = [prune(network, 0.7, losses, importance) for importance in ("taylor", "hessian")]
-    assert all(smaller.kept <= 0.7 for smaller in by_losses)
-    found = [pruned, *by_losses]
-    weights = [smaller.network.state_dict()["encoder1.0.weight"] for smaller in found]
-    assert not any(torch.equal(one, other) for one, other in pairwise(weights) if one.shape == other.shape)
+@pytest.mark.parametrize("wrong_by", [0.5, 2.0])
+def test_what_is_left_never_takes_longer_than_asked_and_few_are_measured(network, wrong_by):
+    """Even where the model of the latency is wrong."""
+    asked = Counter()
+
+    def measured(blueprint: Blueprint) -> float:
+        asked[blueprint] += 1
+        return milliseconds(blueprint)
+
+    start = milliseconds(network.blueprint)
+    cost = Cost(measured, lambda blueprint: start - wrong_by * (start - milliseconds(blueprint)), "ms")
+    done = prune(network, Target(0.8 * start), judge_of(network), cost)
+    assert done.cost == milliseconds(done.network.blueprint) <= 0.8 * start
+    assert done.cost >= 0.75 * start
+    assert sum(asked.values()) <= 10
+    assert done.way.steps[-1].cost == done.cost
 
 
-@pytest.mark.parametrize("squared", [False, True])
-def test_every_loss_counts_for_the_importance(network, squared):
-    """torch-pruning's own accumulate_grad keeps the last one only."""
-    copy = network_of(SMALL)
-    expected = []
-    for loss in losses(copy):
-        gradient = torch.autograd.grad(loss, list(copy.parameters()))
-        expected.append([g.square() if squared else g for g in gradient])
-    _differentiate(copy, losses, squared)
-    for parameter, *each in zip(copy.parameters(), *expected, strict=True):
-        assert torch.allclose(parameter.grad, sum(each), rtol=1e-5)
+def test_a_short_training_after_a_stretch_goes_on_only_where_it_helps(network, pruned):
+    judge = judge_of(network)
+
+    def spoils(copy: LPIENet) -> None:
+        with torch.no_grad():
+            copy.head.project.weight.zero_()
+
+    target = share(network, 0.3)
+    assert prune(network, target, judge, fine_tune=spoils).way == pruned.way
+
+    def helps(copy: LPIENet) -> None:
+        optimizer = torch.optim.Adam(copy.parameters(), lr=1e-4)
+        for _ in range(10):
+            optimizer.zero_grad()
+            judge.loss(copy(judge.ranking[0][0]), judge.ranking[0][1]).backward()
+            optimizer.step()
+
+    helped = prune(network, target, judge, fine_tune=helps)
+    tuned = [number for number, step in enumerate(helped.way.steps) if step.said == "fine-tuned"]
+    assert tuned
+    assert all(helped.way.steps[number].loss < helped.way.steps[number - 1].loss for number in tuned)
+    assert all(helped.way.steps[number].cost == helped.way.steps[number - 1].cost for number in tuned)
 
 
-def test_any_cost_can_be_what_is_pruned_to(network):
-    widest = prune(network, 0.6, cost=lambda blueprint: max(stage.width for stage in blueprint.stages))
-    assert widest.cost == max(stage.width for stage in widest.network.blueprint.stages)
-    assert 0.4 * 24 < widest.cost <= 0.6 * 24  # and it stops there
-
-
-def test_importance_by_losses_needs_some(network):
-    with pytest.raises(ValueError, match="importance = 'taylor' needs losses"):
-        prune(network, 0.7, importance="taylor")
-    with pytest.raises(ValueError, match="must be one of magnitude, taylor, hessian"):
-        prune(network, 0.7, importance="age")
-
-
-def test_channels_of_zeros_go_first():
-    network = network_of(SMALL)
-    useless = network.encoder3[2].residuals[0].mixing[0]
-    with torch.no_grad():
-        useless.weight[::2] = 0
-        network.encoder3[2].residuals[0].mixing[2].weight[:, ::2] = 0
-    half = prune(network, keep=0.5, cost=lambda blueprint: blueprint.stages[2].blocks[0].pointwise)
-    mixing = half.network.encoder3[2].residuals[0].mixing[0]
-    whole = useless.weight.abs().sum(dim=(1, 2, 3))
-    left = mixing.weight.abs().sum(dim=(1, 2, 3))
-    assert mixing.out_channels < useless.out_channels
-    assert (left > 0).sum() == (whole > 0).sum()
-
-
-@pytest.mark.parametrize("keep", [0.0, 1.0, -0.5, 1.5, float("nan")])
-def test_a_share_out_of_range_is_refused_by_name_and_value(network, keep):
-    with pytest.raises(ValueError, match=f"keep = {keep}: must be a share between 0 and 1 of the cost"):
-        prune(network, keep)
-
-
-def test_a_share_out_of_reach_says_how_far_pruning_got(network, monkeypatch):
-    monkeypatch.setattr("compress.prune.channels._ROUNDS", 4)  # the same limit in larger steps
-    with pytest.raises(ValueError, match=r"pruning reached \d+% of the cost and no less; ask to remove less than 99%"):
-        prune(network, keep=0.01)
+def test_cost_counts_what_fvcore_counts(network):
+    assert MACS.of(network.blueprint) == cost_of(network.blueprint).macs

@@ -1,0 +1,106 @@
+"""Judge: what a network loses, on few training patches, and a first guess of what each channel is worth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from compress.prune.groups import Group
+from compress.prune.read import Read, Reading
+from nas.task.losses import Loss
+from nas.task.metrics import ssim
+from nas.task.task import Task
+
+RANKING, WATCHING = 16, 32  # patches: moves are ranked by the first, the way down is told by the others
+
+Patches = tuple[Tensor, Tensor]  # degraded, clean: (B, 3, P, P) in [0, 1], on the processor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Patches to rank by, others to tell by, and the loss that ranks."""
+
+    ranking: tuple[Patches, ...]
+    watching: tuple[Patches, ...]
+    loss: Loss
+
+    @classmethod
+    def of(cls, task: Task, seed: int) -> "Judge":
+        """Of training patches of `task`, which are another batch for every seed."""
+        batch, found = task.batches(seed), []
+        for step in range(-(-(RANKING + WATCHING) // task.settings.batch)):
+            sides = (side.cpu() for side in batch(step))
+            found += list(zip(*(torch.split(side, 1) for side in sides), strict=True))
+        return cls(_batched(found[:RANKING]), _batched(found[RANKING : RANKING + WATCHING]), task.loss)
+
+    def lost(self, network: nn.Module) -> float:
+        """The loss of `network` on the patches that rank."""
+        with torch.inference_mode():
+            return fmean(self.loss(network(degraded), clean).item() for degraded, clean in self.ranking)
+
+    def ssim(self, network: nn.Module) -> float:
+        """SSIM on the patches that only tell."""
+        with torch.inference_mode():
+            return fmean(
+                value
+                for degraded, clean in self.watching
+                for value in ssim(network(degraded).clamp(0, 1), clean).tolist()
+            )
+
+    def look(self, network: nn.Module) -> "Look":
+        """What a channel is, and about what is lost without it."""
+        layers = {n: m for n, m in network.named_modules() if isinstance(m, nn.Conv2d) and m.groups == 1}
+        reading = {name: Reading() for name in layers}
+        hooks = [
+            layer.register_forward_pre_hook(lambda module, inputs, one=reading[name]: one.look(inputs[0]))
+            for name, layer in layers.items()
+        ]
+        weights = [parameter for layer in layers.values() for parameter in (layer.weight, layer.bias)]
+        gradients: list[Sequence[Tensor]] = []
+        try:
+            for degraded, clean in self.ranking:
+                # One by one: over more of them, what a channel does cancels out.
+                for few in zip(torch.split(degraded, 1), torch.split(clean, 1), strict=True):
+                    gradients.append(torch.autograd.grad(self.loss(network(few[0]), few[1]), weights))  # type: ignore[arg-type]
+        finally:
+            for hook in hooks:
+                hook.remove()
+        reads = {name: one.read() for name, one in reading.items()}
+        effects = {}
+        for place, (name, layer) in enumerate(layers.items()):
+            told, constant = reads[name].told_by_all()
+            weight = layer.weight.detach()
+            by_weight = torch.stack([one[2 * place] for one in gradients])  # (patches, out, in, K, K)
+            by_bias = torch.stack([one[2 * place + 1] for one in gradients])  # (patches, out)
+            by_input = torch.einsum("oihw,pojhw->pij", weight, by_weight)  # what input j makes of the weights of i
+            instead = (by_input * told).sum(dim=2) + by_bias @ weight.sum(dim=(2, 3)) * constant
+            effects[name] = instead - by_input.diagonal(dim1=1, dim2=2)
+        return Look(reads, effects)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What every convolution reads, and about what each of its inputs is worth."""
+
+    reads: Mapping[str, Read]
+    effects: Mapping[str, Tensor]  # (patches, C): to first order, what the loss gains without an input
+
+    def worth(self, group: Group) -> Tensor:
+        """About what the loss grows without each channel of `group` (C,), in no unit: to be compared within a network.
+
+        The mean square over patches of the first-order effect (Molchanov et al., "Importance estimation for neural
+        network pruning", 2019), which to second order is what a loss grows by where gradients vanish (Theis et al.,
+        "Faster gaze prediction with dense networks and Fisher pruning", 2018).
+        """
+        whole = torch.zeros(())
+        for layer, places in group.inputs:
+            whole = whole + self.effects[layer][:, torch.tensor(places)].sum(dim=2)
+        return whole.square().mean(dim=0)
+
+
+def _batched(patches: Sequence[Patches]) -> tuple[Patches, ...]:
+    """In batches of 8, which are fast."""
+    degraded, clean = (torch.split(torch.cat(side), 8) for side in zip(*patches, strict=True))
+    return tuple(zip(degraded, clean, strict=True))
