@@ -53,8 +53,8 @@ def main() -> None:
     parser.add_argument(
         "--network",
         type=Path,
-        default=Path(__file__).parents[1] / "results/published/denoise/networks/0403",
-        help="NAME of NAME.json, whose blueprint is trained from scratch (the published 0403)",
+        default=Path(__file__).parents[1] / "results/published/denoise/networks/0019",
+        help="NAME of NAME.json, whose blueprint is trained from scratch (the published 0019)",
     )
     parser.add_argument("--noise", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--noise-profile", default=DEFAULT_PROFILE, help=f"name or file ({DEFAULT_PROFILE})")

@@ -13,7 +13,7 @@ ELU for ReLU, both with random weights. For int8 the last column is the distance
 photographs, in dB.
 
 Tried and not kept (two shared cores at 2.5 GHz with AVX-512, 512x512, float, networks 299 and 360 of
-results/published/denoise/scratch): the mean folded into the channel branch's first convolution, the family's only two
+an earlier front): the mean folded into the channel branch's first convolution, the family's only two
 1x1 convolutions without an activation between (ONNX Runtime 1.01 and 0.95); the attention's join as a sum of two
 convolutions instead of one over both branches (ONNX Runtime 0.98 of 360; 299 has no such join, and its equal file
 measured 1.04); the maximum as log2(C) elementwise maxima of slices (ONNX Runtime 1.02 and 0.95; ExecuTorch, with the
