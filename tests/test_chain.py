@@ -68,7 +68,7 @@ def test_the_summary_holds_every_stage(run):
 
 def test_nothing_on_disk_is_a_pickle(run):
     suffixes = {path.suffix for path in run.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    assert suffixes <= {".json", ".safetensors", ".journal", ".onnx", ".tflite", ".pte", ".log", ".md"}
+    assert suffixes <= {".json", ".safetensors", ".journal", ".onnx", ".tflite", ".pte", ".log", ".md", ".png"}
 
 
 def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
