@@ -13,7 +13,7 @@ from nas.prepare import prepare
 from nas.scoring.full import score_on_test
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import open_supernet
-from nas.task.device import fastest
+from nas.task.device import fastest, identity_of
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from results.files import load_network, save_network, write_json, write_tensors
@@ -122,7 +122,7 @@ def test_a_calibration_that_holds_something_else_is_named(content, run, capsys):
 )
 def test_a_device_json_that_holds_something_else_is_named(content, task, tmp_path):
     record = tmp_path / "device.json"
-    record.write_text(json.dumps({fastest(): content}))
+    record.write_text(json.dumps({identity_of(fastest()): content}))
     with pytest.raises(ValueError, match=r"device\.json holds something else than it should .* delete it"):
         prepare(TaskSettings(), record, 1, task.photos)
 
