@@ -161,13 +161,12 @@ def test_every_file_above_was_damaged_by_the_test_and_is_fine_as_the_library_wri
     "damage", [lambda content: content[:-4], lambda content: content[:-1] + b"\xff", lambda _: b""]
 )
 def test_damaged_patches_that_int8_ranges_are_taken_from_are_named(damage, tmp_path):
-    run, patches = Run(tmp_path), [torch.full((1, 3, 16, 16), 0.25)] * 4
-    keep_calibration(run, patches)
-    assert all(torch.equal(one, other) for one, other in zip(kept_calibration(run), patches, strict=True))
-    (path,) = (tmp_path / "networks").iterdir()
+    path, patches = tmp_path / "calibration.safetensors", [torch.full((1, 3, 16, 16), 0.25)] * 4
+    keep_calibration(path, patches)
+    assert all(torch.equal(one, other) for one, other in zip(kept_calibration(path), patches, strict=True))
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=rf"{path.name}.*`lpienas compress` makes both again"):
-        kept_calibration(run)
+    with pytest.raises(ValueError, match=rf"{path}.*delete {tmp_path}, and `lpienas compress` makes it again"):
+        kept_calibration(path)
 
 
 def test_weights_of_which_one_bit_is_another_are_named(tmp_path):

@@ -53,9 +53,10 @@ def keep_calibration(path: Path, images: Sequence[Tensor]) -> None:
 
 def kept_calibration(path: Path) -> list[Tensor]:
     """What `keep_calibration` kept; raises ValueError, which names the file, where it is damaged or gone."""
+    advice = f"delete {path.parent}, and `lpienas compress` makes it again"
     if not path.exists():
-        raise ValueError(f"{path}, which int8 ranges are taken from, is gone; compress again under another --name")
-    with held_in(path, "compress again under another --name"):
+        raise ValueError(f"{path}, which int8 ranges are taken from, is gone: {advice}")
+    with held_in(path, advice):
         return list(torch.split(read_tensors(path)["images"], 1))
 
 
