@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from lpienas.command import main
+from lpienas.networks import saved_network
 from results.files import load_network, save_network
 from results.progress import Silent
-from results.run import Run
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def test_the_bar_of_enhance_moves_with_every_tile(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_a_network_that_answers_with_no_numbers_is_an_error_that_names_the_photograph(wrong, model, tmp_path, capsys):
-    network = load_network(Run(model).network("float"))
+    network = load_network(saved_network(model))
     list(network.parameters())[-1].data.fill_(wrong)
-    save_network(Run(model).network("float"), network)
+    save_network(saved_network(model), network)
     Image.new("RGB", (90, 70), "gray").save(tmp_path / "a.png")
     assert main(["enhance", str(model), str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png"), "--json"]) == 1
     (failed,) = json.loads(capsys.readouterr().out)["failed"]
@@ -100,10 +100,10 @@ def test_a_gain_map_that_is_left_out_is_told_and_stands_in_the_json(model, tmp_p
 
 
 def test_evaluate_says_the_tint_that_enhanced_pictures_have(model, tmp_path, capsys):
-    network = load_network(Run(model).network("float"))
+    network = load_network(saved_network(model))
     list(network.parameters())[-1].data += torch.tensor([0.05, 0.0, -0.03])
-    save_network(Run(model).network("float"), network)
-    saved = f"{Run(model).network('float')}.json"
+    save_network(saved_network(model), network)
+    saved = f"{saved_network(model)}.json"
     for side in ("noisy", "clean"):
         (tmp_path / "pairs" / side).mkdir(parents=True)
         Image.new("RGB", (90, 70), (100, 100, 100)).save(tmp_path / "pairs" / side / "a.png")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from compress.asked import asked_on
 from compress.int8.ways import to_int8
 from compress.pipeline import compress
 from compress.settings import CompressSettings
@@ -109,9 +110,11 @@ def test_other_test_photographs_change_no_candidate_no_front_and_no_knee(searche
 def test_other_test_photographs_change_no_weight_of_any_stage(searched):
     made = []
     for run, each in searched:
-        settings = CompressSettings(Recipe(3), 0.3, Recipe(2), Recipe(2), int8="float")
-        scores = compress(run, report_front(open_study(run.study)).front[-1], each, settings, Silent())["scores"]
-        weights = {stage: load_network(run.network(stage)).state_dict() for stage in scores}
+        settings = CompressSettings(Recipe(3), Recipe(2), Recipe(2), prune=0.3, int8="float")
+        asked = asked_on(run, report_front(open_study(run.study)).front[-1], settings, each)
+        compression = compress(run, asked, each, Silent())
+        scores = compression.scores
+        weights = {stage: load_network(compression.network(stage)).state_dict() for stage in scores}
         validation = {stage: (figures["ssim"], figures["psnr"]) for stage, figures in scores.items()}
         test = {stage: figures["test_ssim"] for stage, figures in scores.items()}
         made.append((weights, validation, scores["float"]["made_by"], test))
