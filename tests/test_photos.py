@@ -143,14 +143,14 @@ def test_all_unusable_files_are_named_in_one_error(tmp_path):
     truncated = tmp_path / "noisy" / "truncated.png"
     truncated.write_bytes(truncated.read_bytes()[:2000])
     save(tmp_path / "beside.png", colours(3, 40, 40))
-    (tmp_path / "noisy" / "phone.HEIC").write_bytes(b"")
+    (tmp_path / "noisy" / "camera.DNG").write_bytes(b"")
     assert {line.split(": ")[0]: line.split(": ")[1].split()[:3] for line in problems_of(tmp_path, patch=32)} == {
         "beside.png": ["lies", "beside", "the"],
         "clean/alone.png": ["has", "no", "degraded"],
         "clean/small.png": ["is", "40x31", "(height"],
         "noisy/broken.png": ["cannot", "be", "read"],
+        "noisy/camera.DNG": [".DNG", "is", "not"],
         "noisy/lonely.png": ["has", "no", "clean"],
-        "noisy/phone.HEIC": [".HEIC", "is", "not"],
         "noisy/small.png": ["is", "40x31", "(height"],
         "noisy/truncated.png": ["cannot", "be", "read"],
         "noisy/unequal.png": ["is", "40x41", "(height"],
