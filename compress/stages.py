@@ -29,7 +29,7 @@ from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from results.candidate import Candidate
-from results.compressions import CALIBRATION
+from results.compressions import CALIBRATION, WAY
 from results.files import load_network, save_network, write_json
 from results.plots import plot_way
 from results.progress import Watcher
@@ -43,7 +43,6 @@ from search_spaces.lpienet import LPIENet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-WAY = "way"  # beside a pruned network: cost and SSIM after every move
 _METHODS = {"pruning": 2, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
 
 
@@ -230,8 +229,8 @@ class Stages:
             reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
             raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
         network, way = pruned.network, pruned.way
-        write_json(folder / f"{WAY}.json", way.to_json())
-        plot_way(folder / f"{WAY}.png", [(step.cost, step.ssim) for step in way.steps], way.unit)
+        write_json(folder / WAY, way.to_json())
+        plot_way((folder / WAY).with_suffix(".png"), [(step.cost, step.ssim) for step in way.steps], way.unit)
         before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
         tested_before = evaluate(network, task.test, task.device.torch)
         watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
@@ -245,7 +244,6 @@ class Stages:
             "method": "greedy pruning by measured loss for the cost, then fine-tuning",
             "distillation": settings.distillation,
             "kept": pruned.kept,
-            "curve": [{"kept": step.cost / way.steps[0].cost, "ssim": step.ssim} for step in way.steps],
             **({"latency_ms": pruned.cost} if fast else {}),
             "before_fine_tuning": before.to_json() | as_test(tested_before),
         }

@@ -11,6 +11,7 @@ from results.run import NotCompressed, Run
 from results.store import Store
 
 FLOAT, INT8 = "float", "quantized"  # the stages whose networks go on to files
+WAY = "way.json"  # beside a pruned network: cost and SSIM after every move
 CALIBRATION = "calibration.safetensors"  # beside an int8 network: the patches that its ranges are taken from
 FOLDER = "compressions"  # in a run
 _MEANT = "compression.json"  # in a run: the name of the one that was asked for last

@@ -11,7 +11,7 @@ from results.compressions import Compression, OlderCompression, compression_of
 from results.files import read_json
 from results.matrix import judge_trained
 from results.page.course import course_of, importance_of
-from results.page.made import files_of, made_of, stages_made
+from results.page.made import files_of, made_of, stages_made, way_of
 from results.page.story import (
     COMPRESSED,
     DOMINATED,
@@ -78,7 +78,7 @@ def story_of(run: Run, study: optuna.Study, report: FrontReport, handed: Handed)
         photographs=handed.photographs,
         photographs_say=handed.says,
         compression=() if compression is None else stages_made(compression),
-        pruning_curve=() if compression is None else compression.scores.get("pruned", {}).get("curve", ()),
+        pruning_curve=() if compression is None else way_of(compression),
         sensitivity=() if compression is None else summary.get("sensitivity", {}).get(compression.name, ()),
         files=() if compression is None else files_of(compression),
         latency=handed.latency,

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from results.compressions import INT8, Compression
+from results.compressions import INT8, WAY, Compression
 from results.files import bytes_of, read_json
 from results.run import Run
 
@@ -36,6 +36,15 @@ def stages_made(compression: Compression) -> list[dict[str, Any]]:
             | {"bytes": _bytes(compression, stage)}
         )
     return found
+
+
+def way_of(compression: Compression) -> list[dict[str, float]]:
+    """The way down of pruning, a row each move: share of the cost kept, SSIM on training patches."""
+    path = compression.network("pruned").with_name(WAY) if compression.has("pruned") else None
+    if path is None or not path.exists():
+        return []
+    steps = read_json(path)["steps"]
+    return [{"kept": step["cost"] / steps[0]["cost"], "ssim": step["ssim"]} for step in steps]
 
 
 def files_of(compression: Compression) -> list[dict[str, Any]]:
