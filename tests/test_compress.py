@@ -1,12 +1,11 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
 from compress.asked import asked_on
-from compress.bench.latency import latency_cost
 from compress.control import cheaper, equal_steps
 from compress.pipeline import compress
 from compress.settings import Fast
@@ -30,6 +29,7 @@ from results.study import (
 )
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
+from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet
 from search_spaces.space import default_space
 from tests.finished_search import (
@@ -251,13 +251,23 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
     require_equal(state(run, "float"), state(run, "trained"))
 
 
-def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task):
-    before = latency_cost(run.folder / "latency", "onnx", "float", (256, 256))(
-        Blueprint.from_genotype(GENOTYPES[1])
-    ).median
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A latency that is counted, so that no scatter of a busy machine decides: 2 ms, and 1 ms for each 100 kMACs."""
+
+    median: float
+
+    @classmethod
+    def of(cls, blueprint):
+        return cls(2 + macs_of(blueprint, (256, 256)) / 1e5)
+
+
+def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task, monkeypatch):
+    monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Counted.of)
+    before = Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
     fast = Fast(0.8 * before, "onnx", "float", (256, 256))
     scores = compressed(run, 1, task, replace(SETTINGS, prune=fast)).scores
-    assert 0 < scores["pruned"]["latency_ms"] <= 0.8 * before
+    assert 0.7 * before < scores["pruned"]["latency_ms"] <= 0.8 * before
     assert scores["pruned"]["macs"] < scores["trained"]["macs"]
     for wrong, says in (
         (2 * before, r"ms or less already; ask for fewer, or --prune off"),
