@@ -3,25 +3,23 @@
     python benchmarks/scores.py --data ~/photographs --table results/published/table/table.json --out runs/scores \\
         --publish results/published/scores/scores.json
 
-Scores: a supernet trained for --steps, short trainings of --short steps with seeds of their own, predictors that are
-fitted to the other networks of the table (leave one out) on genes and counts, with and without the supernet's score;
-beside multiply-adds alone and parameters alone. The truth is the mean SSIM on the test photographs over a network's
-full trainings. Resumable: the supernet and each short training are kept.
+Scores: a supernet trained for --steps and short trainings of --short steps with seeds of their own, as they are and
+smoothed over all networks (nas/scoring/predictor.py); predictors that saw the full trainings of the other networks of
+the table (leave one out), by genes and counts, with and without those scores; beside them multiply-adds alone and
+parameters alone. The truth is the mean SSIM on the test photographs over a network's full trainings. Resumable: the
+supernet and each short training are kept.
 """
 
 import argparse
-import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-from sklearn.preprocessing import StandardScaler
 
 from curves import claimed, first_weights, one_thread
+from nas.scoring.predictor import Features, features, fit, smoothed
 from nas.scoring.supernet import SupernetSettings, crops, have_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
@@ -37,7 +35,6 @@ from search_spaces.genotype import Genotype
 from search_spaces.space import Space, default_space
 from table import NETWORKS, drawn
 
-_Array = NDArray[np.float64]
 _CEILING = 400_000_000  # MACs of the dearest network of a table
 
 
@@ -65,16 +62,18 @@ def main() -> None:
     genotypes = [Genotype.from_json(rows[0]["genotype"]) for rows in networks]
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
-    counts = _features(genotypes, macs, parameters)
+    counts = features(genotypes)
     scores: dict[str, tuple[Any, float]] = {"predictor of genes and counts": (_left_out(counts, truth), 0.0)}
     for steps in options.steps:
         found, seconds = _by_supernet(task, default_space(), genotypes, steps, options.out)
         scores[f"supernet of {steps} steps"] = found, seconds
+        scores[f"supernet of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
         both = np.column_stack((counts, found))
         scores[f"predictor with the supernet of {steps} steps"] = _left_out(both, truth), seconds
     for steps in options.short:
         found, seconds = _by_training(task, networks, steps, options.out)
         scores[f"training of {steps} steps"] = found, seconds
+        scores[f"training of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
         both = np.column_stack((counts, found))
         scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
     scores |= {"multiply-adds alone": (macs, 0.0), "parameters alone": (parameters, 0.0)}
@@ -101,41 +100,13 @@ def _networks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return list(groups.values())
 
 
-def _features(genotypes: list[Genotype], macs: list[int], parameters: list[int]) -> _Array:
-    """(networks, features): logarithms of both counts, of widths and hidden channels; depths, words as 0 or 1."""
-    rows = []
-    for genotype, one, other in zip(genotypes, macs, parameters, strict=True):
-        stages = dict(zip(genotype.names, genotype.stages, strict=True))
-        row = [math.log(one), math.log(other), float(genotype.levels), float(genotype.block == "released")]
-        for name in ("encoder1", "encoder2", "encoder3", "encoder4", "decoder1", "decoder2", "decoder3"):
-            stage = stages.get(name)
-            row += (
-                [0.0] * 5
-                if stage is None
-                else [
-                    math.log(stage.width),
-                    math.log(stage.hidden * stage.depth),
-                    float(stage.depth),
-                    float(stage.attention in ("spatial", "both")),
-                    float(stage.attention in ("channel", "both")),
-                ]
-            )
-        rows.append(row)
-    return np.array(rows)
-
-
-def _left_out(features: _Array, truth: Any) -> _Array:
-    """What a Gaussian process that is fitted to all other networks predicts of each one."""
-    values = np.asarray(truth, dtype=np.float64)
-    predicted = np.empty_like(values)
-    for place in range(len(values)):
-        others = np.arange(len(values)) != place
-        scaler = StandardScaler().fit(features[others])
-        kernel = ConstantKernel(1.0) * RBF(5.0, (1.0, 100.0)) + WhiteKernel(0.1, (1e-3, 1.0))
-        process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-        process.fit(scaler.transform(features[others]), values[others])
-        predicted[place] = process.predict(scaler.transform(features[[place]]))[0]
-    return predicted
+def _left_out(rows: Features, truth: Sequence[float]) -> list[float]:
+    """What a predictor that saw the full trainings of all other networks says of each one."""
+    found = []
+    for place in range(len(truth)):
+        others = [other for other in range(len(truth)) if other != place]
+        found += fit(rows[others], [truth[other] for other in others]).predict(rows[[place]]).means
+    return found
 
 
 def _by_supernet(

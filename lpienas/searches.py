@@ -28,9 +28,9 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     cannot be used, before anything is trained.
     """
     from nas.confirm import Confirming, ConfirmSettings, confirm
+    from nas.samplers import resolve_sampler
     from nas.search import SearchSettings, inherited_network, space_of
     from nas.search import search as score
-    from nas.suggest import resolve_sampler
     from nas.task.training import Recipe
     from nas.unseen import crops_of
     from nas.workers import default_count, make_workers

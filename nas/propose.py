@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.suggest import imputes, make_sampler, parameters_of, suggest
+from nas.guided import Region
+from nas.samplers import imputes, make_sampler
+from nas.suggest import parameters_of, suggest
 from results.study import BUDGET, genotype_of
 from search_spaces.genotype import Genotype
-from search_spaces.space import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Proposal:
 class Proposals:
     """The sampler's side of one study; `first` are the genotypes to begin with, by trial number."""
 
-    def __init__(self, study: optuna.Study, space: Space, sampler: str, seed: int, first: Sequence[Genotype]) -> None:
+    def __init__(self, study: optuna.Study, region: Region, sampler: str, seed: int, first: Sequence[Genotype]) -> None:
         self._copy = optuna.create_study(directions=study.directions)
-        self._space, self._sampler, self._seed, self._first = space, sampler, seed, first
+        self._region, self._sampler, self._seed, self._first = region, sampler, seed, first
         self._known: dict[Genotype, int] = {}
         for trial in study.get_trials(deepcopy=True):
             genotype = genotype_of(trial)
@@ -53,14 +54,14 @@ class Proposals:
     def ask(self) -> Proposal:
         """The next trial; the same for the same number and history, also in a search that was killed in between."""
         number = len(self)
-        self._copy.sampler = make_sampler(self._seed, number, self._sampler)
+        self._copy.sampler = make_sampler(self._seed, number, self._sampler, self._region)
         if number < len(self._first):
             genotype = self._first[number]
-            if not self._space.holds(genotype):  # the reference may have what the space leaves out
+            if not self._region.space.holds(genotype):  # the reference may have what the space leaves out
                 return Proposal(self._copy.ask(), genotype)
-            self._copy.enqueue_trial(parameters_of(genotype, self._space))
+            self._copy.enqueue_trial(parameters_of(genotype, self._region.space))
         trial = self._copy.ask()
-        return Proposal(trial, suggest(trial, self._space))
+        return Proposal(trial, suggest(trial, self._region.space))
 
     def earlier(self, genotype: Genotype) -> int | None:
         """Number of the trial that has this genotype already, if there is one."""

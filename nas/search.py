@@ -9,8 +9,10 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from nas.guided import Region
 from nas.propose import Proposals
 from nas.said import best_so_far, candidate_line
+from nas.samplers import resolve_sampler
 from nas.scoring.halving import promotable, rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import (
@@ -21,7 +23,7 @@ from nas.scoring.supernet import (
     supernet_digest,
     supernet_path,
 )
-from nas.suggest import derive_seed, resolve_sampler
+from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
@@ -176,7 +178,8 @@ class _Search:
         self.run, self.study, self.space, self.settings = run, study, space, settings
         self.cost_of, self.workers, self.watcher, self.supernet = cost_of, workers, watcher, supernet
         sampler = resolve_sampler(settings.sampler, settings.trials)
-        self.proposals = Proposals(study, space, sampler, settings.seed, hand_made(space)[: settings.trials])
+        region = Region(space, settings.budget)
+        self.proposals = Proposals(study, region, sampler, settings.seed, hand_made(space)[: settings.trials])
         trials = study.get_trials(deepcopy=False)
         self.left_behind = in_flight(trials)
         self.found = candidates(trials)  # with the scores of the first rung

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from nas.guided import Region
 from nas.propose import Proposals
 from nas.suggest import POPULATION
 from results.study import BUDGET, attributes_of, write_rejected, write_running
@@ -26,7 +27,7 @@ def new_study():
 
 
 def proposals_of(study, sampler, seed=3):
-    return Proposals(study, SPACE, sampler, seed, FIRST)
+    return Proposals(study, Region(SPACE), sampler, seed, FIRST)
 
 
 def cost(genotype) -> int:
@@ -95,7 +96,7 @@ def test_a_search_taken_up_again_does_not_repeat_its_last_proposal(sampler):
     """In a space so large that chance does not."""
     study, found = new_study(), []
     for _ in range(20):
-        proposals = Proposals(study, default_space(), sampler, 3, [])
+        proposals = Proposals(study, Region(default_space()), sampler, 3, [])
         genotype, number = propose(study, proposals, limit=1e12)
         tell(study, proposals, genotype, number)
         found.append(genotype)
@@ -116,7 +117,9 @@ def test_it_begins_with_the_genotypes_that_were_given():
 
 
 def test_another_seed_gives_other_proposals():
-    found = [propose(study := new_study(), Proposals(study, default_space(), "tpe", seed, []))[0] for seed in (0, 1)]
+    found = [
+        propose(study := new_study(), Proposals(study, Region(default_space()), "tpe", seed, []))[0] for seed in (0, 1)
+    ]
     assert found[0] != found[1]
 
 
@@ -177,7 +180,7 @@ def test_a_gaussian_process_sees_the_lowest_quality_and_the_true_cost_of_what_wa
 
 def test_a_gaussian_process_sees_the_scores_of_the_first_where_a_genotype_comes_again():
     study = new_study()
-    proposals = Proposals(study, SPACE, "gp", 3, [FIRST[0], FIRST[1], FIRST[0]])
+    proposals = Proposals(study, Region(SPACE), "gp", 3, [FIRST[0], FIRST[1], FIRST[0]])
     for _ in range(3):
         genotype, number = propose(study, proposals, 1e12)
         tell(study, proposals, genotype, number)
@@ -197,7 +200,7 @@ def test_other_samplers_see_that_it_was_rejected():
 def test_a_reference_outside_the_space_is_the_first_trial_and_no_concern_of_the_sampler():
     study = optuna.create_study(directions=["maximize", "minimize"])
     space = default_space().fixed(["head=conv3x3"])
-    proposals = Proposals(study, space, "tpe", 0, hand_made(space))
+    proposals = Proposals(study, Region(space), "tpe", 0, hand_made(space))
     first, second = proposals.ask(), proposals.ask()
     assert (first.number, first.genotype) == (0, REFERENCE)
     assert space.holds(second.genotype)

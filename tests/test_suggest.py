@@ -9,22 +9,15 @@ from pathlib import Path
 import optuna
 import pytest
 
-from nas.suggest import (
-    AUTO,
-    POPULATION,
-    SAMPLERS,
-    derive_seed,
-    imputes,
-    make_sampler,
-    parameters_of,
-    resolve_sampler,
-    suggest,
-)
+from nas.guided import Region
+from nas.samplers import AUTO, SAMPLERS, imputes, make_sampler, resolve_sampler
+from nas.suggest import POPULATION, derive_seed, parameters_of, suggest
 from search_spaces.genotype import GENES
 from search_spaces.space import REFERENCE, Space, default_space, hand_made
 
 ROOT = Path(__file__).parents[1]
 SPACE = default_space()
+REGION = Region(SPACE)
 PARENT = SPACE.nearest(REFERENCE)
 SAMPLES = [SPACE.sample(random.Random(seed)) for seed in range(20)]
 
@@ -57,7 +50,7 @@ def proposal_after(length, seed=7):
         trial = study.ask()
         suggest(trial, SPACE)
         study.tell(trial, [generator.random(), 5 + generator.random()])
-    study.sampler = make_sampler(seed, length)
+    study.sampler = make_sampler(seed, length, "tpe", REGION)
     return suggest(study.ask(), SPACE)
 
 
@@ -71,7 +64,7 @@ def test_enqueued_genotypes_are_suggested_exactly_and_in_order():
 def test_proposals_are_in_the_space():
     study = new_study()
     for number in range(30):
-        study.sampler = make_sampler(0, number)
+        study.sampler = make_sampler(0, number, "tpe", REGION)
         SPACE.require(suggest(study.ask(), SPACE))
 
 
@@ -114,7 +107,7 @@ def test_another_process_makes_the_same_proposals_from_the_same_history():
 def test_fresh_samplers_do_not_repeat_their_first_proposal():
     study, proposals = new_study(), []
     for number in range(10):
-        study.sampler = make_sampler(0, number)
+        study.sampler = make_sampler(0, number, "tpe", REGION)
         proposals.append(suggest(study.ask(), SPACE))
     assert len(set(proposals)) == 10
 
@@ -154,7 +147,7 @@ def history(name, length, storage=None):
     proposals = []
     for _ in range(length):
         study = optuna.load_study(study_name="s", storage=storage)
-        study.sampler = make_sampler(3, len(study.trials), name)
+        study.sampler = make_sampler(3, len(study.trials), name, REGION)
         proposals.append(scored(study, study.ask()))
     return proposals
 
@@ -163,7 +156,7 @@ def study_with(parents):
     study = new_study()
     for number, parent in enumerate(parents):
         study.enqueue_trial(parameters_of(parent, SPACE))
-        study.sampler = make_sampler(0, number, "nsga2")
+        study.sampler = make_sampler(0, number, "nsga2", REGION)
         trial = study.ask()
         suggest(trial, SPACE)
         study.tell(trial, [0.5, 6.0])
@@ -174,31 +167,33 @@ def study_with(parents):
 def test_every_sampler_proposes_genotypes_of_the_space(name):
     study = new_study()
     for number in range(5):
-        study.sampler = make_sampler(0, number, name)
+        study.sampler = make_sampler(0, number, name, REGION)
         SPACE.require(suggest(study.ask(), SPACE))
 
 
-@pytest.mark.parametrize(("name", "length"), [("gp", 12), ("tpe", 20), ("nsga2", 2 * POPULATION + 4), ("random", 5)])
+@pytest.mark.parametrize(
+    ("name", "length"), [("guided", 4), ("gp", 12), ("tpe", 20), ("nsga2", 2 * POPULATION + 4), ("random", 5)]
+)
 def test_a_search_taken_up_again_proposes_what_an_unbroken_one_would(name, length):
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(study_name="s", storage=storage, directions=["maximize", "minimize"])
     unbroken = []
     for number in range(length):
-        study.sampler = make_sampler(3, number, name)
+        study.sampler = make_sampler(3, number, name, REGION)
         unbroken.append(scored(study, study.ask()))
     assert history(name, length) == unbroken
 
 
 def test_a_fresh_genetic_sampler_breeds_from_the_generation_that_others_made():
     study = study_with([PARENT] * POPULATION)
-    study.sampler = make_sampler(0, POPULATION, "nsga2")
+    study.sampler = make_sampler(0, POPULATION, "nsga2", REGION)
     child, parent = suggest(study.ask(), SPACE).flat(), PARENT.flat()
     assert sum(child[gene] != parent[gene] for gene in GENES) <= 6  # a few mutations
 
 
 def test_a_genetic_sampler_has_no_parents_before_its_first_generation_is_complete():
     study = study_with([PARENT] * (POPULATION - 1))
-    study.sampler = make_sampler(0, POPULATION, "nsga2")
+    study.sampler = make_sampler(0, POPULATION, "nsga2", REGION)
     child, parent = suggest(study.ask(), SPACE).flat(), PARENT.flat()
     assert sum(child[gene] != parent[gene] for gene in GENES) > 6
 
@@ -208,7 +203,7 @@ def test_a_gaussian_process_repeats_a_pruned_proposal_and_leaves_an_imputed_one(
     history("gp", 11, storage)
     study, proposals = optuna.load_study(study_name="s", storage=storage), []
     for told in ("pruned", "imputed", "-"):
-        study.sampler = make_sampler(3, len(study.trials), "gp")
+        study.sampler = make_sampler(3, len(study.trials), "gp", REGION)
         trial = study.ask()
         proposals.append(suggest(trial, NARROW))
         if told == "pruned":
@@ -224,9 +219,9 @@ def test_only_a_gaussian_process_needs_scores_for_what_was_not_trained():
 
 
 def test_an_unknown_sampler_is_refused_by_name():
-    with pytest.raises(ValueError, match="sampler = 'grid': must be one of gp, tpe, nsga2, random"):
-        make_sampler(0, 0, "grid")
-    with pytest.raises(ValueError, match="sampler = 'grid': must be one of auto, gp, tpe, nsga2, random"):
+    with pytest.raises(ValueError, match="sampler = 'grid': must be one of guided, gp, tpe, nsga2, random"):
+        make_sampler(0, 0, "grid", REGION)
+    with pytest.raises(ValueError, match="sampler = 'grid': must be one of auto, guided, gp, tpe, nsga2, random"):
         resolve_sampler("grid", 10)
 
 

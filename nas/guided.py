@@ -1,0 +1,134 @@
+"""Guided: a sampler that scores the budget evenly, and at each cost what a predictor holds for the best.
+
+Optuna's own samplers of two objectives make a hypervolume large. Over decades of cost each cheaper network adds to
+that, so half of a search went to networks below a sixth of the budget; and what a score of few steps knows of forty
+genes is little. Here each trial draws its cost first, log-uniform up to the budget, and takes of many networks near it
+the one whose predicted score may be the best: mean plus deviation (Auer, "Using confidence bounds for
+exploitation-exploration trade-offs", 2002, over an ensemble-free predictor as in White et al., "BANANAS", 2021).
+"""
+
+import math
+import random
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.scoring.predictor import FEWEST, Features, features, fit
+from nas.suggest import parameters_of
+from results.front import ranks
+from results.study import genotype_of
+from search_spaces.genotype import Gene, Genotype
+from search_spaces.space import Space
+
+POOL = 192  # networks of which one is taken; half of them drawn, half like what is good already
+BAND = 1.25  # a network may cost so many times less than the cost that was drawn
+SPREAD = 10.0  # the budget over the least cost that is drawn
+_GENES = 3  # at most so many change at a time
+_FEWEST = 12  # networks to choose from; where a band holds fewer, the nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where networks are proposed."""
+
+    space: Space
+    budget: float | None = None  # of the cost; None: what the space reaches
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the sampler knows of one network."""
+
+    genotype: Genotype
+    score: float
+    decades: float  # log10 of its cost
+
+
+class GuidedSampler(optuna.samplers.BaseSampler):
+    """Of one trial; seeded, so that the same history gives the same proposal."""
+
+    def __init__(self, region: Region, seed: int) -> None:
+        self._region, self._random = region, random.Random(seed)
+        self._genes: dict[str, Gene] = {}
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Choose the genotype whose genes the trial will ask for."""
+        asked = [(genotype, t) for t in study.get_trials(deepcopy=False) if (genotype := genotype_of(t)) is not None]
+        scored = [(genotype, t.values) for genotype, t in asked if t.state is TrialState.COMPLETE]
+        chosen = self._choose([Scored(genotype, *values) for genotype, values in scored], {g for g, _ in asked})
+        self._genes = parameters_of(chosen, self._region.space)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._genes[param_name]
+
+    def _choose(self, scored: Sequence[Scored], known: Set[Genotype]) -> Genotype:
+        """A genotype that is not in `known`, unless the space holds no other."""
+        pool = self._pool(scored, known)
+        rows, seen = features(pool), features([one.genotype for one in scored])
+        near = self._near(_decades(rows, seen, [one.decades for one in scored]))
+        if len(scored) < FEWEST:
+            return pool[self._random.choice(near)]
+        found = fit(seen, [one.score for one in scored]).predict(rows[near])
+        hopes = [mean + deviation for mean, deviation in zip(found.means, found.deviations, strict=True)]
+        return pool[near[hopes.index(max(hopes))]]
+
+    def _pool(self, scored: Sequence[Scored], known: Set[Genotype]) -> list[Genotype]:
+        """Networks that are not known: drawn, and such as differ in few genes from those of the two best ranks."""
+        space, found = self._region.space, dict[Genotype, None]()
+        order = ranks([(one.score, one.decades) for one in scored])
+        parents = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
+        parents = [genotype for genotype in parents if space.holds(genotype)]
+        for attempt in range(4 * POOL):
+            if len(found) == POOL:
+                break
+            drawn = not parents or attempt % 2 == 0
+            one = space.sample_of_any_size(self._random) if drawn else self._changed(self._random.choice(parents))
+            if one not in known:
+                found[one] = None
+        return list(found) or [space.sample_of_any_size(self._random)]
+
+    def _changed(self, genotype: Genotype) -> Genotype:
+        genes, choices = genotype.flat(), self._region.space.choices
+        counting = [gene for gene in genotype.counting() if len(choices[gene]) > 1]
+        for gene in self._random.sample(counting, min(len(counting), self._random.randint(1, _GENES))):
+            genes[gene] = self._random.choice(choices[gene])
+        return self._region.space.nearest(Genotype.from_flat(genes))
+
+    def _near(self, decades: Features) -> list[int]:
+        """Places of the pool whose cost is below one that is drawn, and near it."""
+        budget = self._region.budget
+        highest = float(decades.max()) if budget is None else math.log10(budget)
+        wanted = highest - self._random.random() * math.log10(SPREAD)
+        below = [place for place, cost in enumerate(decades) if wanted - math.log10(BAND) <= cost <= wanted]
+        if len(below) >= _FEWEST:
+            return below
+        affordable = [place for place, cost in enumerate(decades) if cost <= highest] or list(range(len(decades)))
+        return sorted(affordable, key=lambda place: abs(decades[place] - wanted))[:_FEWEST]
+
+
+def _decades(rows: Features, seen: Features, decades: Sequence[float]) -> Features:
+    """log10 of what networks cost by their features: exact for multiply-adds, for a latency by those measured."""
+    macs: Features = rows[:, 0] / math.log(10)
+    if not decades:
+        return macs
+    beyond = np.asarray(decades) - seen[:, 0] / math.log(10)
+    if len(decades) < FEWEST or np.allclose(beyond, beyond[0], atol=1e-9):
+        beyond_of: Features = np.full(len(rows), beyond.mean())
+    else:
+        beyond_of = np.asarray(fit(seen, beyond.tolist()).predict(rows).means)
+    return np.add(macs, beyond_of)
