@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 
+from nas.merit import held_for
 from nas.scoring.full import ANATOMY, INHERITED, SCRATCH, Training, begin, train_fully
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
@@ -79,7 +80,9 @@ def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, wat
     plan = _Plan(search, study, settings, reference.number)
     state_full(study, settings.recipe.steps, plan.start)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
-    chosen = [*along_cost(others, settings.count, reference_point(study).ssim), reference]
+    best = along_cost(held_for(study, others), settings.count, reference_point(study).ssim)
+    scored = {candidate.number: candidate for candidate in others}
+    chosen = [*(scored[candidate.number] for candidate in best), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]
     wanted += [(reference, seed) for seed in range(settings.least, settings.seeds)]
     _train(plan, wanted, workers, watcher)

@@ -35,12 +35,14 @@ def noisy(genotypes, seed):
     return [worth(genotype) + float(one) for genotype, one in zip(genotypes, luck, strict=True)]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_smoothed_scores_rank_networks_better_than_the_scores_themselves(seed):
-    genotypes = drawn(40, seed)
-    truth, scores = [worth(genotype) for genotype in genotypes], noisy(genotypes, seed)
-    raw, smooth = (kendalltau(truth, one).statistic for one in (scores, smoothed(genotypes, scores)))
-    assert smooth > raw + 0.04
+def test_smoothed_scores_rank_networks_better_than_the_scores_themselves():
+    gains = []
+    for seed in range(6):
+        genotypes = drawn(40, seed)
+        truth, scores = [worth(genotype) for genotype in genotypes], noisy(genotypes, seed)
+        raw, smooth = (kendalltau(truth, one).statistic for one in (scores, smoothed(genotypes, scores)))
+        gains.append(smooth - raw)
+    assert sum(gains) / len(gains) > 0.05
 
 
 def test_networks_that_it_has_not_seen_are_ranked_too():

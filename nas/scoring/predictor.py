@@ -56,9 +56,9 @@ def fit(rows: Features, scores: Sequence[float]) -> Predictor:
 
     if len(scores) < FEWEST:
         raise ValueError(f"{len(scores)} scores: a predictor needs at least {FEWEST}")
-    curved = ConstantKernel(1.0, (1e-3, 1e2)) * RBF(5.0, (1.0, 50.0))
+    curved = ConstantKernel(1.0, (1e-3, 1e2)) * RBF(5.0, (2.0, 50.0))
     straight = ConstantKernel(0.1, (1e-4, 1e1)) * DotProduct(0.0, "fixed")
-    kernel = curved + straight + WhiteKernel(0.1, (1e-3, 1.0))
+    kernel = curved + straight + WhiteKernel(0.2, (0.05, 1.0))  # no training is without luck
     process = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at the end of its range is an answer

@@ -1,0 +1,30 @@
+"""Merit: what candidates are held for when it is decided which of them are trained fully."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import optuna
+
+from nas.scoring.predictor import smoothed
+from results.candidate import Candidate
+from results.study import has_supernet, trainings
+
+
+def held_for(study: optuna.Study, found: Sequence[Candidate]) -> list[Candidate]:
+    """`found` with the SSIM that all scores of the study together speak for, in the same order.
+
+    After successive halving that of the highest rung that each one reached. Where each was trained once, its score
+    without the luck of its training, as a predictor knows it from the others: of many scores the best is a lucky one.
+    Scores by a supernet are as they are, since nothing about them is luck of the single candidate.
+    """
+    rungs = {training.number: training.ssim for training in trainings(study, "rung")}  # the highest comes last
+    if rungs:
+        return [_with_ssim(candidate, rungs.get(candidate.number, candidate.scores.ssim)) for candidate in found]
+    if has_supernet(study):
+        return list(found)
+    scores = smoothed([candidate.genotype for candidate in found], [candidate.scores.ssim for candidate in found])
+    return [_with_ssim(candidate, ssim) for candidate, ssim in zip(found, scores, strict=True)]
+
+
+def _with_ssim(candidate: Candidate, ssim: float) -> Candidate:
+    return replace(candidate, scores=replace(candidate.scores, ssim=ssim))
