@@ -22,7 +22,7 @@ def plot_front(
     control: Sequence[Candidate] | None = None,
     others: Mapping[str, tuple[float, float]] | None = None,
 ) -> None:
-    """Write SSIM over cost (log axis) as PNG: the front, what it dominates or what fell off, the reference, the knee.
+    """Write SSIM over cost (log axis) as PNG or SVG: front, what it dominates or what fell off, reference, knee.
 
     Candidates that were not trained fully, where others were, are grey dots at the search's own score, on an axis of
     its own, since it is of other photographs and shorter trainings. SSIM is that of the report's final figures.
@@ -34,6 +34,7 @@ def plot_front(
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    _form(path)
     figure = Figure(figsize=(8, 5.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -91,11 +92,19 @@ def plot_front(
     axes.grid(alpha=0.25, which="both")
     figure.legend(loc="outside lower center", ncols=3)  # inside the axes it could hide the reference
     with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format=_form(path))
+
+
+def _form(path: Path) -> str:
+    """png or svg, by the name; raises ValueError for another."""
+    form = path.suffix.lower().removeprefix(".")
+    if form not in ("png", "svg"):
+        raise ValueError(f"{path}: a picture is drawn as .png or .svg")
+    return form
 
 
 def plot_way(path: Path, points: Sequence[tuple[float, float]], unit: str) -> None:
-    """Write SSIM over cost after every move of a pruning as PNG; `unit` of the cost is "MACs" or "ms"."""
+    """Write SSIM over cost after every move of a pruning as PNG or SVG; `unit` of the cost is "MACs" or "ms"."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -111,4 +120,4 @@ def plot_way(path: Path, points: Sequence[tuple[float, float]], unit: str) -> No
     axes.set_title("The way down: after every move of pruning", fontsize=10)
     axes.grid(alpha=0.25)
     with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format=_form(path))

@@ -1,6 +1,7 @@
 """Table: candidates and figures as rich tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -9,7 +10,9 @@ from rich.table import Table
 
 from results.agreement import BAND, Agreement, Interval
 from results.candidate import Candidate
+from results.photo_score import PhotoScore
 from results.report import FrontReport
+from results.study import Trained
 from search_spaces.genotype import Genotype
 from search_spaces.space import REFERENCE
 from search_spaces.units import format_cost
@@ -39,6 +42,29 @@ def front_table(report: FrontReport, size: tuple[int, int]) -> Table:
         table.add_section()
         table.add_row(*_row(report, reference, " reference"), style="cyan")
     return table
+
+
+def photographs_table(trained: Sequence[Trained]) -> Table:
+    """SSIM and PSNR of each full training on each test photograph, the worst photographs first, mean of the seeds."""
+    networks = sorted({training.number for training in trained if training.test})
+    table = Table(title="SSIM and PSNR on each test photograph", box=box.SIMPLE, padding=0)
+    table.add_column("photograph", overflow="fold")
+    for number in networks:
+        table.add_column(str(number), justify="right", no_wrap=True)
+    found: dict[str, dict[int, list[PhotoScore]]] = {}
+    for training in trained:
+        for score in training.test:
+            found.setdefault(score.name, {}).setdefault(training.number, []).append(score)
+    mean = {name: fmean(score.ssim for scores in of.values() for score in scores) for name, of in found.items()}
+    for name in sorted(found, key=lambda name: mean[name]):
+        table.add_row(escape(name), *(_of_seeds(found[name].get(number, [])) for number in networks))
+    return table
+
+
+def _of_seeds(scores: Sequence[PhotoScore]) -> str:
+    if not scores:
+        return ""
+    return f"{fmean(one.ssim for one in scores):.4f} {fmean(one.psnr for one in scores):.2f}"
 
 
 def agreement_table(result: Mapping[str, Any]) -> Table:

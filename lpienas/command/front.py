@@ -1,6 +1,6 @@
 """Front: what a search found, as a table, a picture and a verdict."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lpienas.command.parser import Verb
@@ -15,11 +15,15 @@ class FrontOptions:
     """Which run, and whether it is drawn."""
 
     run: Path = named("run folder", "RUN", parse=a_file)
-    plot: Path | None = option(None, "draw SSIM over the cost", "FILE.png", parse=a_file)
+    under: str | None = option(None, "only what costs at most so much", "600M|25ms|8MB")
+    above: float | None = option(None, "only what has at least this SSIM", "SSIM", parse=float)
+    photographs: bool = switch("SSIM and PSNR of each test photograph, the worst first")
+    csv: Path | None = option(None, "write every candidate, figures and genes, as CSV", "FILE.csv", parse=a_file)
+    plot: Path | None = option(None, "draw SSIM over the cost", "FILE.png|FILE.svg", parse=a_file)
     control: Path | None = option(
         None, "draw the front of a random search of equal computing beside it", "RUN", parse=a_file
     )
-    force: bool = switch("overwrite a picture that exists")
+    force: bool = switch("overwrite a file that exists")
 
 
 def front(asked: FrontOptions, json_only: bool) -> None:
@@ -29,15 +33,17 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     from nas.anatomy import anatomy_line
     from nas.calibrate import summary_line
     from nas.confirm import anatomies
-    from results.files import held_in, read_json
+    from results.files import held_in, read_json, written_whole
+    from results.narrowed import Limits, advised, narrowed
     from results.plots import plot_front
     from results.run import Run
-    from results.study import open_study
-    from results.table import front_table, gene_lines
-    from search_spaces.units import format_cost
+    from results.sheet import sheet
+    from results.study import full_trainings, open_study
+    from results.table import front_table, gene_lines, photographs_table
+    from results.text_plot import text_plot
+    from search_spaces.units import format_cost, parse_cost
 
-    if asked.plot is not None:
-        refuse_existing([asked.plot], asked.force)
+    refuse_existing([path for path in (asked.plot, asked.csv) if path is not None], asked.force)
     run = Run(asked.run)
     settings = run.settings()
     size = (settings["size"][0], settings["size"][1])
@@ -47,16 +53,30 @@ def front(asked: FrontOptions, json_only: bool) -> None:
         calibration = read_json(run.calibration, CALIBRATED_AGAIN)
         with held_in(run.calibration, CALIBRATED_AGAIN):
             calibrated = summary_line(calibration, settings["score"], settings["steps"])
+    limits = Limits(None if asked.under is None else parse_cost(report.cost, asked.under), asked.above)
+    shown = narrowed(report, limits)
+    if asked.csv is not None:
+        with written_whole(asked.csv) as temporary:
+            temporary.write_text(sheet(shown))
     control = None if asked.control is None else Searched(asked.control).report().front
     if asked.plot is not None:
         plot_front(asked.plot, report, size, control)
-    looked_into = anatomies(run, open_study(run.study))
+    study = open_study(run.study)
+    looked_into, trained = anatomies(run, study), full_trainings(study)
     if json_only:
-        as_json(report.to_json() | {"calibration": calibration, "anatomy": looked_into})
+        apart = [asdict(one) for one in trained] if asked.photographs else []
+        more = {"calibration": calibration, "anatomy": looked_into, "trainings": apart}
+        as_json(shown.to_json() | more)
         return
-    table(front_table(report, size))
-    for genes in gene_lines(report.front):
+    table(front_table(shown, size))
+    line(text_plot(shown))
+    for genes in gene_lines(shown.front):
         line(genes)
+    if limits != Limits():
+        chosen = advised(report, limits, shown.front)
+        line(f"within these limits: candidate {chosen.number}; `lpienas compress {asked.run} --pick {chosen.number}`")
+    if asked.photographs:
+        table(photographs_table(trained))
     corner = report.reference_point
     volume, degraded = report.hypervolume, corner.ssim
     if report.test is not None:
@@ -77,6 +97,8 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     line(report.verdict)
     if asked.plot is not None:
         line(f"plot written to {asked.plot}")
+    if asked.csv is not None:
+        line(f"candidates written to {asked.csv}")
 
 
 VERB = Verb("front", "show what a search found", "lpienas front runs/night --plot front.png", FrontOptions, front)
