@@ -21,6 +21,7 @@ from results.front import along_cost
 from results.progress import Watcher
 from results.report import by_number, seed_noise
 from results.run import Run
+from results.standing import ask
 from results.store import Store
 from results.study import (
     Trained,
@@ -85,10 +86,13 @@ def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, wat
     chosen = [*(scored[candidate.number] for candidate in best), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]
     wanted += [(reference, seed) for seed in range(settings.least, settings.seeds)]
+    ask(study, trainings=len(wanted))
     _train(plan, wanted, workers, watcher)
     for seed in range(settings.least, settings.seeds):
         close = too_close(chosen, full_trainings(study))
         again = [(candidate, seed) for candidate in chosen if candidate.number in close]
+        wanted += [one for one in again if one not in wanted]
+        ask(study, trainings=len(wanted))
         _train(plan, again, workers, watcher)
 
 

@@ -32,6 +32,7 @@ from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
 from results.progress import Watcher
 from results.run import Run
+from results.standing import ask
 from results.study import (
     REFERENCE_NUMBER,
     Trained,
@@ -118,6 +119,7 @@ def search(
     study = open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
     record_test_input(study, task.test_input.ssim)
+    ask(study, trials=settings.trials)
     supernet = None
     if settings.score == "supernet":
         supernet = have_supernet(space, task, settings.supernet, settings.seed, run.supernet, watcher)

@@ -26,13 +26,14 @@ from lpienas.command import (
     search,
     sensitivity,
     space,
+    watch,
 )
 from lpienas.command.parser import Verb, parsed, parser_of, settings_of
 from lpienas.command.printing import note
 from lpienas.errors import Error, told
 
 VERBS: tuple[Verb[Any], ...] = (
-    *(data.VERB, describe.VERB, space.VERB, search.VERB, calibrate.VERB, front.VERB, report.VERB),
+    *(data.VERB, describe.VERB, space.VERB, search.VERB, calibrate.VERB, watch.VERB, front.VERB, report.VERB),
     *(anatomy.VERB, compress.VERB),
     *(sensitivity.VERB, export.VERB, enhance.VERB, bench.VERB, delegates.VERB, samples.VERB, noise.VERB),
     *(evaluate.VERB, doctor.VERB, completion.VERB),
@@ -44,6 +45,7 @@ Find the best small photo-enhancement network for a phone, shrink it, and ship i
   lpienas data     ~/photos                      see what a folder of photographs is taken for
   lpienas space    --budget 600M                 see how much of the search space fits
   lpienas search   --out runs/night              score networks by SSIM and multiply-adds (MACs)
+  lpienas watch    runs/night                    how far it is, from another terminal
   lpienas calibrate --out runs/night             how far the scores can be trusted
   lpienas front    runs/night --plot front.png   see what was found
   lpienas report   runs/night                    one page to decide by, for a browser

@@ -6,6 +6,8 @@ is no markup; and without control characters, so that a name cannot steer the te
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from results.lines import visible
@@ -43,6 +45,21 @@ def bars() -> "Bars":
     from results.progress import Bars
 
     return Bars(Console(stderr=True))
+
+
+@contextmanager
+def live() -> Iterator[Callable[[Sequence[str]], None]]:
+    """A function that shows lines in place of those before; on a terminal only, elsewhere it shows nothing."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        yield lambda lines: None
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as shown:
+        yield lambda lines: shown.update(Text("\n".join(visible(text) for text in lines)), refresh=True)
 
 
 def as_json(value: Any) -> None:
