@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.guided import Region
 from nas.samplers import imputes, make_sampler
 from nas.suggest import parameters_of, suggest
-from results.study import BUDGET, genotype_of
+from results.study import BUDGET, SHOWN_CONSTRAINTS, genotype_of
 from search_spaces.genotype import Genotype
 
 
@@ -39,6 +39,7 @@ class Proposals:
         self._region, self._sampler, self._seed, self._first = region, sampler, seed, first
         self._known: dict[Genotype, int] = {}
         for trial in study.get_trials(deepcopy=True):
+            trial.system_attrs.pop(SHOWN_CONSTRAINTS, None)  # no further constraint, only another form of the one
             genotype = genotype_of(trial)
             if genotype is not None and trial.state is not TrialState.PRUNED:
                 self._known.setdefault(genotype, trial.number)

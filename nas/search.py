@@ -43,6 +43,7 @@ from results.study import (
     fix_supernet,
     genotype_of,
     in_flight,
+    name_metrics,
     open_study,
     record_test_input,
     record_training,
@@ -117,6 +118,7 @@ def search(
     if settings.cost == "macs" and settings.budget is not None:
         require_possible(space, int(settings.budget), settings.size)
     study = open_study(run.study, create=True)
+    name_metrics(study, settings.cost)
     fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
     record_test_input(study, task.test_input.ssim)
     ask(study, trials=settings.trials)

@@ -1,6 +1,7 @@
 """Study: Optuna's record of a search, and the only file that knows where and how it is stored."""
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
 _NAME, _DATABASE = "lpienas", ".db"
 _GENOTYPE, _PSNR, _PARAMETERS = "genotype", "psnr", "parameters"
+SHOWN_CONSTRAINTS = "constraints"  # system attribute of a trial
+_COSTS = {"macs": "MACs", "latency": "latency in ms", "memory": "peak memory in bytes"}  # by units.COSTS
 _TRAINING, _FULL, _TEST_INPUT, _SUPERNET = "training", "full training", "test input", "supernet"
 _SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade differently are further apart
 
@@ -73,6 +76,15 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
     study = optuna.load_study(study_name=_NAME, storage=_storage(path))
     _require_candidates(study, path)
     return study
+
+
+def name_metrics(study: optuna.Study, cost: str) -> None:
+    """Name both objectives for tools that show Optuna's studies; `cost` is one of units.COSTS."""
+    names = ["SSIM", f"log10 of {_COSTS[cost]}"]
+    if study.metric_names != names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(names)
 
 
 def fix_reference_point(study: optuna.Study, point: ReferencePoint) -> ReferencePoint:
@@ -141,14 +153,21 @@ def attributes_of(genotype: Genotype, macs: int, parameters: int, cost: float) -
 def write_running(study: optuna.Study, trial: FrozenTrial) -> None:
     """Write down a trial whose scoring begins, in one transaction."""
     trial.user_attrs = trial.user_attrs | {NUMBER: len(study.get_trials(deepcopy=False))}
-    study.add_trial(trial)
+    study.add_trial(_shown(trial))
 
 
 def write_rejected(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
     """Write down a trial that is not scored, PRUNED, with the reason."""
     trial.state, trial.datetime_complete = TrialState.PRUNED, datetime.now()
     trial.user_attrs = trial.user_attrs | {"reason": reason, NUMBER: len(study.get_trials(deepcopy=False))}
-    study.add_trial(trial)
+    study.add_trial(_shown(trial))
+
+
+def _shown(trial: FrozenTrial) -> FrozenTrial:
+    """`trial` with its constraint also as optuna-dashboard 0.21 reads it: a list, where Optuna 5 gives each a name."""
+    if trial.constraints and SHOWN_CONSTRAINTS not in trial.system_attrs:
+        trial.system_attrs = trial.system_attrs | {SHOWN_CONSTRAINTS: list(trial.constraints.values())}
+    return trial
 
 
 def tell_scores(study: optuna.Study, number: int, scores: Scores) -> list[float]:

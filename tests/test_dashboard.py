@@ -1,0 +1,85 @@
+"""Dashboard: a run's study is an ordinary one of Optuna, which its own dashboard shows over HTTP."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from nas.guided import Region
+from nas.propose import Proposals
+from results.candidate import Scores
+from results.study import attributes_of, name_metrics, open_study, tell_scores, write_rejected, write_running
+from search_spaces.space import ADDITIVE, default_space
+
+SPACE = default_space()
+
+
+@pytest.fixture(params=["study.journal", "study.db"])
+def storage(request, tmp_path):
+    """The file of a study with one scored network and one that was over the budget."""
+    path = tmp_path / request.param
+    study = open_study(path, create=True)
+    name_metrics(study, "macs")
+    proposals = Proposals(study, Region(SPACE), "random", 0, [ADDITIVE])
+    for write, over in ((write_running, -0.5), (partial(write_rejected, reason="over the budget"), 0.2)):
+        proposal = proposals.ask()
+        attributes = attributes_of(proposal.genotype, 10**8, 1000, 1e8)
+        write(study, proposals.frozen(proposal, attributes, over))
+    tell_scores(study, 0, Scores(0.875, 31.0, 10**8, 1000))
+    return path
+
+
+def served(path):
+    """What the dashboard's own interface says of the only study in `path`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = str(path) if path.suffix == ".journal" else f"sqlite:///{path}"
+    command = Path(sys.executable).with_name("optuna-dashboard")
+    words = [str(command), "--host", "127.0.0.1", "--port", str(port), where]
+    dashboard = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        number = asked(port, "", dashboard)["study_summaries"][0]["study_id"]
+        return asked(port, f"/{number}", dashboard)
+    finally:
+        dashboard.kill()
+        dashboard.wait()
+
+
+def asked(port, which, dashboard):
+    for _ in range(300):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/api/studies{which}") as answer:
+                return json.load(answer)
+        except URLError:
+            assert dashboard.poll() is None, "the dashboard ended"
+            time.sleep(0.2)
+    raise AssertionError("the dashboard does not answer")
+
+
+def test_the_dashboard_shows_names_genes_scores_and_the_constraint(storage):
+    shown = served(storage)
+    assert shown["objective_names"] == ["SSIM", "log10 of MACs"]
+    scored, pruned = shown["trials"]
+    assert (scored["state"], pruned["state"]) == ("Complete", "Pruned")
+    assert scored["values"] == [0.875, 8.0]
+    genes = {one["name"]: one["param_external_value"] for one in scored["params"]}
+    assert (genes["encoder1.width"], genes["join"]) == ("8", "add")
+    assert scored["constraints"] == [-0.5]
+    assert pruned["constraints"] == [0.2]
+
+
+def test_a_cost_in_milliseconds_is_named_so(tmp_path):
+    study = open_study(tmp_path / "study.journal", create=True)
+    name_metrics(study, "latency")
+    written = (tmp_path / "study.journal").read_bytes()
+    name_metrics(study, "latency")
+    assert open_study(tmp_path / "study.journal").metric_names == ["SSIM", "log10 of latency in ms"]
+    assert (tmp_path / "study.journal").read_bytes() == written
