@@ -49,6 +49,23 @@ def on_any_size(network: Callable[[Tensor], Tensor], image: Tensor, margin: int 
     return output[..., margin : margin + height, margin : margin + width]
 
 
+def grey_of_grey(image: Tensor, output: Tensor) -> Tensor:
+    """What a network made of `image`, both (B, 3, H, W), without the tint that a grey image gets: its mean channel.
+
+    Grey is an image whose three channels are equal in every pixel; of others `output` stays as it is.
+    """
+    grey = [is_grey(one) for one in image]
+    if not any(grey):
+        return output
+    mean = output.mean(dim=1, keepdim=True).expand_as(output)
+    return torch.where(torch.tensor(grey, device=output.device)[:, None, None, None], mean, output)
+
+
+def is_grey(image: Tensor) -> bool:
+    """Whether the channels of `image` (3, H, W) are equal."""
+    return torch.equal(image[0], image[1]) and torch.equal(image[1], image[2])
+
+
 def _reflected(span: range, side: int) -> Tensor:
     """Indices into a row of `side` pixels for places in `span`, those outside by reflection."""
     if side == 1:

@@ -99,6 +99,23 @@ def test_a_gain_map_that_is_left_out_is_told_and_stands_in_the_json(model, tmp_p
     assert one["said"][0] in "".join(told.err.splitlines())
 
 
+def test_grey_photographs_come_back_grey_from_a_network_that_tints(model, tmp_path):
+    network = load_network(saved_network(model))
+    list(network.parameters())[-1].data += torch.tensor([0.05, 0.0, -0.03])
+    save_network(saved_network(model), network)
+    levels = np.random.default_rng(0).integers(0, 256, (70, 90), dtype=np.uint8)
+    Image.fromarray(levels).save(tmp_path / "grey.png")
+    Image.fromarray(np.repeat(levels[..., None], 3, axis=2)).save(tmp_path / "equal.png")
+    for name in ("grey", "equal"):
+        out = tmp_path / f"{name}-out.png"
+        assert main(["enhance", f"{saved_network(model)}.json", str(tmp_path / f"{name}.png"), "-o", str(out)]) == 0
+        with Image.open(out) as enhanced:
+            red, green, blue = (np.asarray(band) for band in enhanced.split())
+        np.testing.assert_array_equal(red, green)
+        np.testing.assert_array_equal(blue, green)
+        assert (red != levels).any()
+
+
 def test_evaluate_says_the_tint_that_enhanced_pictures_have(model, tmp_path, capsys):
     network = load_network(saved_network(model))
     list(network.parameters())[-1].data += torch.tensor([0.05, 0.0, -0.03])
@@ -106,10 +123,10 @@ def test_evaluate_says_the_tint_that_enhanced_pictures_have(model, tmp_path, cap
     saved = f"{saved_network(model)}.json"
     for side in ("noisy", "clean"):
         (tmp_path / "pairs" / side).mkdir(parents=True)
-        Image.new("RGB", (90, 70), (100, 100, 100)).save(tmp_path / "pairs" / side / "a.png")
+        Image.new("RGB", (90, 70), (90, 100, 110)).save(tmp_path / "pairs" / side / "a.png")
     assert main(["enhance", saved, str(tmp_path / "pairs" / "noisy" / "a.png"), "-o", str(tmp_path / "out.png")]) == 0
     with Image.open(tmp_path / "out.png") as out:
-        seen = np.asarray(out).astype(float).mean(axis=(0, 1)) - 100
+        seen = np.asarray(out).astype(float).mean(axis=(0, 1)) - (90, 100, 110)
     capsys.readouterr()
     assert main(["evaluate", saved, "--data", str(tmp_path / "pairs")]) == 0
     shown = capsys.readouterr().out

@@ -81,6 +81,14 @@ def test_a_tint_is_told_by_channel_in_levels_and_a_network_without_one_has_none(
     assert evaluate_with_shift(lambda image: image, clean, CPU)[1] == (0.0, 0.0, 0.0)
 
 
+def test_grey_photographs_are_judged_grey_as_enhance_gives_them_and_others_of_their_batch_as_they_are():
+    tint = torch.tensor([0.06, 0.0, -0.03]).view(1, 3, 1, 1)
+    both = torch.tensor([[0.5, 0.5, 0.5], [0.4, 0.5, 0.6]])[..., None, None].expand(2, 3, 24, 24)
+    scores = evaluate_each(lambda image: image + tint, [("both", both, both)], CPU)
+    of_grey, of_coloured = (-10 * math.log10(error) for error in (0.01**2, (0.06**2 + 0.03**2) / 3))
+    assert [score.psnr for score in scores] == pytest.approx([of_grey, of_coloured], abs=1e-3)
+
+
 def test_clipped_pixels_are_judged_apart_from_the_others():
     """A photograph without any and one that is all white count only where they have something to say."""
     degraded, clean = torch.full((3, 1, 3, 16, 16), 0.4), torch.full((3, 1, 3, 16, 16), 0.5)

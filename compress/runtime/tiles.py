@@ -15,7 +15,7 @@ from compress.runtime.runtimes import Runtime
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.receptive import receptive_radius
-from search_spaces.sides import STRIDE, pad_to, padded_side, window
+from search_spaces.sides import STRIDE, is_grey, pad_to, padded_side, window
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
 # For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
@@ -29,10 +29,13 @@ def enhance(
 
     The image holds floats in [0, 1], or uint8 or uint16 over their whole range, which take less memory: they become
     floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets tiles of at
-    most `tile` x `tile` pixels, a file of one size tiles of that size. Raises ValueError when these are too small for
-    the network's receptive field, and where the file answers with what is no number, which would become black.
+    most `tile` x `tile` pixels, a file of one size tiles of that size. An image of three equal channels stays so: each
+    gets their mean. Raises ValueError when tiles are too small for the network's receptive field, and where the file
+    answers with what is no number, which would become black.
     """
     network = _of_numbers(runtime)
+    if is_grey(image[0]):
+        network = _grey(network)
     if not image.is_floating_point():
         network = _on_levels(network, torch.iinfo(image.dtype).max)
     radius = receptive_radius(seen_by(runtime))
@@ -116,6 +119,16 @@ def _of_numbers(runtime: Runtime) -> Callable[[Tensor], Tensor]:
                 "in a precision that does not hold them; make it again"
             )
         return output
+
+    return run
+
+
+def _grey(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`network` with the mean of its output's channels in each."""
+
+    def run(tile: Tensor) -> Tensor:
+        output = network(tile)
+        return output.mean(dim=1, keepdim=True).expand_as(output)
 
     return run
 

@@ -11,7 +11,7 @@ from nas.task.metrics import clipped, psnr, psnr_where, ssim
 from results.photo_score import PhotoScore
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
-from search_spaces.sides import on_any_size
+from search_spaces.sides import grey_of_grey, on_any_size
 
 Pair = tuple[str, Tensor, Tensor]  # name, degraded (B, 3, H, W), clean (B, 3, H, W), both in [0, 1]
 
@@ -58,8 +58,9 @@ def evaluate(
 ) -> Quality:
     """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
 
-    What lies outside a photograph is its reflection, `margin` pixels of it on every side, a multiple of 8; None: as far
-    as an LPIENet sees, and none for another function. Raises ValueError when there are no pairs.
+    A grey photograph stays grey. What lies outside one is its reflection, `margin` pixels of it on every side, a
+    multiple of 8; None: as far as an LPIENet sees, and none for another function. Raises ValueError when there are no
+    pairs.
     """
     return mean_quality(evaluate_each(network, pairs, device, margin))
 
@@ -150,7 +151,8 @@ def _outputs(
         margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
     for name, degraded, clean in pairs:
         with torch.inference_mode():
-            output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
+            output = on_any_size(network, degraded.to(device), margin).float()
+            output = grey_of_grey(degraded, output).clamp(0, 1).cpu()
         yield name, output, clean
 
 
