@@ -49,6 +49,12 @@ def kept(otherwise: Any, says: str, shows: str = "", before: Any = None, **how: 
     return field(default=None, metadata={"option": told})
 
 
+def same_as(settings: type, name: str) -> Any:
+    """The field `name` of another dataclass of settings: default, option and help."""
+    there = next(one for one in fields(settings) if one.name == name)
+    return field(default=there.default, metadata=there.metadata)
+
+
 def switch(says: str, **how: Any) -> Any:
     """A field that is False unless its option is there."""
     return field(default=False, metadata={"option": Option(says, parse=bool, **how)})

@@ -165,11 +165,13 @@ def _task(
 ) -> "Task":
     from nas.kept import photographs_of
     from nas.prepare import prepare
+    from nas.survey import look_at_pairs, warnings_on
     from nas.task.data.photos import decoded_bytes
     from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
     from nas.task.task import TaskSettings
 
-    if (run.folder / "run.json").exists():
+    made = (run.folder / "run.json").exists()
+    if made:
         run.require_test_part()
     reading, begins = how
     wanted, tiles = TaskSettings.of_run(settings), Tiles(default_folder(), reading.cache or DEFAULT_BYTES)
@@ -179,6 +181,9 @@ def _task(
     for problem in listed.left_out:
         watcher.say(f"left out: {problem}")
     watcher.say(tiles.describe(decoded_bytes(listed.photographs)))
+    if begins and not made:
+        for warning in warnings_on(listed.photographs, look_at_pairs(photos, watcher)):
+            watcher.say(f"warning: {warning}")
     task = prepare(wanted, run.device, threads, photos)
     watcher.say(f"device: {task.device.describe()}")
     return task

@@ -1,15 +1,17 @@
-"""Survey: what a folder of photographs is to lpienas, said before anything is trained."""
+"""Survey: what a folder of photographs is to lpienas, said before anything is decoded, and what its pixels show."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nas.task.data.alignment import Alignment, looked_at, suspicious
+from nas.task.data.alignment import LOOKED_AT, Alignment, looked_at, suspicious
 from nas.task.data.listing import Where, list_photographs, on_two_sides
 from nas.task.data.manifest import Photographs, listed
-from nas.task.data.photos import decoded_bytes, photos_of
+from nas.task.data.photos import Photos, decoded_bytes, photos_of
 from nas.task.data.splits import PARTS
 from nas.task.data.tiles import Tiles
+from results.progress import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,6 @@ class Survey:
         """Whether the photographs have no degraded side."""
         return all(entry.degraded is None for entry in self.photographs.entries)
 
-    @property
-    def warnings(self) -> list[str]:
-        found = suspicious(self.alignments)
-        twice = on_two_sides(self.photographs)
-        if twice:
-            found.append(
-                "the same clean side, byte for byte, is in two parts, which makes scores too good: "
-                + listed([" = ".join(pair) for pair in twice])
-            )
-        return found
-
     def to_json(self) -> dict[str, Any]:
         entries = self.photographs.entries
         return {
@@ -52,11 +43,11 @@ class Survey:
             "fingerprint": self.photographs.fingerprint,
             "left_out": list(self.left_out),
             "alignment": [one.to_json() for one in self.alignments],
-            "warnings": self.warnings,
+            "warnings": warnings_on(self.photographs, self.alignments),
         }
 
     def lines(self) -> list[str]:
-        """For a terminal."""
+        """For a terminal: what names and headers say."""
         entries = self.photographs.entries
         layout, _, how = self.photographs.says.partition("; ")
         sizes = sorted((entry.height * entry.width, f"{entry.height}x{entry.width}") for entry in entries)
@@ -72,28 +63,50 @@ class Survey:
         first = entries[0]
         if first.degraded is not None:
             lines.append(f"for example {first.name}: degraded {first.degraded.file}, clean {first.clean.file}")
+        return lines + [f"left out: {problem}" for problem in self.left_out]
+
+    def findings(self) -> list[str]:
+        """For a terminal: what the pairs that were looked at say, and what is wrong."""
+        lines = []
         if self.alignments:
             psnrs = sorted(one.psnr for one in self.alignments)
             lines.append(
                 f"{len(psnrs)} pairs looked at: PSNR {psnrs[0]:.1f} to {psnrs[-1]:.1f} dB, "
                 f"{psnrs[len(psnrs) // 2]:.1f} in the middle"
             )
-        lines += [f"left out: {problem}" for problem in self.left_out]
-        return lines + [f"warning: {warning}" for warning in self.warnings]
+        return lines + [f"warning: {warning}" for warning in warnings_on(self.photographs, self.alignments)]
+
+    def looked_at(self, tiles: Tiles, watcher: Watcher) -> "Survey":
+        """With what some of the pairs show, which are decoded."""
+        return replace(self, alignments=look_at_pairs(photos_of(self.photographs, self.where, tiles), watcher))
 
 
-def survey(where: Where, tiles: Tiles, look: bool = True) -> Survey:
-    """Of the folders `where`; `look`: decode some of the pairs, to see whether their sides lie on each other.
-
-    Raises DataError as listing does.
-    """
+def survey(where: Where, tiles: Tiles) -> Survey:
+    """Of the folders `where`; nothing is decoded. Raises DataError as listing does."""
     found = list_photographs(where, tiles.folder)
-    photos = photos_of(found.photographs, where, tiles)
+    cache = tiles.describe(decoded_bytes(found.photographs))
+    return Survey(where, found.photographs, found.left_out, (), cache)
+
+
+def look_at_pairs(photos: Photos, watcher: Watcher) -> tuple[Alignment, ...]:
+    """What at most alignment.LOOKED_AT pairs show, evenly along all parts; none of clean photographs."""
     pairs = [photo for part in (photos.training, photos.validation, photos.test) for photo in part if photo.is_pair]
-    return Survey(
-        where,
-        found.photographs,
-        found.left_out,
-        tuple(looked_at(pairs)) if look else (),
-        tiles.describe(decoded_bytes(found.photographs)),
-    )
+    if pairs:
+        watcher.begin("look at pairs", min(LOOKED_AT, len(pairs)))
+    found = []
+    for one in looked_at(pairs):
+        found.append(one)
+        watcher.at(len(found))
+    return tuple(found)
+
+
+def warnings_on(photographs: Photographs, alignments: Sequence[Alignment]) -> list[str]:
+    """Pairs whose sides do not belong together, and photographs that are on two sides of the split."""
+    found = suspicious(alignments)
+    twice = on_two_sides(photographs)
+    if twice:
+        found.append(
+            "the same clean side, byte for byte, is in two parts, which makes scores too good: "
+            + listed([" = ".join(pair) for pair in twice])
+        )
+    return found

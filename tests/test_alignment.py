@@ -1,5 +1,6 @@
 """Alignment: shifted, swapped and foreign pairs are named, and honest ones are not."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,16 @@ from PIL import Image
 from skimage import data
 
 from lpienas.command import main
+from lpienas.command.data import DataOptions
+from lpienas.fields import options_of
+from lpienas.searches import begun_task
+from lpienas.settings import ReadOptions, RunOptions, settled
 from nas.task.data.alignment import looked_at, suspicious
-from nas.task.data.photos import read_folder
+from nas.task.data.photos import DataError, load_folder, read_folder
+from nas.task.data.splits import PARTS
+from nas.task.data.tiles import Tiles
+from results.progress import Silent
+from results.run import Run
 
 SCENES = (data.astronaut(), data.coffee(), data.chelsea(), data.rocket())
 
@@ -100,3 +109,49 @@ def test_the_command_says_layout_parts_and_what_is_suspicious(tmp_path, capsys):
     assert "layout: pairs in noisy/ and clean/" in shown
     assert "4 pairs of photos, split by photo" in shown
     assert "warning: 1: the degraded side is shifted by 3 pixels down and 2 to the right" in shown
+
+
+def test_the_layout_is_said_before_a_pixel_is_decoded(tmp_path, capsys, monkeypatch):
+    shown = []
+
+    def stop(*arguments):
+        shown.append(capsys.readouterr().out)
+        raise DataError("stopped")
+
+    monkeypatch.setattr(Tiles, "crop", stop)
+    with pytest.raises(DataError, match="stopped"):
+        main(["data", str(pairs(tmp_path))])
+    assert shown[0].startswith("layout: pairs in noisy/ and clean/")
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_search_says_layout_first_and_once_what_is_suspicious(tmp_path):
+    data, run = pairs(tmp_path / "mine", (3, 2), which=1), Run(tmp_path / "run")
+    run.folder.mkdir()
+    settings = settled(RunOptions(data=data, patch=32, batch=2), None)
+    first, again = Told(), Told()
+    begun_task(run, settings, 1, first, ReadOptions())
+    assert first.lines[0].startswith(f"photographs: Folder {data} with 4 pairs of photos")
+    assert "Layout: pairs in noisy/ and clean/" in first.lines[0]
+    assert "warning: 1: the degraded side is shifted by 3 pixels down and 2 to the right" in first.lines
+    run.describe(settings | {"splits": list(PARTS)})
+    begun_task(run, settings, 1, again, ReadOptions())
+    assert [line for line in again.lines if "warning" in line] == []
+
+
+def test_what_data_shows_is_what_a_search_would_begin_with(tmp_path, capsys):
+    names = ("validation", "test", "blur", "skip_unusable", "task", "seed", "cache")
+    assert {name: options_of(DataOptions)[name] for name in names} == {
+        name: options_of(RunOptions)[name] for name in names
+    }
+    assert main(["data", str(pairs(tmp_path)), "--seed", "3", "--quick", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["parts"]
+    photos = load_folder(tmp_path, 16, 3)
+    assert parts == {part: [photo.name for photo in getattr(photos, part)] for part in PARTS}

@@ -1,56 +1,58 @@
 """Data: what a folder of photographs is taken for."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from lpienas.command.parser import Verb
-from lpienas.command.printing import as_json, line
-from lpienas.fields import a_file, a_size_on_disk, named, option, switch
-from lpienas.settings import TASKS
+from lpienas.command.printing import as_json, bars, line
+from lpienas.fields import a_file, named, same_as, switch
+from lpienas.settings import RunOptions, settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
-    """Which folder, and how it is to be read."""
+    """Which folder, and how a search is to read it."""
 
     folder: Path = named("photographs, or pairs of them", "DIR", parse=a_file)
-    validation: Path | None = option(
-        None, "photographs to choose by", "DIR", parse=a_file, default="a part of the others"
-    )
-    test: Path | None = option(None, "photographs for the test", "DIR", parse=a_file, default="a part of the others")
-    blur: str | None = option(None, "which of GoPro's blurred sides is meant", choices=("blur", "blur_gamma"))
-    skip_unusable: bool = switch("leave out pictures that cannot be used, and say so")
-    task: str = option("denoise", "of a search: what clean photographs would be degraded with", choices=TASKS)
-    seed: int = option(0, "of the split", "N", parse=int)
+    validation: str | Path | None = same_as(RunOptions, "validation")
+    test: str | Path | None = same_as(RunOptions, "test")
+    blur: str | None = same_as(RunOptions, "blur")
+    skip_unusable: bool | None = same_as(RunOptions, "skip_unusable")
+    task: str | None = same_as(RunOptions, "task")
+    seed: int | None = same_as(RunOptions, "seed")
     quick: bool = switch("do not look at the pixels of any pair")
-    cache: int | None = option(
-        None,
-        "of decoded photographs on disk, at most, in LPIENAS_CACHE or the user's cache folder",
-        "SIZE",
-        parse=a_size_on_disk,
-        default="16GB, and half of the free disk",
-    )
+    cache: int | None = same_as(RunOptions, "cache")
 
 
 def data(asked: DataOptions, json_only: bool) -> None:
     """Print its layout, its parts, and what is wrong with it."""
     from nas.survey import survey
-    from nas.task.data.listing import Where
     from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
-    from nas.task.degrade import make_noise
     from nas.task.task import TaskSettings
 
-    given = (asked.folder, asked.validation, asked.test, asked.blur)
-    where = Where(*given, seed=asked.seed, skip_unusable=asked.skip_unusable)
-    degraded = TaskSettings(noise=make_noise("blend"), seed=asked.seed, task=asked.task).degradation
-    found = survey(where, Tiles(default_folder(), asked.cache or DEFAULT_BYTES), not asked.quick)
+    own = ("folder", "quick", "cache")
+    given = {one.name: getattr(asked, one.name) for one in fields(asked) if one.name not in own}
+    made = settled(RunOptions(data=asked.folder, **given), None)
+    settings = TaskSettings.of_run(made)
+    assert settings.where is not None
+    tiles = Tiles(default_folder(), asked.cache or DEFAULT_BYTES)
+    found = survey(replace(settings.where, patch=0), tiles)
+    degraded = settings.degradation.describe() if found.clean else None
+    if not json_only:
+        for said in found.lines():
+            line(said)
+        sys.stdout.flush()
+    if not asked.quick:
+        with bars() as shown:
+            found = found.looked_at(tiles, shown)
     if json_only:
-        as_json(found.to_json() | {"task": asked.task, "degradation": degraded.describe() if found.clean else None})
+        as_json(found.to_json() | {"task": settings.task, "degradation": degraded})
         return
-    for said in found.lines():
+    for said in found.findings():
         line(said)
     if found.clean:
-        line(f"--task {asked.task} would degrade them with {degraded.describe()}")
+        line(f"--task {settings.task} would degrade them with {degraded}")
 
 
 VERB = Verb(
