@@ -185,10 +185,13 @@ def test_folders_of_clean_photographs_are_scenes(tmp_path):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("a_noisy_1.png", "a_clean_1.png"), ("A-GT-x.png", "A-LQ-x.png"), ("12 input c.jpg", "12 target c.jpg")],
-)
+    [
+        ("a_noisy_1.png", "a_clean_1.png"), ("A-GT-x.png", "A-LQ-x.png"), ("12 input c.jpg", "12 target c.jpg"),
+        ("a_before.png", "a_after.png"), ("low/1.png", "high/1.png"), ("original/7.jpg", "noise25/7.jpg"),
+    ],
+)  # fmt: skip
 def test_names_that_look_like_both_sides_are_never_clean_photographs(tmp_path, one, other):
-    for name in (one, other, "c.png"):
+    for name in (one, other, str(Path(one).with_name("c.png"))):
         save(tmp_path / name)
     with pytest.raises(DataError, match=r"looks like a folder of pairs.*noisy/ and clean/.*NAME_noisy") as error:
         recognise(tmp_path)
@@ -201,6 +204,12 @@ def test_one_such_word_in_a_name_is_no_pair(tmp_path, name):
     for each in (name, "b.png"):
         save(tmp_path / each)
     assert sides(tmp_path) == {each: (None, each) for each in (name, "b.png")}
+
+
+def test_scenes_by_such_words_are_clean_photographs_where_no_name_is_in_both(tmp_path):
+    for file in ("low/1.png", "high/2.png", "tower/1.png"):
+        save(tmp_path / file)
+    assert set(sides(tmp_path)) == {"low/1.png", "high/2.png", "tower/1.png"}
 
 
 @pytest.mark.parametrize("side", ["input", "lq", "blur"])

@@ -198,7 +198,7 @@ class _Reader:
         named += [side for side in arrays if side.named.side is not None]
         if not _are_pairs([side.named for side in named]):
             pictures = [side for side in named if side.path.suffix.lower() != NPY]
-            _require_no_sides(inside.folder, [side.path for side in pictures])
+            _require_no_sides(inside.folder, [PurePath(side.path.name) for side in pictures])
             return Found("clean photographs", tuple(_alone(side) for side in pictures), tuple(problems))
         for side in named:
             if side.named.side is None:
@@ -222,6 +222,7 @@ class _Reader:
                 says = says or found.says
             scene = scene_of(f"{sub.name}_0") or scene_of(sub.name) or sub.name.casefold()
             joins += [replace(joined, name=f"{sub.name}/{joined.name}", scene=scene) for joined in found.joins]
+        _require_no_sides(inside.folder, [PurePath(j.name) for j in joins if j.degraded is None and "/" in j.name])
         return Found(f"{says}, in a folder for each scene", tuple(joins), tuple(problems))
 
     def _blocks(self, inside: _Listing) -> Found | None:
@@ -261,20 +262,25 @@ def _are_pairs(named: Sequence[Named]) -> bool:
     return bool(keys[CLEAN] & keys[DEGRADED])
 
 
-def _require_no_sides(folder: Path, files: Sequence[Path]) -> None:
-    """Raises DataError where two names would be one, but for the word of a side in each."""
-    seen: dict[str, dict[str, Path]] = {}
+def _require_no_sides(folder: Path, files: Sequence[PurePath]) -> None:
+    """Raises DataError where two names, or folders with one name in both, differ by the word of a side alone."""
+    seen: dict[tuple[str, str], dict[str, PurePath]] = {}
     for file in files:
+        scene = file.parent.name
         if (looks := looks_like_a_side(file.name)) is not None:
-            side, rest = looks
-            both = seen.setdefault(rest, {})
-            both.setdefault(side, file)
-            if len(both) == 2:
-                raise DataError(
-                    f"{folder} looks like a folder of pairs, as {both[DEGRADED].name} and {both[CLEAN].name}, whose "
-                    "names do not say it in a way that is known: put the sides into folders noisy/ and clean/ under "
-                    "equal names, or name them NAME_noisy.* and NAME_clean.*; if both are clean photographs, rename one"
-                )
+            side, rest = looks[0], (scene, looks[1])
+        elif (looks := looks_like_a_side(scene)) is not None:
+            side, rest = looks[0], (looks[1], file.stem)
+        else:
+            continue
+        both = seen.setdefault(rest, {})
+        both.setdefault(side, file)
+        if len(both) == 2:
+            raise DataError(
+                f"{folder} looks like a folder of pairs, as {both[DEGRADED]} and {both[CLEAN]}, whose names do not say "
+                "it in a way that is known: put the sides into folders noisy/ and clean/ under equal names, or name "
+                "them NAME_noisy.* and NAME_clean.*; if both are clean photographs, rename one"
+            )
 
 
 def _alone(side: Side) -> Join:

@@ -7,6 +7,9 @@ from pathlib import PurePath
 DEGRADED_WORDS = ("noisy", "blurred", "degraded", "blur", "blur_gamma", "input", "inputs", "lq", "real")
 CLEAN_WORDS = ("clean", "gt", "target", "targets", "sharp", "mean", "groundtruth", "ground_truth", "hq")
 CLEAN, DEGRADED = "clean", "degraded"
+# Words of names that are not read as sides, but never taken for two clean photographs: low/a.png beside high/a.png.
+_LIKE_DEGRADED = ("noise", "blurry", "low", "lr", "before", "source", "distorted", "corrupted")
+_LIKE_CLEAN = ("original", "orig", "reference", "ref", "high", "hr", "after", "label", "latent", "truth")
 
 _ALWAYS = ("noisy", "blurred", "degraded")  # a file that ends so is one side of a pair, even alone
 _SEPARATOR = re.compile(r"[_\-. ]+")
@@ -46,12 +49,18 @@ def side_of_file(name: str) -> Named:
 
 
 def looks_like_a_side(name: str) -> tuple[str, str] | None:
-    """(side, the name without it) where any word of a file's name is one of a side; None for other names."""
+    """(side, the name without it) where any word of a name is one of a side, or like one; None for other names."""
     words = _SEPARATOR.split(PurePath(name).stem)
     for place, word in enumerate(words):
-        if (side := side_of_folder(word)) is not None:
+        if (side := side_of_folder(word) or _alike(word)) is not None:
             return side, "_".join([*words[:place], *words[place + 1 :]]).casefold()
     return None
+
+
+def _alike(word: str) -> str | None:
+    """The side that a word such as noise25 makes think of."""
+    letters = word.casefold().rstrip("0123456789")
+    return DEGRADED if letters in _LIKE_DEGRADED else CLEAN if letters in _LIKE_CLEAN else None
 
 
 def _side(word: str) -> str:
