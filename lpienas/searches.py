@@ -32,8 +32,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     from nas.search import SearchSettings, inherited_network, space_of
     from nas.search import search as score
     from nas.task.training import Recipe
-    from nas.unseen import crops_of
     from nas.workers import default_count, make_workers
+    from results.photo_score import crops_of
     from results.progress import Silent
     from results.run import Run as Folder
     from results.run import versions

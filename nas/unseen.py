@@ -9,6 +9,7 @@ from nas.task.data.manifest import listed
 from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
+from results.photo_score import crops_of
 from results.run import Run
 
 
@@ -56,11 +57,6 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
         )
     says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched"
     return Unseen(pairs_to_test(left, settings, side), "test" if test else None, says, crops, tuple(names))
-
-
-def crops_of(side: int | None) -> str:
-    """Words for what of a photograph is judged."""
-    return "whole" if side is None else f"at most {side}x{side} pixels around the centre of each"
 
 
 def left_out_line(names: Sequence[str]) -> str:

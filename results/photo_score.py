@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+JUDGED_SIDE = 384  # pixels of a photograph, around its centre, that the figures of a run are of
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoScore:
@@ -15,6 +17,11 @@ class PhotoScore:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def crops_of(side: int | None) -> str:
+    """Words for what of a photograph is judged; None: all of it."""
+    return "whole" if side is None else f"at most {side}x{side} pixels around the centre of each"
 
 
 def photo_scores(stored: Iterable[Mapping[str, Any]]) -> tuple[PhotoScore, ...]:

@@ -16,6 +16,7 @@ import optuna
 from results.candidate import Candidate, Scores
 from results.front import Comparison, Point, ReferencePoint, compare, hypervolume, knee, pareto_front, verdict
 from results.matrix import judge_trained
+from results.photo_score import JUDGED_SIDE, crops_of
 from results.study import (
     Trained,
     candidates,
@@ -100,7 +101,7 @@ class FrontReport:
         """Which photographs the final figures are of, in words."""
         if self.test is None:
             return "on the validation photographs, which chose them, so not final"
-        return f"on {self.test.photographs} test photographs, which chose nothing"
+        return f"on {self.test.photographs} test photographs, which chose nothing, {crops_of(JUDGED_SIDE)}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `lpienas front --json` prints them."""

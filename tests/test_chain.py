@@ -105,6 +105,11 @@ def test_a_second_compression_stands_beside_the_first_and_both_are_exported_and_
     judged = [model["ssim"] for model in json.loads(capsys.readouterr().out)["models"]]
     recorded = [compression_of(Run(run), name).scores["float"]["test_ssim"] for name in ("tiny", "whole")]
     assert judged == pytest.approx(recorded, abs=1e-5)
+    files = sorted((run / "exported" / "tiny").glob("*.onnx"))
+    assert main(["evaluate", *map(str, files), "--json"]) == 0
+    judged = [model["ssim"] for model in json.loads(capsys.readouterr().out)["models"]]
+    on_card = compression_of(Run(run), "tiny").listed()["files"]
+    assert judged == pytest.approx([on_card[file.name]["ssim"] for file in files], abs=1e-5)
     assert main(["compress", str(run), "--pick", simplest(run), *HOW]) == 0  # tiny is meant again
     assert compression_of(Run(run)).name == "tiny"
 

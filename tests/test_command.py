@@ -312,7 +312,7 @@ def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agr
         "short, 9 steps against full training from scratch, Kendall tau 0.71 (0.50 to 0.90) over 12 networks" in shown
     )
     assert "Scores: full training of 40 steps" in shown
-    assert "on 2 test photographs, which chose nothing" in shown
+    assert "on 2 test photographs, which chose nothing, at most 384x384 pixels around the centre of each" in shown
     assert {"0.5000", "0.5500", "0.6000"} <= set(shown.split())  # of the reference and the front, on the test
     assert not {"0.7000", "0.7500", "0.8000"} & set(shown.split())  # on the validation
     assert main(["front", str(finished), "--json"]) == 0

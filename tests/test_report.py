@@ -287,7 +287,7 @@ def test_validation_chooses_and_the_test_photographs_report():
     # the rectangles of 1 and 2 below the corner of 10,000; 3 adds nothing to what 2 covers
     assert report.test.hypervolume == pytest.approx((0.40 - 0.3) * 3 + (0.80 - 0.40) * 2)
     assert report.hypervolume == pytest.approx((0.75 - 0.5) * 3 + (0.84 - 0.75) * 2 + (0.86 - 0.84) * 1.69897)
-    assert "2 test photographs, which chose nothing" in report.verdict
+    assert "2 test photographs, which chose nothing, at most 384x384 pixels around the centre" in report.verdict
 
 
 @pytest.mark.parametrize("test", [TEST, {0: 0.1, 1: 0.9, 2: 0.2, 3: 0.0}, {0: 0.9, 1: 0.5, 2: 0.5, 3: 0.5}])

@@ -1,5 +1,6 @@
 """Unseen: of the folder that a run was searched on, only what was kept for the test is judged on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -139,12 +140,31 @@ def test_whole_photographs_or_crops_are_judged_and_it_is_said_which(whole, says,
     assert (*clean.shape[-2:],) == size
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_evaluate_says_that_it_is_the_test_part(given, tmp_path, data, capsys):
-    run = run_on(tmp_path / "run", data)
+def compressed(folder: Path, data: Path) -> Run:
+    run = run_on(folder, data)
     stages = tuple(Stage(1, 4, 1.0, "none") for _ in range(5))
     genotype = Genotype(stages, activation="relu", head="conv3x3")
     keep_compression(run, {"float": build(Blueprint.from_genotype(genotype), seed=0)})
+    return run
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_bench_says_which_photographs_its_ssim_is_of_and_how_they_are_judged(
+    given, tmp_path, data, capsys, monkeypatch
+):
+    run = with_manifest(compressed(tmp_path / "run", data), data)
+    monkeypatch.setattr("compress.bench.bench.bench", lambda cases, *arguments: [])  # nothing is timed
+    words = ["bench", str(run.folder), "--runtime", "pytorch", "--size", "64x64", "--json"]
+    assert main([*words, *(["--data", str(data)] if given else [])]) == 0
+    said = json.loads(capsys.readouterr().out)["ssim_of"]
+    assert "at most 384x384 pixels around the centre of each" in said
+    trained_on = sorted({path.name for path in data.iterdir()} - kept(data))
+    assert ("left out, since the run was trained on them" in said) == (trained_on[0] in said) == given
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_evaluate_says_that_it_is_the_test_part(given, tmp_path, data, capsys):
+    run = compressed(tmp_path / "run", data)
     assert main(["evaluate", str(run.folder), *(["--data", str(data)] if given else [])]) == 0
     said = capsys.readouterr().out
     assert f"{len(kept(data))} test photograph" in said

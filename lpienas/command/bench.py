@@ -67,6 +67,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from compress.bench.files import SIZES, plan
     from lpienas.networks import of_compression
     from nas.unseen import left_out_line, unseen
+    from results.photo_score import JUDGED_SIDE, crops_of
     from results.table import bench_table
 
     if not asked.models and not asked.imported:
@@ -87,7 +88,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     for row in rows:
         other = beside(row, rows)
         result.append(row.to_json() | {"faster": None if other is None else ratio(other, row)})
-    said = "the test photographs of its run"
+    said = f"the test photographs of its run, {crops_of(JUDGED_SIDE)}"
     if judged_on is not None:
         said = f"{judged_on.says}, {judged_on.crops}"
         said += f" ({left_out_line(judged_on.left_out)})" if judged_on.left_out else ""

@@ -21,6 +21,7 @@ from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
 from nas.task.losses import Loss
 from nas.task.training import Batch
+from results.photo_score import JUDGED_SIDE
 from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
@@ -37,7 +38,7 @@ class TaskSettings:
     seed: int = 0
     patch: int = 64  # pixels per side
     batch: int = 8  # patches per step
-    validation_side: int = 384  # pixels; validation and test photographs are cropped to it, around their centre
+    validation_side: int = JUDGED_SIDE  # pixels; validation and test photographs are cropped to it, around their centre
     judged: int = 64  # photographs of a part that networks are judged by, at most; 0: all
     validation: str | None = None  # folder of validation photographs; None: a part of `data`
     test: str | None = None  # the same, for the test
