@@ -131,7 +131,8 @@ class Run:
         options, watcher, run = options or CompressOptions(), watcher or Silent(), Folder(self.folder)
         settings = run.settings()
         with run.locked():
-            run.read_summary()  # a damaged one is named before the work
+            run.read_summary()
+            _figures(run)  # what is damaged is named before the work
             run.require_test_part()
             if options.name is not None:
                 path_of(run, options.name)  # one that cannot be is named before the work
@@ -179,9 +180,9 @@ class Run:
         settings = run.settings()
         with run.locked():
             run.read_summary()
+            _figures(run)  # what is damaged is named before the work
             run.require_test_part()
             compression = compression_of(run, options.compression)
-            compression.listed()  # a damaged list is named before the work
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
             exported = ship(
@@ -236,10 +237,15 @@ def _meant(run: "Folder", made: "Compression", name: str | None) -> str:
 
 def _summarize(run: "Folder") -> None:
     """Put the figures of all compressions and their files into summary.json."""
+    run.summarize(**_figures(run))
+
+
+def _figures(run: "Folder") -> dict[str, Any]:
+    """Of all compressions and their files; raises ValueError for a record or a list that is damaged."""
     from results.compressions import compressions
 
     there = compressions(run)
-    run.summarize(
-        compressions={one.name: dict(one.record) for one in there},
-        exported={one.name: one.listed()["files"] for one in there if one.exported.exists()},
-    )
+    return {
+        "compressions": {one.name: dict(one.record) for one in there},
+        "exported": {one.name: one.listed()["files"] for one in there if one.exported.exists()},
+    }

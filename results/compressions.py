@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from results.files import has_network, plain_name, read_json, write_json
+from results.files import has_network, held_in, plain_name, read_json, write_json
 from results.run import NotCompressed, Run
 from results.store import Store
 
@@ -16,6 +16,7 @@ CALIBRATION = "calibration.safetensors"  # beside an int8 network: the patches t
 FOLDER = "compressions"  # in a run
 _MEANT = "compression.json"  # in a run: the name of the one that was asked for last
 _LIST = "files.json"  # beside exported files: the figures of each
+_AGAIN = "delete it, and compress again"
 _WORDS = {"key", "made_from", "chosen", "networks", "scores"}
 
 
@@ -188,10 +189,14 @@ def older_network(run: Run) -> Path:
 
 
 def _read(run: Run, path: Path) -> Compression:
-    record = read_json(path)
-    if not record.keys() >= _WORDS or FLOAT not in record["networks"]:
-        raise ValueError(f"{path} is no record of a compression: delete it, and compress again")
-    for part in record["networks"].values():
-        for name in (part["stage"], part["file"]):
-            plain_name(name, path)
+    record = read_json(path, _AGAIN)
+    names: list[str] = []
+    with held_in(path, _AGAIN):
+        if not record.keys() >= _WORDS or FLOAT not in record["networks"]:
+            raise ValueError("it is no record of a compression")
+        for stage, part in record["networks"].items():
+            record["scores"][stage].keys()
+            names += [str(part["stage"]), str(part["file"])]
+    for name in names:
+        plain_name(name, path)
     return Compression(run, path.stem, record)

@@ -59,7 +59,15 @@ def test_before_there_is_any_it_is_said_which_verb_is_missing(run):
 def test_a_record_that_is_damaged_is_named(run):
     path = keep_compression(run, {"float": build(TINY, seed=0)}).path
     write_json(path, {"key": "ab"})
-    with pytest.raises(ValueError, match=r"small\.json is no record of a compression"):
+    with pytest.raises(ValueError, match=r"small\.json .*is no record of a compression.*delete it, and compress again"):
+        compression_of(run)
+
+
+@pytest.mark.parametrize("damage", [{"networks": 3}, {"networks": {"float": 3}}, {"scores": []}, {"scores": {}}])
+def test_a_record_that_holds_something_else_is_named(damage, run):
+    path = keep_compression(run, {"float": build(TINY, seed=0)}).path
+    write_json(path, read_json(path) | damage)
+    with pytest.raises(ValueError, match=r"small\.json holds something else .*delete it, and compress again"):
         compression_of(run)
 
 
@@ -112,6 +120,18 @@ def test_a_damaged_summary_is_noticed_before_the_work(run, capsys, monkeypatch):
     for verb in ("compress", "export"):
         assert main([verb, str(run.folder)]) == 1
         assert "summary.json is not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damaged", ["compressions/other.json", "exported/other/files.json"])
+def test_a_damaged_record_of_another_compression_is_noticed_before_the_work(damaged, run, capsys, monkeypatch):
+    for name in ("other", "small"):
+        keep_compression(run, {"float": build(TINY, seed=0)}, name=name)
+    (run.folder / damaged).parent.mkdir(parents=True, exist_ok=True)
+    (run.folder / damaged).write_text("{")
+    monkeypatch.setattr("lpienas.searches.opened_task", lambda *arguments: pytest.fail("the work began"))
+    for words in (["compress", "--name", "new", "--steps", "4"], ["export", "--compression", "small"]):
+        assert main([*words, str(run.folder)]) == 1
+        assert f"{run.folder / damaged} is not JSON" in capsys.readouterr().err
 
 
 def test_what_one_processor_can_do_says_nothing_of_another(tmp_path):
