@@ -13,6 +13,9 @@ from lpienas.command import main
 from lpienas.networks import saved_network
 from results.files import load_network, save_network
 from results.progress import Silent
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
 
 
 @pytest.fixture
@@ -87,6 +90,16 @@ def test_a_network_that_answers_with_no_numbers_is_an_error_that_names_the_photo
     (failed,) = json.loads(capsys.readouterr().out)["failed"]
     assert failed["error"].startswith(f"{tmp_path / 'a.png'}: the network gives NaN or infinite values in PyTorch")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_photograph_above_the_megapixels_that_are_asked_for_is_refused_by_name(tmp_path, capsys):
+    Image.new("RGB", (1001, 1000), "navy").save(tmp_path / "a.png")
+    tiny = Genotype((Stage(1, 4, 1.0, "none"),) * 5, activation="relu", head="conv3x3")
+    save_network(tmp_path / "tiny", build(Blueprint.from_genotype(tiny), seed=0))
+    words = ["enhance", str(tmp_path / "tiny.json"), str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png")]
+    assert main([*words, "--megapixels", "1", "--json"]) == 1
+    (failed,) = json.loads(capsys.readouterr().out)["failed"]
+    assert failed["error"] == f"{tmp_path / 'a.png'} has 1 megapixels, and at most 1 are read"
 
 
 def test_a_gain_map_that_is_left_out_is_told_and_stands_in_the_json(model, tmp_path, capsys):

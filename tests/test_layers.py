@@ -1,11 +1,15 @@
 """Layers: imports point one way only, and importing does nothing."""
 
 import ast
+import re
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+
+from lpienas.installation import _package
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
@@ -133,6 +137,22 @@ def test_an_import_that_points_the_wrong_way_is_noticed(source, module):
 )
 def test_an_import_that_points_the_right_way_passes(source, module):
     assert violations(source, module) == []
+
+
+def test_every_package_that_is_imported_is_listed_in_setup_cfg():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    listed = {plain(re.split(r"[ \[<>=]", line)[0]) for text in lists for line in text.split("\n") if line}
+    modules = {name.split(".")[0] for path in FILES for name in imported(path.read_text(), module_of(path))}
+    foreign = modules - set(ORDER) - sys.stdlib_module_names
+    assert {plain(_package(name)) for name in foreign} - listed == set()
+    assert "scipy" in foreign
+
+
+def plain(package: str) -> str:
+    """The name of a package as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def test_importing_every_module_prints_nothing():

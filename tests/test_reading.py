@@ -1,6 +1,8 @@
 """Reading: one reader, whose pixels are those of other readers where these agree, and what it refuses with a reason."""
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from compress.runtime.photo import enhance_photo, plan_outputs
 from nas.task.data.layouts import recognise
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, header_of, opened, strips
+from nas.task.data.tiles import Tiles
 
 HEIGHT, WIDTH = 20, 30
 
@@ -162,13 +165,27 @@ def drawing(path: Path) -> None:
     path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"></svg>')
 
 
+def claims_to_be_large(path: Path) -> None:
+    """A PNG of a few bytes whose header states 30000x30000 pixels."""
+    plain(path)
+    content = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", 30000, 30000) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
+def no_decoder(path: Path) -> None:
+    """The beginning of a HEIC file, which no decoder of the wheel takes."""
+    path.write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(64))
+
+
 @pytest.mark.parametrize(
     ("name", "write", "says"),
     [
         ("a.tif", floats, "floating-point"), ("a.tif", signed, "signed"), ("a.tif", lab, "RGB|values"),
         ("a.tif", unsigned, "uint values"), ("a.tif", no_numbers, "floating-point"),
         ("a.tif", ycbcr, "YCbCr"), ("a.png", drawing, "no photograph"), ("a.png", os.mkfifo, "is no file"),
-        ("a.png", lambda path: None, "is not there"),
+        ("a.png", lambda path: None, "is not there"), ("a.png", claims_to_be_large, "has 900 megapixels"),
+        ("a.heic", no_decoder, "convert it to .jpg or .png"),
     ],
 )  # fmt: skip
 def test_what_would_come_out_wrong_or_never_is_refused_with_the_reason(name, write, says, tmp_path):
@@ -181,6 +198,14 @@ def test_a_picture_is_refused_for_its_size_by_its_header(tmp_path):
     plain(tmp_path / "a.png")
     with pytest.raises(Unreadable, match="megapixels"):
         opened(tmp_path / "a.png", most_megapixels=0.0005)
+
+
+def test_two_hundred_megapixels_are_trained_on_a_strip_at_a_time_and_enhanced(tmp_path):
+    (pyvips.Image.black(16384, 12288) + 20).cast("uchar").write_to_file(str(tmp_path / "a.jpg"))
+    (photo,) = read_folder(tmp_path, tiles=Tiles(tmp_path / "cache", 0))  # without a cache each crop is read anew
+    assert photo.size == (12288, 16384)
+    assert np.abs(photo.crop(64, 16000, 32, 32)[0].astype(int) - 20).max() <= 2
+    assert opened(tmp_path / "a.jpg").width == 16384  # by enhance too
 
 
 def test_training_and_enhance_look_for_files_of_the_same_names(tmp_path):
