@@ -1,13 +1,21 @@
 """Evaluation: the mean over photographs, whether they come one by one or in batches of a size."""
 
 import math
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from compress.runtime.runtimes import in_pytorch
+from compress.runtime.tiles import enhance
 from nas.task.evaluation import Pair, evaluate, evaluate_apart, evaluate_each, evaluate_with_shift, in_batches
 from nas.task.metrics import psnr, ssim
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
+from search_spaces.receptive import margin_of
 
 CPU = torch.device("cpu")
 
@@ -58,6 +66,24 @@ def test_batches_hold_every_photograph_once_beside_those_of_its_size(pairs):
 def test_photographs_in_batches_have_the_quality_that_they_have_one_by_one(pairs):
     apart, together = evaluate(darker, pairs, CPU), evaluate(darker, in_batches(pairs), CPU)
     assert (together.ssim, together.psnr) == pytest.approx((apart.ssim, apart.psnr))
+
+
+def test_a_photograph_is_judged_as_if_its_reflection_went_on_in_validation_as_in_enhance(pairs):
+    stages = (Stage(1, 4, 1.0, "none"),) * 5
+    network = build(Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3")), seed=3).eval()
+    far = margin_of(network.blueprint)
+    by_hand = []
+    for _, degraded, clean in pairs:
+        wide = np.pad(degraded.numpy(), ((0, 0), (0, 0), (far, far), (far, far)), "reflect")
+        with torch.no_grad():
+            output = network(torch.from_numpy(wide))[..., far:-far, far:-far]
+        by_hand.append(psnr(output.clamp(0, 1), clean).item())
+    validated = [score.psnr for score in evaluate_each(network, pairs, CPU)]
+    enhanced = [score.psnr for score in evaluate_each(partial(enhance, in_pytorch(network)), pairs, CPU)]
+    zeros_outside = [score.psnr for score in evaluate_each(network, pairs, CPU, margin=0)]
+    assert validated == pytest.approx(by_hand, abs=1e-5)
+    assert enhanced == pytest.approx(by_hand, abs=1e-5)
+    assert zeros_outside != pytest.approx(by_hand, abs=1e-4)
 
 
 def test_a_perfect_photograph_counts_as_a_hundred_decibels(pairs):

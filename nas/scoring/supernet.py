@@ -224,7 +224,8 @@ def score_by_supernet(
 ) -> Quality:
     """Quality of a candidate with inherited weights, as a piece of work for nas.workers; only for comparing candidates.
 
-    `path` is the finished supernet's file.
+    `path` is the finished supernet's file. Around a crop are the zeros of convolutions, for all candidates alike: what
+    the photograph has there, as far as a network sees, would take several times as long.
     """
     supernet, pairs = open_supernet(path, space).to(task.device.torch), in_batches(crops(task))
     state = {name: tensor.detach() for name, tensor in supernet.slice(blueprint).items()}
