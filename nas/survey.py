@@ -76,9 +76,10 @@ class Survey:
             )
         return lines + [f"warning: {warning}" for warning in warnings_on(self.photographs, self.alignments)]
 
-    def looked_at(self, tiles: Tiles, watcher: Watcher) -> "Survey":
-        """With what some of the pairs show, which are decoded."""
-        return replace(self, alignments=look_at_pairs(photos_of(self.photographs, self.where, tiles), watcher))
+    def looked_at(self, tiles: Tiles, watcher: Watcher, most: int = LOOKED_AT) -> "Survey":
+        """With what at most so many of the pairs show, which are decoded."""
+        photos = photos_of(self.photographs, self.where, tiles)
+        return replace(self, alignments=look_at_pairs(photos, watcher, most))
 
 
 def survey(where: Where, tiles: Tiles) -> Survey:
@@ -88,13 +89,13 @@ def survey(where: Where, tiles: Tiles) -> Survey:
     return Survey(where, found.photographs, found.left_out, (), cache)
 
 
-def look_at_pairs(photos: Photos, watcher: Watcher) -> tuple[Alignment, ...]:
-    """What at most alignment.LOOKED_AT pairs show, evenly along all parts; none of clean photographs."""
+def look_at_pairs(photos: Photos, watcher: Watcher, most: int = LOOKED_AT) -> tuple[Alignment, ...]:
+    """What at most so many pairs show, evenly along all parts; none of clean photographs."""
     pairs = [photo for part in (photos.training, photos.validation, photos.test) for photo in part if photo.is_pair]
-    if pairs:
-        watcher.begin("look at pairs", min(LOOKED_AT, len(pairs)))
+    if pairs and most:
+        watcher.begin("look at pairs", min(most, len(pairs)))
     found = []
-    for one in looked_at(pairs):
+    for one in looked_at(pairs, most):
         found.append(one)
         watcher.at(len(found))
     return tuple(found)

@@ -74,6 +74,15 @@ def test_partners_that_were_swapped_are_both_named(tmp_path):
     assert [line[:1] for line in lines if "different things" in line] == ["0", "1"]
 
 
+def test_one_wrong_pair_is_found_wherever_it_is_where_all_are_looked_at(tmp_path, capsys):
+    pairs(tmp_path, (3, 2), which=2)
+    for most, found in (("1", False), ("4", True), ("0", False)):
+        assert main(["data", str(tmp_path), "--look", most]) == 0
+        shown = capsys.readouterr().out
+        assert ("2: the degraded side is shifted" in shown) == found
+        assert (f"{most} pairs looked at" in shown) == (most != "0")
+
+
 def test_exchanged_folders_are_noticed(tmp_path):
     pairs(tmp_path)
     (tmp_path / "noisy").rename(tmp_path / "aside")
@@ -151,7 +160,7 @@ def test_what_data_shows_is_what_a_search_would_begin_with(tmp_path, capsys):
     assert {name: options_of(DataOptions)[name] for name in names} == {
         name: options_of(RunOptions)[name] for name in names
     }
-    assert main(["data", str(pairs(tmp_path)), "--seed", "3", "--quick", "--json"]) == 0
+    assert main(["data", str(pairs(tmp_path)), "--seed", "3", "--look", "0", "--json"]) == 0
     parts = json.loads(capsys.readouterr().out)["parts"]
     photos = load_folder(tmp_path, 16, 3)
     assert parts == {part: [photo.name for photo in getattr(photos, part)] for part in PARTS}

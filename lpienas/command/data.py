@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, named, same_as, switch
+from lpienas.fields import a_file, count_or_none, named, option, same_as
 from lpienas.settings import RunOptions, settled
 
 
@@ -21,7 +21,13 @@ class DataOptions:
     skip_unusable: bool | None = same_as(RunOptions, "skip_unusable")
     task: str | None = same_as(RunOptions, "task")
     seed: int | None = same_as(RunOptions, "seed")
-    quick: bool = switch("do not look at the pixels of any pair")
+    look: int = option(
+        64,
+        "pairs whose pixels are looked at, at most, evenly along the folder (64, as a search does); 0: none",
+        "N",
+        parse=count_or_none,
+        default="",
+    )
     cache: int | None = same_as(RunOptions, "cache")
 
 
@@ -31,7 +37,7 @@ def data(asked: DataOptions, json_only: bool) -> None:
     from nas.task.data.tiles import DEFAULT_BYTES, Tiles, default_folder
     from nas.task.task import TaskSettings
 
-    own = ("folder", "quick", "cache")
+    own = ("folder", "look", "cache")
     given = {one.name: getattr(asked, one.name) for one in fields(asked) if one.name not in own}
     made = settled(RunOptions(data=asked.folder, **given), None)
     settings = TaskSettings.of_run(made)
@@ -43,9 +49,8 @@ def data(asked: DataOptions, json_only: bool) -> None:
         for said in found.lines():
             line(said)
         sys.stdout.flush()
-    if not asked.quick:
-        with bars() as shown:
-            found = found.looked_at(tiles, shown)
+    with bars() as shown:
+        found = found.looked_at(tiles, shown, asked.look)
     if json_only:
         as_json(found.to_json() | {"task": settings.task, "degradation": degraded})
         return
