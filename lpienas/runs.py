@@ -184,9 +184,8 @@ class Run:
             compression.listed()  # a damaged list is named before the work
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
-            exported = ship(
-                compression, task, Wanted(options.to, options.size, options.workers, options.licence), watcher
-            )
+            wanted = Wanted(options.to, options.size, options.workers, options.licence, options.opset)
+            exported = ship(compression, task, wanted, watcher)
             _summarize(run)
         return exported
 

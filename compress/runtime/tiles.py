@@ -18,7 +18,7 @@ from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, pad_to, padded_side, window
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
-# For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
+# For a file that says neither its rule nor its blueprint: the furthest that a network of three blocks a stage can see.
 _DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
 
 
@@ -35,14 +35,14 @@ def enhance(
     network = _of_numbers(runtime)
     if not image.is_floating_point():
         network = _on_levels(network, torch.iinfo(image.dtype).max)
-    radius = receptive_radius(seen_by(runtime))
+    radius = seen_by(runtime)
     size = runtime.size or tile_size(image.shape[-2], image.shape[-1], radius, tile * tile)
     return in_tiles(network, image, size, radius, on_tile)
 
 
-def seen_by(runtime: Runtime) -> Blueprint:
-    """The blueprint of a file; of one that does not name its own the deepest that there is."""
-    return runtime.blueprint or _DEEPEST
+def seen_by(runtime: Runtime) -> int:
+    """How far, in pixels, an output pixel of a file sees; of one that does not say it, as far as any network can."""
+    return receptive_radius(runtime.blueprint or _DEEPEST) if runtime.rule is None else runtime.rule.radius
 
 
 def holds(runtime: Runtime, height: int, width: int) -> bool:
@@ -50,9 +50,9 @@ def holds(runtime: Runtime, height: int, width: int) -> bool:
     return runtime.size is None or fits(seen_by(runtime), runtime.size, height, width)
 
 
-def fits(blueprint: Blueprint, size: tuple[int, int], height: int, width: int) -> bool:
+def fits(radius: int, size: tuple[int, int], height: int, width: int) -> bool:
     """Whether an image of so many pixels goes through tiles of `size` without a seam."""
-    least = 2 * padded_side(receptive_radius(blueprint))
+    least = 2 * padded_side(radius)
     return all(length <= tile or tile > least for length, tile in zip((height, width), size, strict=True))
 
 
