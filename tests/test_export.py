@@ -252,6 +252,7 @@ def test_core_ml_file_computes_in_float16_names_its_images_and_describes_itself(
     assert (model.license, model.author, model.input_description["image"]) == ("none", "us", ABOUT.input)
     assert Blueprint.from_json(json.loads(model.user_defined_metadata["lpienas.blueprint"])) == network.blueprint
     assert json.loads(model.user_defined_metadata["lpienas.about"]) == ABOUT.to_json()
+    assert model.user_defined_metadata["lpienas.compute_units"] == "CPU_AND_GPU"
     assert model.user_defined_metadata["lpienas.tiles"] == rule_text(rule_of(network.blueprint))
     (block,) = model.get_spec().mlProgram.functions["main"].block_specializations.values()
     outputs = [output for operation in block.operations if operation.type == "conv" for output in operation.outputs]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from compress.quiet import quiet
-from compress.runtime.about import About, texts_of
+from compress.runtime.about import COREML_UNITS, UNITS_KEY, About, texts_of
 from results.files import folder_written_whole
 from search_spaces.blueprint import Blueprint
 
@@ -61,6 +61,7 @@ def _write(
         )
         for key, text in texts_of(blueprint, about).items():
             model.user_defined_metadata[key] = text
+        model.user_defined_metadata[UNITS_KEY] = COREML_UNITS
         if about is not None:
             model.short_description, model.author, model.license = about.network, about.made_by, about.licence
             model.input_description["image"] = about.input

@@ -12,6 +12,8 @@ BLUEPRINT_KEY = "lpienas.blueprint"  # of the network, likewise
 TILES_KEY = "lpienas.tiles"  # of how tiles are cut for it (rule.py), likewise
 # Of an ExecuTorch file, which has methods in place of metadata: they return the bytes of each, (n,) uint8.
 METHODS = {KEY: "about", BLUEPRINT_KEY: "blueprint", TILES_KEY: "tiles"}
+UNITS_KEY = "lpienas.compute_units"  # of a Core ML file: what to run it on
+COREML_UNITS = "CPU_AND_GPU"  # until a device was checked: Apple's neural engine may compute otherwise
 NO_LICENCE = "not stated: ask whoever gave you this file"
 
 LAYOUTS = {"NCHW": "(1, 3, height, width)", "NHWC": "(1, height, width, 3)"}

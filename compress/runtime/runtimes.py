@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from compress.quiet import quiet, quiet_natives
-from compress.runtime.about import BLUEPRINT_KEY, KEY, METHODS, TILES_KEY, from_text
+from compress.runtime.about import BLUEPRINT_KEY, COREML_UNITS, KEY, METHODS, TILES_KEY, from_text
 from compress.runtime.rule import TileRule, rule_from_text, rule_of
 from results.files import load_network, network_at
 from search_spaces.blueprint import Blueprint
@@ -199,7 +199,8 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
 def _open_coreml(path: Path, threads: int) -> Runtime:
     import coremltools
 
-    model = coremltools.models.MLModel(str(path))  # macOS decides on threads and processors
+    units = coremltools.ComputeUnit[COREML_UNITS]  # macOS decides on threads
+    model = coremltools.models.MLModel(str(path), compute_units=units)
     texts = model.user_defined_metadata
 
     def run(image: Tensor) -> Tensor:
