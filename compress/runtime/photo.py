@@ -202,25 +202,26 @@ def _whole(
 def _strip_by_strip(
     network: Network, picture: pyvips.Image, source: Path, target: Path, keeps_alpha: bool
 ) -> Iterator[pyvips.Image]:
-    """The same in a temporary file beside `target`; libvips decodes a picture of this size into one of its own."""
+    """The same in a temporary TIFF beside `target`; libvips decodes a picture of this size into a file of its own."""
 
     def pixels(first: int, end: int) -> reading.Pixels:
         return _pixels(picture.crop(0, first, picture.width, end - first), source)
 
     bands = picture.bands if keeps_alpha else 3
     target.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.stem}-", suffix=".raw") as raw:
+    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.stem}-", suffix=".tif") as file:
+        file.write(exif.tiff_before((picture.height, picture.width, bands), 16 if picture.format == "ushort" else 8))
         done = 0
         for strip in network(Rows(picture.height, picture.width, lambda first, end: _colours(pixels(first, end)))):
             rows = strip[0].numpy().transpose(1, 2, 0)
             if bands > 3:
                 rows = np.concatenate([rows, pixels(done, done + len(rows))[..., 3:]], axis=-1)
-            raw.write(np.ascontiguousarray(rows).data)
+            file.write(np.ascontiguousarray(rows, rows.dtype.newbyteorder("<")).data)
             done += len(rows)
-        raw.flush()
-        yield pyvips.Image.rawload(
-            raw.name, picture.width, picture.height, bands, format=picture.format, interpretation=picture.interpretation
-        ).copy()
+        file.flush()
+        # A TIFF is read row by row; a file without a format would be mapped into memory whole.
+        enhanced = pyvips.Image.tiffload(file.name, access="sequential")
+        yield enhanced.copy(xres=1, yres=1)  # as of pixels; not those of a page
 
 
 def _colours(pixels: reading.Pixels) -> Tensor:
