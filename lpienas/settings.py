@@ -315,6 +315,9 @@ class ExportOptions:
         "TEXT",
         default="what was said last",
     )
+    hub: Path | None = option(
+        None, "of a run: also write a folder that is ready to be pushed to Hugging Face", "FOLDER", parse=a_file
+    )
     workers: int = option(
         min(4, threads_here()),
         "files made at a time, about 1.2 GB each",

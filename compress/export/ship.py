@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.export.card import NOT_RUN, about_of, about_of_network, write_card
+from compress.export.card import MADE_WITH, NOT_RUN, about_of, about_of_network, write_card
 from compress.export.formats import FORMATS, export_network
 from compress.export.onnx_file import OPSETS, at_opset, opset_of
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
-from compress.runtime.about import NO_LICENCE, About
+from compress.runtime.about import NO_LICENCE, About, texts_of
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
@@ -36,8 +36,10 @@ from results.files import (
     move_over,
     network_fingerprint,
     remove,
+    sha256_of,
 )
 from results.progress import Watcher
+from results.run import versions
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
@@ -95,7 +97,7 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
         path = compression.exported / file_name(format, precision, size)
         known, made_from = there.get(path.name, {}), compression.made_from(stage)
         said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
-        same = said == (made_from, fingerprint(about.to_json()), _rewrites(format, precision))
+        same = said == (made_from, fingerprint(texts_of(blueprint, about)), _rewrites(format, precision))
         opset = wanted.opset if path.suffix == ".onnx" else None
         if same and opset in (None, known.get("opset")):
             watcher.say(_line(path.name, known))
@@ -283,10 +285,12 @@ def _export(job: _Job) -> dict[str, Any]:
         "layout": made.layout,
         "size": "any" if size is None else list(size),
         "bytes": bytes_of(job.path),
+        "sha256": sha256_of(job.path),
+        "made_with": {name: found for name, found in versions().items() if name in MADE_WITH[job.format]},
         **({"opset": opset_of(job.path)} if made.suffix == ".onnx" else {}),
         **figures,
         "made_from": job.origin.made_from,
-        "says": fingerprint(job.about.to_json()),
+        "says": fingerprint(texts_of(network.blueprint, job.about)),
     }
 
 

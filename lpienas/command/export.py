@@ -39,6 +39,8 @@ def export(asked: ExportWords, json_only: bool) -> None:
         as_json({"exported": exported} | said)
     else:
         line(f"{len(exported)} files in {compression.exported}, described in {compression.card}")
+        if asked.hub is not None:
+            line(f"ready to be pushed: {asked.hub} (hf upload OWNER/NAME {asked.hub})")
 
 
 def _export_network(asked: ExportWords, json_only: bool) -> None:
@@ -52,6 +54,8 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
 
     if asked.compression is not None:
         raise ValueError(f"--compression {asked.compression} is for a run folder, and {asked.run} is none")
+    if asked.hub is not None:
+        raise ValueError(f"--hub {asked.hub} is for a run folder, which has a model card, and {asked.run} is none")
     network, settings, folder = saved_network(asked.run), TaskSettings(), asked.calibration
     out = network.parent if asked.out is None else asked.out
     wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence, asked.opset)
