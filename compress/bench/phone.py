@@ -21,7 +21,7 @@ MOST_ROUNDS = 10
 _PASSES = 50
 _PROPERTIES = ("ro.product.model", "ro.build.version.release", "ro.board.platform")
 # Tool -> what runs where. LiteRT's is asked for the whole graph first, and refuses where an operator stays outside.
-_WAYS = {
+_WAYS: dict[str, dict[str, tuple[list[str], ...]]] = {
     "benchmark_model": {
         "CPU": (["--use_xnnpack=true"],),
         "GPU": (["--use_gpu=true"],),

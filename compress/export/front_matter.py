@@ -41,22 +41,24 @@ def front_matter(name: str, exported: Mapping[str, Any], licence: str, photograp
     ]
     kinds = {tag for suffix, tag in _TAGS.items() if any(file.endswith(suffix) for file in exported)}
     quantized = any(figures["precision"] == "int8" for figures in exported.values())
+    identifier, other = _licence(licence)
     data = ModelCardData(
         model_name=name if results else None,  # it names the model of the results
         library_name=LIBRARY,
         pipeline_tag=_TASK,
         tags=["lpienet", "image-restoration", task, *sorted(kinds), *(["int8"] if quantized else [])],
         eval_results=results or None,
-        **_licence(licence),
+        license=identifier,
+        license_name=other,
     )
     yield from ("---", *data.to_yaml().splitlines(), "---", "")
 
 
-def _licence(said: str) -> dict[str, str]:
-    """By its identifier, or as another one by the name that was given."""
+def _licence(said: str) -> tuple[str, str | None]:
+    """Its identifier; of another one also the name that was given."""
     slug = re.sub(r"[\s_]+", "-", said.strip().lower())
     if slug in _LICENCES:
-        return {"license": slug}
+        return slug, None
     if said == NO_LICENCE:
-        return {"license": "unknown"}
-    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", slug).strip("-.")[:64] or "other"}
+        return "unknown", None
+    return "other", re.sub(r"[^a-z0-9.]+", "-", slug).strip("-.")[:64] or "other"
