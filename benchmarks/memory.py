@@ -66,7 +66,7 @@ def _measure(model: Path, picture: Path, tile: int, threads: int) -> str:
     torch.set_num_threads(threads)
     runtime = load(model, threads) if model.exists() else in_pytorch(load_network(model))  # a network is two files
     seen: list[int] = []
-    network = partial(tiles.enhance, runtime, on_tile=lambda _, total: seen.append(total), tile=tile)
+    network = partial(tiles.enhance_rows, runtime, on_tile=lambda _, total: seen.append(total), tile=tile)
     forget_peak()
     idle, begun = resident(), time.process_time()
     photo.enhance_photo(network, picture, picture.with_name(f"enhanced{picture.suffix}"))

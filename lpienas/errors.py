@@ -21,7 +21,10 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
         *("optuna", "sqlalchemy", "fvcore", "pytorch_msssim", "scipy", "skimage", "sklearn", "matplotlib"),
         "vl_convert",
     ),
-    "export": (*("torch_pruning", "torchao", "onnx", "onnxscript", "litert_torch", "ai_edge_quantizer", "executorch"),),
+    "export": (
+        *("torch_pruning", "torchao", "onnx", "onnxscript", "litert_torch", "ai_edge_quantizer", "executorch"),
+        "huggingface_hub",
+    ),
     "openvino": ("openvino",),
     "coreml": ("coremltools",),
 }

@@ -1,6 +1,6 @@
 """Networks: a run's network, a saved one or an exported file, opened, as an object that enhances pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compress.runtime.runtimes import Runtime
+    from compress.runtime.tiles import Rows
     from lpienas.shown import BeforeAfter
 
 Picture = TypeVar("Picture")
@@ -35,9 +36,8 @@ class Network:
     def halo(self) -> int:
         """How many pixels around an output pixel, at most, can change it."""
         from compress.runtime.tiles import seen_by
-        from search_spaces.receptive import receptive_radius
 
-        return receptive_radius(seen_by(self.runtime))
+        return seen_by(self.runtime)
 
     @property
     @tells
@@ -166,8 +166,15 @@ def _scores(path: Path) -> Mapping[str, Any]:
     return {name: figures[f"test_{name}"] for name in ("ssim", "psnr") if f"test_{name}" in figures}
 
 
-def enhancing(network: Network, on_tile: OnTile | None = None) -> "Callable[[Tensor], Tensor]":
-    """What compress.runtime.photo and nas.task.evaluation take: an image (1, 3, H, W) to an enhanced one."""
+def enhancing(network: Network) -> "Callable[[Tensor], Tensor]":
+    """What nas.task.evaluation takes: an image (1, 3, H, W) to an enhanced one."""
     from compress.runtime.tiles import enhance
 
-    return partial(enhance, network.runtime, on_tile=on_tile)
+    return partial(enhance, network.runtime)
+
+
+def enhancing_rows(network: Network, on_tile: OnTile) -> "Callable[[Rows], Iterator[Tensor]]":
+    """What compress.runtime.photo takes: an image that is read in parts to its enhanced rows."""
+    from compress.runtime.tiles import enhance_rows
+
+    return partial(enhance_rows, network.runtime, on_tile=on_tile)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lpienas.errors import Error, tells
 from lpienas.fields import threads_here
-from lpienas.networks import Network, enhancing, load
+from lpienas.networks import Network, enhancing, enhancing_rows, load
 
 if TYPE_CHECKING:
     from nas.task.evaluation import Pair
@@ -95,7 +95,7 @@ def enhance_planned(
         on_tile = _counting(watcher, 100 * number, source.name)
         said: list[str] = []
         try:
-            size = enhance_photo(enhancing(network, on_tile), source, target, most_megapixels, said.append)
+            size = enhance_photo(enhancing_rows(network, on_tile), source, target, most_megapixels, said.append)
             done.append(Photograph(source, target, size, tuple(said)))
             for one in said:
                 watcher.say(one)

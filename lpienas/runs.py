@@ -164,6 +164,7 @@ class Run:
         Converters are processes that import the caller's script again: call it under `if __name__ == "__main__":`.
         Raises Error before `compress`, and for a file that does not compute what its network does.
         """
+        from compress.export.hub import require_free, write_hub
         from compress.export.ship import Wanted, ship
         from lpienas.searches import opened_task
         from results.compressions import compression_of
@@ -185,9 +186,12 @@ class Run:
             compression = compression_of(run, options.compression)
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
-            exported = ship(
-                compression, task, Wanted(options.to, options.size, options.workers, options.licence), watcher
-            )
+            wanted = Wanted(options.to, options.size, options.workers, options.licence, options.opset)
+            if options.hub is not None:
+                require_free(options.hub)
+            exported = ship(compression, task, wanted, watcher)
+            if options.hub is not None:
+                write_hub(compression, exported, options.hub)
             _summarize(run)
         return exported
 

@@ -22,7 +22,7 @@ from lpienas.fields import (
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
-FORMATS = ("onnx", "litert", "executorch", "coreml")
+FORMATS = ("onnx", "onnx-fixed", "litert", "executorch", "coreml")
 STARTS = ("inherited", "scratch")
 Size = tuple[int, int]  # height, width in pixels
 FIX: dict[str, Any] = {  # of a search and of what shows its space
@@ -285,7 +285,8 @@ class ExportOptions:
     )
     to: tuple[str, ...] = option(
         ("onnx", "litert", "executorch"),
-        "onnx, litert, executorch, coreml (default: the first three; Core ML files can be run on macOS only)",
+        "onnx, litert, executorch (default: these three), onnx-fixed (a file for each --size, which NPUs and many "
+        "converters want), coreml (can be run on macOS only)",
         "FORMAT",
         choices=FORMATS,
         several=True,
@@ -293,19 +294,29 @@ class ExportOptions:
     )
     size: tuple[Size, ...] = option(
         ((512, 512),),
-        "image sizes of LiteRT, ExecuTorch and Core ML files, a file each, padded up to multiples of 8 (512x512); "
-        "phones are usually compared at 256x256 720x1280 1080x1920 2160x3840",
+        "image sizes of all files but onnx, a file each, padded up to multiples of 8 (512x512); phones are usually "
+        "compared at 256x256 720x1280 1080x1920 2160x3840, by the Mobile AI protocol at 1088x1920",
         "HxW",
         parse=a_size,
         several=True,
         accepts=lambda word: word[:1].isdigit() and not is_path(word),
         default="",
     )
+    opset: int | None = option(
+        None,
+        "operators of ONNX files: 17, for older converters, to 20",
+        "N",
+        parse=count,
+        default="as there is, or 20",
+    )
     licence: str | None = option(
         None,
         "what others may do with the files, for their metadata and the model card",
         "TEXT",
         default="what was said last",
+    )
+    hub: Path | None = option(
+        None, "of a run: also write a folder that is ready to be pushed to Hugging Face", "FOLDER", parse=a_file
     )
     workers: int = option(
         min(4, threads_here()),

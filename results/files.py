@@ -90,6 +90,16 @@ def bytes_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
+def sha256_of(path: Path) -> str:
+    """Hexadecimal, of a file; of a folder that of the lines `DIGEST  NAME` of its files, sorted by name."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{sha256_of(path / name)}  {name}\n" for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """One JSON object, indented; raises ValueError for NaN or infinity."""
     with written_whole(path) as temporary:

@@ -1,10 +1,14 @@
 """Card: every file with what it came to, what numbers mean, what was trained on, and no private path."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from huggingface_hub import ModelCard, ModelCardData
 
 from compress.export.card import NOT_RUN, about_of, card
+from compress.export.hub import write_hub
+from compress.runtime.about import NO_LICENCE
 from nas.task.data.photo import Photo
 from nas.task.task import Task
 from results.run import Run
@@ -25,7 +29,8 @@ SCORES = {
     },
 }
 PARITY = {"max_difference": 2.4e-7, "psnr_db": 140.0}
-RAN = {"ssim": 0.9111, "psnr": 31.2, "bytes": 12345, "parity": PARITY, "runtime": "LiteRT", "layout": "NHWC"}
+MADE = {"sha256": "0123abcd", "made_with": {"lpienas": "0.1.0", "torch": "2.13.0"}}
+RAN = MADE | {"ssim": 0.9111, "psnr": 31.2, "bytes": 12345, "parity": PARITY, "runtime": "LiteRT", "layout": "NHWC"}
 EXPORTED = {
     "a.tflite": RAN | {"precision": "float16", "size": [1080, 1920]},
     "b.onnx": RAN
@@ -49,7 +54,7 @@ def text_of(
 
 
 def test_every_file_has_a_row_with_what_it_came_to_in_its_own_runtime(run, task):
-    rows = [line for line in text_of(run, task).splitlines() if line.startswith("| `")]
+    rows = [line for line in text_of(run, task).splitlines() if line.startswith("| `") and "0123abcd" not in line]
     assert rows == [
         "| `a.tflite` | float16 | 1080x1920 | NHWC | 12,345 | 0.9111 | 31.20 dB | LiteRT | 2.4e-07 |",
         "| `b.onnx` | int8 | any | NCHW | 12,345 | 0.9111 | 31.20 dB | LiteRT | 51.3 dB |",
@@ -85,7 +90,7 @@ def test_layouts_ranges_licence_and_commands_are_stated(run, task):
     for says in ("(1, height, width, 3) in [0, 1]", "(1, 3, height, width) in [0, 1]", "NHWC; enhanced", "clip"):
         assert says in text
     assert "## Licence\n\nCC BY 4.0\n" in text
-    assert "\n    lpienas export runs/night\n" in text
+    assert "\n    lpienas export night\n" in text
 
 
 def test_synthetic_noise_is_stated_with_its_ranges_and_pairs_with_none(run, task):
@@ -110,21 +115,86 @@ def test_the_path_of_the_photographs_is_not_given_away(run, task):
     assert "Folder night shots with 9 pairs" in about.training
 
 
+def test_a_command_gives_away_no_folder(run, task):
+    said = "lpienas search --data=/home/somebody/x --out ../client/night --licence 'CC BY 4.0'"
+    assert "\n    lpienas search --data=x --out night --licence 'CC BY 4.0'\n" in text_of(run, task, commands=(said,))
+
+
+def test_every_file_stands_with_its_digest_and_what_made_it(run, task):
+    text = text_of(run, task, EXPORTED | {"b.onnx": EXPORTED["b.onnx"] | {"opset": 17}})
+    assert "| `a.tflite` | `0123abcd` | lpienas 0.1.0, torch 2.13.0 |" in text
+    assert "| `b.onnx` | `0123abcd` | lpienas 0.1.0, torch 2.13.0, opset 17 |" in text
+
+
+def test_core_ml_files_are_recommended_for_processor_and_gpu_until_checked(run, task):
+    says = "run them with compute units `CPU_AND_GPU` until the neural engine"
+    assert says in text_of(run, task)
+    assert says not in text_of(run, task, {"a.tflite": EXPORTED["a.tflite"]})
+
+
+def read_as_hugging_face_does(text: str) -> ModelCardData:
+    return ModelCard(text, ignore_metadata_errors=False).data
+
+
 @pytest.mark.parametrize(
-    ("command", "shown"),
+    ("licence", "identifier", "name"),
     [
-        ("lpienas search --data=/home/somebody/x --out runs/night", "lpienas search --data=x --out runs/night"),
-        (
-            "lpienas compress runs/night --calibration ../client/phone",
-            "lpienas compress runs/night --calibration phone",
-        ),
-        (r"lpienas search '--data=C:\Users\somebody\x'", "lpienas search --data=x"),
-        ("lpienas search --data '~/client/x' --budget 600M", "lpienas search --data x --budget 600M"),
-        ("lpienas export runs/night --size 720x1280 --licence 'CC BY 4.0'",) * 2,
+        ("Apache-2.0", "apache-2.0", None),
+        ("CC BY 4.0", "cc-by-4.0", None),
+        ("Ours: ask first", "other", "ours-ask-first"),
+        (NO_LICENCE, "unknown", None),
     ],
 )
-def test_a_command_gives_away_no_folder_that_leads_out_of_where_it_was_called(command, shown, run, task):
-    assert f"\n    {shown}\n" in text_of(run, task, commands=(command,))
+def test_hugging_face_reads_licence_and_tags_at_the_top_of_the_card(licence, identifier, name, run, task):
+    data = read_as_hugging_face_does(text_of(run, task, licence=licence))
+    assert (data.license, data.get("license_name")) == (identifier, name)
+    assert (data.pipeline_tag, data.library_name) == ("image-to-image", "lpienas")
+    assert {"lpienet", "denoise", "onnx", "tflite", "coreml", "int8"} <= set(data.tags)
+    assert "executorch" not in data.tags
+
+
+def test_hugging_face_reads_the_figures_of_every_file_that_ran(run, task):
+    data = read_as_hugging_face_does(text_of(run, task))
+    found = {one.metric_name: (one.metric_type, one.metric_value) for one in data.eval_results}
+    assert found == {
+        "SSIM of a.tflite": ("ssim", 0.9111),
+        "PSNR of a.tflite": ("psnr", 31.2),
+        "SSIM of b.onnx": ("ssim", 0.9111),
+        "PSNR of b.onnx": ("psnr", 31.2),
+    }
+    assert data.model_name == "lpienet-small"
+    assert data.eval_results[0].dataset_name.startswith("3 test photographs")
+
+
+def test_a_card_of_files_that_never_ran_has_no_figures_for_hugging_face(run, task):
+    data = read_as_hugging_face_does(text_of(run, task, {"c.mlpackage": EXPORTED["c.mlpackage"]}))
+    assert not data.eval_results
+    assert data.license == "cc-by-4.0"
+
+
+def test_a_folder_for_hugging_face_holds_card_files_and_what_they_take(run, task, tmp_path):
+    compression = keep_compression(run, {stage: build(BLUEPRINT, seed=0) for stage in SCORES}, SCORES)
+    compression.exported.mkdir(parents=True)
+    (compression.exported / "b.onnx").write_bytes(b"a file")
+    (compression.exported / "c.mlpackage").mkdir()
+    (compression.exported / "c.mlpackage" / "weights").write_bytes(b"weights")
+    compression.card.write_text("the card")
+    exported = {name: EXPORTED[name] for name in ("b.onnx", "c.mlpackage")}
+    write_hub(compression, exported, tmp_path / "hub")
+    names = sorted(path.relative_to(tmp_path / "hub").as_posix() for path in (tmp_path / "hub").rglob("*"))
+    assert names == ["README.md", "b.onnx", "c.mlpackage", "c.mlpackage/weights", "config.json"]
+    assert (tmp_path / "hub" / "README.md").read_text() == "the card"
+    assert (tmp_path / "hub" / "b.onnx").read_bytes() == b"a file"
+    config = json.loads((tmp_path / "hub" / "config.json").read_text())
+    assert Blueprint.from_json(config["networks"]["float"]["blueprint"]) == BLUEPRINT
+    assert config["networks"]["quantized"]["tiles"] == {
+        "radius": 64,
+        "halo": 64,
+        "stride": 8,
+    }  # of the released LPIENet
+    assert config["files"]["b.onnx"]["sha256"] == "0123abcd"
+    with pytest.raises(ValueError, match="hub: is there already"):
+        write_hub(compression, exported, tmp_path / "hub")
 
 
 def test_a_file_says_its_layout_precision_licence_and_the_quality_of_its_network(task):

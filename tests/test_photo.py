@@ -13,15 +13,26 @@ import torch
 from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
+from compress.runtime import photo as photo_module
 from compress.runtime.exif import into_tiff, of_tiff
 from compress.runtime.photo import draw_before_after, enhance_photo, plan_outputs
+from compress.runtime.runtimes import in_pytorch
+from compress.runtime.tiles import enhance_rows
+from search_spaces.blueprint import Blueprint
+from search_spaces.genotype import Genotype, Stage
+from search_spaces.lpienet import build
 
 ORIENTATION = 0x0112
 MAKER = 0x010F
 
 
-def unchanged(image):
-    return image
+def whole(network):
+    """A network of whole images, for enhance_photo, which asks for rows."""
+    return lambda rows: iter([network(rows.read(0, rows.height))])
+
+
+def unchanged(rows):
+    return whole(lambda image: image)(rows)
 
 
 def photo(path, width=7, height=5, mode="RGB", **options):
@@ -61,7 +72,7 @@ def test_a_format_with_loss_is_written_at_high_quality(tmp_path, suffix):
 def test_sixteen_bits_a_channel_stay_sixteen_bits(tmp_path, suffix, channels):
     pixels = deep_photo(tmp_path / f"in{suffix}", channels)
     seen = []
-    enhance_photo(lambda image: seen.append(image) or image, tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
+    enhance_photo(whole(lambda image: seen.append(image) or image), tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
     assert seen[0].dtype is torch.uint16
     assert np.array_equal(pyvips.Image.new_from_file(str(tmp_path / f"out{suffix}")).numpy(), pixels)
 
@@ -69,7 +80,7 @@ def test_sixteen_bits_a_channel_stay_sixteen_bits(tmp_path, suffix, channels):
 def test_the_network_sees_red_green_blue(tmp_path):
     Image.new("RGB", (4, 4), (255, 0, 51)).save(tmp_path / "in.png")
     seen = []
-    enhance_photo(lambda image: seen.append(image) or image, tmp_path / "in.png", tmp_path / "out.png")
+    enhance_photo(whole(lambda image: seen.append(image) or image), tmp_path / "in.png", tmp_path / "out.png")
     assert (seen[0].shape, seen[0].dtype) == ((1, 3, 4, 4), torch.uint8)
     assert seen[0][0, :, 0, 0].tolist() == [255, 0, 51]
 
@@ -148,6 +159,43 @@ def test_a_tiff_without_exif_and_a_png_by_the_name_of_tiff_are_read(tmp_path):
     assert Image.open(tmp_path / "out.tif").size == Image.open(tmp_path / "in.png").size
 
 
+@pytest.mark.parametrize(("suffix", "channels"), [(".png", 4), (".tif", 3), (".jpg", 4)])
+def test_a_large_picture_in_strips_is_written_as_one_in_memory_is(tmp_path, monkeypatch, suffix, channels):
+    stages = (Stage(depth=1, width=4, attention="none"),) * 5
+    blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
+    runtime = in_pytorch(build(blueprint, seed=0))
+    pixels = np.random.default_rng(0).integers(0, 65536, (210, 83, channels), dtype=np.uint16)
+    exif = Image.Exif()
+    exif[MAKER], exif[ORIENTATION] = "a maker", 6
+    pyvips.Image.new_from_array(pixels, interpretation="rgb16").write_to_file(str(tmp_path / "in.tif"))
+    into_tiff(tmp_path / "in.tif", exif.tobytes())
+    picture = pyvips.Image.new_from_file(str(tmp_path / "in.tif")).copy()
+    picture.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    picture.write_to_file(str(tmp_path / "turned.tif"))
+    strips = []
+
+    def network(rows):
+        for strip in enhance_rows(runtime, rows, tile=120):
+            strips.append(strip.shape[-2])
+            yield strip
+
+    enhance_photo(network, tmp_path / "turned.tif", tmp_path / f"whole{suffix}")
+    monkeypatch.setattr(photo_module, "STRIPS_ABOVE", 0.001)
+    assert enhance_photo(network, tmp_path / "turned.tif", tmp_path / "new" / f"out{suffix}") == (83, 210)
+    assert len(strips) > 3
+    assert (tmp_path / "new" / f"out{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"out{suffix}"]
+
+
+def test_a_large_picture_that_is_cut_off_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    photo(tmp_path / "whole.png", width=90, height=90)
+    cut_off(tmp_path / "whole.png", tmp_path / "in.png")
+    monkeypatch.setattr(photo_module, "STRIPS_ABOVE", 0.001)
+    with pytest.raises(ValueError, match=r"in\.png cannot be read whole"):
+        enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "new" / "out.png")
+    assert not list((tmp_path / "new").iterdir())
+
+
 def test_alpha_is_carried_over_to_png_and_dropped_for_jpeg(tmp_path):
     pixels = photo(tmp_path / "in.png", mode="RGBA")
     enhance_photo(unchanged, tmp_path / "in.png", tmp_path / "out.png")
@@ -175,7 +223,7 @@ def test_a_result_has_its_name_only_once_it_is_whole(tmp_path):
     photo(tmp_path / "in.png")
     (tmp_path / "out.png").write_bytes(b"the one before")
 
-    def interrupted(image):
+    def interrupted(rows):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -188,7 +236,11 @@ def test_a_kill_while_a_result_is_written_leaves_the_one_before(tmp_path):
     photo(tmp_path / "in.png", width=2500, height=2500)  # noise: a second of compression
     (tmp_path / "out.png").write_bytes(b"the one before")
     work = "import sys; from pathlib import Path; from compress.runtime.photo import enhance_photo as e; "
-    command = [sys.executable, "-c", f"{work}e(lambda image: image, *map(Path, sys.argv[1:]))"]
+    command = [
+        sys.executable,
+        "-c",
+        f"{work}e(lambda rows: iter([rows.read(0, rows.height)]), *map(Path, sys.argv[1:]))",
+    ]
     child = subprocess.Popen([*command, tmp_path / "in.png", tmp_path / "out.png"])
     while not (unfinished := [path for path in tmp_path.glob(".out-*") if path.stat().st_size]):
         assert child.poll() is None
@@ -205,7 +257,7 @@ def test_a_kill_while_a_result_is_written_leaves_the_one_before(tmp_path):
 def test_an_unknown_suffix_is_refused_before_the_work(tmp_path):
     photo(tmp_path / "in.png")
     with pytest.raises(ValueError, match=r"use one of \.png, \.jpg"):
-        enhance_photo(lambda image: pytest.fail("worked"), tmp_path / "in.png", tmp_path / "out.xyz")
+        enhance_photo(lambda rows: pytest.fail("worked"), tmp_path / "in.png", tmp_path / "out.xyz")
 
 
 def test_one_photo_is_written_to_a_file_and_several_to_a_folder(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image, ImageOps
 
 from compress.runtime.photo import enhance_photo, plan_outputs
+from compress.runtime.tiles import Rows
 from nas.task.data.layouts import recognise
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, header_of, opened, strips
@@ -37,9 +39,10 @@ def enhanced(path: Path, out: Path) -> np.ndarray:
     """What a network is given by `enhance`."""
     seen = []
 
-    def network(image: torch.Tensor) -> torch.Tensor:
+    def network(rows: Rows) -> Iterator[torch.Tensor]:
+        image = rows.read(0, rows.height)
         seen.append(image[0].permute(1, 2, 0).numpy().copy())
-        return image
+        yield image
 
     enhance_photo(network, path, out)
     return seen[0]

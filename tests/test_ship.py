@@ -1,5 +1,6 @@
 """Ship: workers that end with their parent, names, and no file without the word of its own runtime."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from compress.bench.latency import _write_onnx_by_tracing
 from compress.export.card import about_of
 from compress.export.parity import ParityError
 from compress.export.ship import Wanted, file_name
+from compress.runtime.about import texts_of
 from nas.task.evaluation import evaluate
 from nas.task.task import Task
 from results.compressions import Compression
@@ -119,6 +121,8 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
         figures = ship_module._export(job)
         assert (figures["runtime"], figures["layout"], figures["size"]) == ("ONNX Runtime", "NCHW", "any")
         assert figures["bytes"] == path.stat().st_size
+        assert figures["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (figures["made_with"]["torch"], figures["opset"]) == (torch.__version__, 17)
         own = evaluate(load_network(compressed.network("float")), task.test, torch.device("cpu"))
         assert (figures["ssim"], figures["psnr"]) == pytest.approx((own.ssim, own.psnr), rel=1e-4)
         assert figures["split"] == "test"
@@ -148,7 +152,7 @@ def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_com
                     "bytes": 4,
                     "rewrites": ship_module._rewrites(job.format, job.precision),
                     "made_from": job.origin.made_from,
-                    "says": fingerprint(job.about.to_json()),
+                    "says": fingerprint(texts_of(load_network(job.origin.network).blueprint, job.about)),
                 },
             )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from compress.export.formats import FORMATS, export_network
 from compress.runtime.runtimes import Runtime, in_pytorch, load
-from compress.runtime.tiles import enhance, fitted, in_tiles, tile_size
+from compress.runtime.tiles import Rows, enhance, enhance_rows, fitted, in_tiles, tile_size
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import ALL_STAGES, Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -321,6 +321,27 @@ def test_tiles_too_small_for_the_receptive_field_are_as_large_as_it_needs() -> N
     height, width = tile_size(1000, 1000, 61, 64 * 64)
     assert 2 * 64 < height < 2 * 64 + 64
     in_tiles(lambda tile: tile, torch.zeros(1, 1, 1000, 1000), (height, width), 61)
+
+
+@pytest.mark.parametrize("size", [None, (104, 96)])
+def test_of_an_image_that_is_read_in_parts_no_more_rows_are_asked_for_than_a_tile_has(
+    size: tuple[int, int] | None,
+) -> None:
+    network, _ = FAR_SIGHTED["gated head"]
+    image, asked, given = noise(301, 98).float(), [], []
+    runtime = replace(in_pytorch(network), size=size)
+
+    def read(first: int, end: int) -> Tensor:
+        asked.append(end - first)
+        return image[..., first:end, :]
+
+    for strip in enhance_rows(runtime, Rows(301, 98, read), tile=100):
+        given.append(strip)
+    assert len(given) > 3
+    assert max(asked) <= (size[0] if size else 100 * 100 // 88)
+    with torch.no_grad():
+        whole = on_any_size(network, image, margin_of(network.blueprint))
+    assert (torch.cat(given, dim=-2) - whole).abs().max() < 1e-5
 
 
 def test_a_result_lies_in_memory_as_its_image_does() -> None:

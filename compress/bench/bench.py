@@ -1,6 +1,5 @@
 """Bench: how long networks take in which runtime, side by side; each measured in a process of its own, in turns."""
 
-import re
 import signal
 import statistics
 import time
@@ -136,61 +135,17 @@ def ratio(slow: Row, fast: Row) -> tuple[float, float] | None:
 
 
 def beside(row: Row, rows: Iterable[Row]) -> Row | None:
-    """The reference's float row in the runtime and at the size of `row`; None where there is none, or for itself."""
+    """The reference's float row in the runtime and at the size of `row`; None where there is none, or for itself.
+
+    A median has no mean beside it.
+    """
 
     def matches(other: Row) -> bool:
         like = (other.runtime, other.size, other.threads) == (row.runtime, row.size, row.threads)
+        like = like and other.is_mean == row.is_mean
         return like and other.network == REFERENCE and other.precision == "float" and other is not row
 
     return next(filter(matches, rows), None)
-
-
-def imported(path: Path) -> list[Row]:
-    """The rows in what TensorFlow Lite's benchmark_model printed on a phone, one for each graph that it ran.
-
-    Precision and size come from the graph's name where lpienas gave it. Raises ValueError where there is no result.
-    """
-    rows: list[Row] = []
-    for part in re.split(r"(?=STARTING!)", path.read_text(errors="replace")):
-        graph = re.search(r"Graph: \[(.*?)\]", part)
-        timing = re.search(r"Inference \(avg\): ([\d.e+]+)", part)
-        if graph is None or timing is None:
-            continue
-        name = Path(graph[1]).name
-        made = re.search(r"_(float|float16|int8)_(\d+)x(\d+)\.tflite$", name)
-        deviations = re.findall(r"count=(\d+).*?\bstd=([\d.]+)", part)  # the warm-up's come first
-        passes, deviation = deviations[-1] if deviations else (0, 0.0)
-        middle = re.findall(r"count=\d+.*?\bmedian=([\d.]+)", part)  # newer tools print it
-        memory = re.search(r"overall=([\d.]+)", part)
-        threads = re.search(r"[Nn]um threads: \[(\d+)\]", part)
-        rows.append(
-            Row(
-                network=name,
-                runtime=f"LiteRT on the phone ({_accelerator(part)})",
-                precision=made[1] if made else "unknown",
-                size=(int(made[2]), int(made[3])) if made else None,
-                median=float(middle[-1] if middle else timing[1]) / 1e3,
-                spread=float(deviation) / 1e3,
-                passes=int(passes),
-                threads=int(threads[1]) if threads else None,
-                peak_memory=round(float(memory[1]) * 1e6) if memory else None,
-                file_bytes=None,
-                ssim=None,
-                is_mean=not middle,
-            )
-        )
-    if not rows:
-        raise ValueError(f"{path} has no result of benchmark_model: no graph with a line `Inference (avg)` is in it")
-    return rows
-
-
-def _accelerator(text: str) -> str:
-    """The delegate that the log says was applied, and whether it took all operators; the processor where none was."""
-    asked = re.search(r"Explicitly applied (\w+) delegate, and the model graph will be (completely|partially)", text)
-    if asked is None:  # XNNPACK is applied without being asked for, also to what another delegate leaves
-        return "CPU, XNNPACK" if "XNNPACK delegate for CPU" in text else "CPU"
-    name = "CPU, XNNPACK" if asked[1] == "XNNPACK" else asked[1]
-    return name if asked[2] == "completely" else f"{name}, in part"
 
 
 def _quiet_when_interrupted() -> None:

@@ -36,7 +36,12 @@ from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE as REFERENCE_GENOTYPE
 
 PYTORCH = "pytorch"
-RUNTIMES = (PYTORCH, *(name for name, made in FORMATS.items() if made.system is None), OPENVINO)
+_SAME_RUNTIME = "onnx-fixed"  # as onnx
+RUNTIMES = (
+    PYTORCH,
+    *(name for name, made in FORMATS.items() if made.system is None and name != _SAME_RUNTIME),
+    OPENVINO,
+)
 SIZES = ((256, 256), (720, 1280), (1080, 1920), (2160, 3840))  # height, width
 _STAGES = {"float": FLOAT, "int8": INT8}  # precision -> the stage of a compression
 _PATCH = 128  # pixels a side of what int8 ranges are taken from

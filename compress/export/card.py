@@ -1,14 +1,14 @@
 """Card: what a run's exported files are, for whoever gets them: the model card, and what each file says of itself."""
 
 import json
-import re
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from compress.export.formats import FORMATS
-from compress.runtime.about import About, input_text, output_text
+from compress.export.front_matter import front_matter
+from compress.export.public import public_command, public_text
+from compress.runtime.about import COREML_UNITS, About, input_text, output_text
 from nas.anatomy import verdict
 from nas.task.evaluation import Quality
 from nas.task.task import Task
@@ -22,6 +22,14 @@ from search_spaces.count import macs_of, parameters_of
 from search_spaces.units import format_macs
 
 NOT_RUN = "converted, not run on this platform"
+# Packages that write files of each format, and the one that they were checked in.
+MADE_WITH = {
+    "onnx": ("lpienas", "torch", "torchao", "onnx", "onnxruntime"),
+    "onnx-fixed": ("lpienas", "torch", "torchao", "onnx", "onnxruntime"),
+    "litert": ("lpienas", "torch", "torchao", "litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
+    "executorch": ("lpienas", "torch", "torchao", "executorch"),
+    "coreml": ("lpienas", "torch", "coremltools"),
+}
 _VERSIONED = (
     "lpienas", "torch", "torchao", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
     "executorch", "coremltools",
@@ -41,7 +49,7 @@ def about_of(
         quality=f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
         "PyTorch, before it became this file (the photographs themselves: "
         f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)",
-        training=f"{_shortened(task.photos.source, task.settings.data)} {degradation(task)}",
+        training=public_text(f"{task.photos.source} {degradation(task)}", task.settings.data),
         licence=licence,
         made_by=f"lpienas {versions()['lpienas']}",
     )
@@ -95,6 +103,8 @@ def card(
     """The lines of a model card; `exported` are the figures of each file, `record` is the run's run.json."""
     data = task.settings.data
     stages = {FLOAT: ("float", "float16"), INT8: ("int8",)}
+    name = f"lpienet-{compression.name}"
+    yield from front_matter(name, exported, licence, _photographs(task), task.settings.task)
     yield from (
         "# Model card",
         "",
@@ -110,7 +120,7 @@ def card(
         "| file | precision | size (height x width) | layout | bytes | SSIM | PSNR | runtime | from its network |",
         "|---|---|---|---|---|---|---|---|---|",
     )
-    yield from (_row(name, figures) for name, figures in sorted(exported.items()))
+    yield from (_row(file, figures) for file, figures in sorted(exported.items()))
     yield from (
         "",
         "The last column says how far a file's output lies from that of the PyTorch network that it came from: the "
@@ -119,6 +129,7 @@ def card(
         "",
         f"{compression.record['ssim_definition']}.",
         "",
+        *_origins(exported),
         "## Input and output",
         "",
     )
@@ -126,7 +137,16 @@ def card(
         yield f"- {input_text(layout)}; {output_text(layout)}."
     yield from (
         "- A file of one size takes images of exactly that size. `lpienas enhance FILE PHOTO` takes any photograph "
-        "through it, in overlapping tiles. ONNX files take any sides that are multiples of 8.",
+        "through it, in overlapping tiles. ONNX files of size `any` take any sides that are multiples of 8.",
+        "- Every file keeps the rule by which tiles are cut for it, as JSON under `lpienas.tiles`: halo and stride in "
+        "pixels. Outside a picture stands its reflection.",
+    )
+    if any(file.endswith(".mlpackage") for file in exported):
+        yield (
+            f"- Core ML files: run them with compute units `{COREML_UNITS}` until the neural engine of the device was "
+            "checked against these figures; none of them was run on one."
+        )
+    yield from (
         "",
         "## Network",
         "",
@@ -151,8 +171,8 @@ def card(
     yield from (
         "## Training",
         "",
-        _shortened(task.photos.source, data),
-        degradation(task),
+        public_text(task.photos.source, data),
+        public_text(degradation(task), data),
         "",
         "## Limits",
         "",
@@ -166,10 +186,22 @@ def card(
     if any(figures["runtime"] is None for figures in exported.values()):
         yield f"- Files marked `{NOT_RUN}` were never run; `lpienas export` on macOS runs them."
     yield from ("", "## Licence", "", licence, "", "## How it was made", "")
-    yield from (f"    {_public(entry['command'])}" for entry in record["commands"])
+    yield from (f"    {public_command(entry['command'])}" for entry in record["commands"])
     found = versions()
-    made_with = ", ".join(f"{name} {found[name]}" for name in _VERSIONED)
-    yield from ("", f"With {made_with}, on {record['platform']}.")
+    made_with = ", ".join(f"{package} {found[package]}" for package in _VERSIONED)
+    yield from ("", f"This card with {made_with}, on {record['platform']}; what made each file stands beside it.")
+
+
+def _origins(exported: Mapping[str, Any]) -> Iterator[str]:
+    """What tells each file from another one, and what made it; files of older versions say neither."""
+    yield from ("| file | SHA-256 | made with |", "|---|---|---|")
+    for file, figures in sorted(exported.items()):
+        made_with = ", ".join(f"{package} {version}" for package, version in figures.get("made_with", {}).items())
+        opset = f", opset {figures['opset']}" if "opset" in figures else ""
+        yield f"| `{file}` | `{figures.get('sha256', '')}` | {made_with}{opset} |"
+    yield ""
+    if any(file.endswith(".mlpackage") for file in exported):
+        yield from ("Of a folder it is that of a list of its files, as `sha256sum` prints them, by name.", "")
 
 
 def _anatomy(found: Mapping[str, Any]) -> Iterator[str]:
@@ -222,21 +254,3 @@ def _layout(figures: Mapping[str, Any]) -> str:
 def _size_text(blueprint: Blueprint) -> str:
     macs = format_macs(macs_of(blueprint, DEFAULT_SIZE))
     return f"{parameters_of(blueprint):,} parameters, {macs} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"
-
-
-def _public(command: str) -> str:
-    """`command` with the last name only of every path that leads out of the working folder, in `--option=path` too."""
-    return shlex.join(_without_folder(word) for word in shlex.split(command))
-
-
-def _without_folder(word: str) -> str:
-    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-    parts = re.split(r"[/\\]", value)
-    leads_out = len(parts) > 1 and (parts[0] == "" or parts[0].startswith("~") or ":" in parts[0] or ".." in parts)
-    named = [part for part in parts if part not in ("", ".", "..")]
-    return f"{option}{equals}{named[-1]}" if leads_out and named else word
-
-
-def _shortened(text: str, data: str | None) -> str:
-    """`text` with the folder of photographs by its last name only: files go to others, and its path is private."""
-    return text if data is None else text.replace(data, Path(data).name)

@@ -1,6 +1,5 @@
 """Core ML (.mlpackage): one folder a size, float or float16, for iPhones and Macs; only macOS can run it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 
 from compress.quiet import quiet
-from compress.runtime.about import BLUEPRINT_KEY, KEY, About, to_text
+from compress.runtime.about import COREML_UNITS, UNITS_KEY, About, texts_of
 from results.files import folder_written_whole
 from search_spaces.blueprint import Blueprint
 
@@ -60,8 +59,9 @@ def _write(
             minimum_deployment_target=coremltools.target.iOS16,
             skip_model_load=True,  # which compiles it, on macOS only
         )
-        model.user_defined_metadata[BLUEPRINT_KEY] = json.dumps(blueprint.to_json())
-        model.user_defined_metadata[KEY] = to_text(about)
+        for key, text in texts_of(blueprint, about).items():
+            model.user_defined_metadata[key] = text
+        model.user_defined_metadata[UNITS_KEY] = COREML_UNITS
         if about is not None:
             model.short_description, model.author, model.license = about.network, about.made_by, about.licence
             model.input_description["image"] = about.input

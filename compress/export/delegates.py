@@ -1,7 +1,8 @@
 """Delegates: which operators of an exported file a phone's accelerated library does not take, and why.
 
 What XNNPACK takes is read from the file itself (ExecuTorch decides when the file is written) or from the interpreter
-after it has planned (LiteRT). What GPUs and NPUs take is compared with their documentation and was not run.
+after it has planned (LiteRT). What GPUs and NPUs take is compared with their own sources (accelerators.py, traps.py),
+and was not run.
 """
 
 from collections import Counter
@@ -13,21 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress.export.accelerators import DOCUMENTED, LITERT_GPU, QNN
+from compress.export.traps import Trap, gpu_traps, graph_of, lines_of, npu_traps
 from compress.quiet import quiet
 from compress.runtime.runtimes import require_survives
 from search_spaces.sides import on_any_size
 
 FLOAT16_LIMIT = 65504.0  # the largest float16; a GPU delegate that computes in it overflows above
-
-
-@dataclass(frozen=True, slots=True)
-class Documented:
-    """The operators that a library's documentation says it takes."""
-
-    name: str
-    suffix: str  # of the files that it is for
-    source: str
-    operators: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +42,11 @@ class Delegated:
     outside: tuple[Outside, ...]
     documented: Mapping[str, tuple[str, ...]]  # name of the list -> operators of the file that are not on it
     operators: Mapping[str, int] | None  # all of the file by kind; None where the delegate's own format hides them
+    traps: tuple[Trap, ...] = ()  # what is on the list and may fail all the same
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-
-_LITERT_GPU = """
-ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXP FULLY_CONNECTED LOGISTIC LSTM MAX_POOL_2D MAXIMUM
-MINIMUM MUL PAD PRELU RELU RELU6 RESHAPE RESIZE_BILINEAR SOFTMAX STRIDED_SLICE SUB TRANSPOSE_CONV
-"""
-_QNN = """
-Abs Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Clip Concat Conv ConvTranspose Cos DepthToSpace
-DequantizeLinear Div Elu Equal Exp Expand Flatten Floor Gather Gelu Gemm GlobalAveragePool Greater GreaterOrEqual
-GridSample HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
-LpNormalization MatMul Max MaxPool Min Mul Neg Not Or Prelu Pad Pow QuantizeLinear ReduceMax ReduceMean ReduceMin
-ReduceProd ReduceSum Relu Resize Round Sigmoid Sign Sin Slice Softmax SpaceToDepth Split Sqrt Squeeze Sub Tanh Tile TopK
-Transpose Unsqueeze Where
-"""
-
-DOCUMENTED = (
-    Documented(
-        "LiteRT GPU delegate",
-        ".tflite",
-        "TensorFlow Lite on GPU, `Supported ops` (tensorflow/lite/g3doc/performance/gpu_advanced.md)",
-        frozenset(_LITERT_GPU.split()),
-    ),
-    Documented(
-        "QNN NPU by ONNX Runtime",  # which takes quantized files of one size only
-        ".onnx",
-        "ONNX Runtime, QNN execution provider, `Supported ONNX operators` "
-        "(microsoft/onnxruntime, docs/execution-providers/QNN-ExecutionProvider.md)",
-        frozenset(_QNN.split()),
-    ),
-)
 
 # Rules of executorch 1.5.1, backends/xnnpack/partition/config
 _REASONS = {
@@ -107,6 +72,7 @@ def delegated(path: Path) -> Delegated:
     try:
         with quiet():
             partitions, outside, operators = _READERS[path.suffix](path)
+            traps = _traps(path)
     except ImportError as error:
         raise ImportError(f"reading {path} needs {error.name}: pip install {_PACKAGES[path.suffix]}") from error
     except Exception as error:  # each library has its own types
@@ -124,6 +90,7 @@ def delegated(path: Path) -> Delegated:
         outside=tuple(Outside(name, count, _REASONS.get(name, reason)) for name, count in sorted(outside.items())),
         documented=missing,
         operators=operators,
+        traps=traps,
     )
 
 
@@ -179,7 +146,8 @@ def report_lines(files: Sequence[Delegated], largest: Mapping[str, LargestActiva
         lines += [f"  outside: {out.count} x {out.operator}: {out.reason}" for out in one.outside]
         for name, operators in one.documented.items():
             said = f"not on its list: {', '.join(operators)}" if operators else "all operators are on its list"
-            lines.append(f"  {name}, by its documentation, not run: {said}")
+            lines.append(f"  {name}, by {_DATES[name]}, not run: {said}")
+        lines += lines_of(one.traps)
     for run, found in largest.items():
         verdict = "below" if found.fits_float16 else "NOT below"
         lines.append(
@@ -189,6 +157,17 @@ def report_lines(files: Sequence[Delegated], largest: Mapping[str, LargestActiva
     return lines
 
 
+def _traps(path: Path) -> tuple[Trap, ...]:
+    if path.suffix == ".tflite":
+        return gpu_traps(graph_of(path.read_bytes()), LITERT_GPU)
+    if path.suffix == ".onnx":
+        import onnx
+
+        return npu_traps(onnx.load(str(path)), QNN)
+    return ()
+
+
+_DATES = {one.name: f"its source of {one.date}" if one.date else "its documentation" for one in DOCUMENTED}
 _Read = tuple[int | None, Counter[str], Counter[str] | None]  # partitions, operators outside, all operators
 
 

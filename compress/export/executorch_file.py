@@ -1,13 +1,12 @@
 """ExecuTorch (.pte): one file a size, float or int8, for the XNNPACK delegate."""
 
-import json
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from compress.quiet import quiet
-from compress.runtime.about import ABOUT_METHOD, BLUEPRINT_METHOD, About, to_text
+from compress.runtime.about import METHODS, About, texts_of
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 
@@ -31,7 +30,7 @@ def write_executorch(
     except ImportError as error:
         raise ImportError(f"ExecuTorch export needs {error.name}: pip install 'lpienas[export]'") from error
 
-    constants = {BLUEPRINT_METHOD: _bytes(json.dumps(blueprint.to_json())), ABOUT_METHOD: _bytes(to_text(about))}
+    constants = {METHODS[key]: _bytes(text) for key, text in texts_of(blueprint, about).items()}
     with quiet(), written_whole(path) as temporary:
         # The example must be contiguous: the file keeps its order of dimensions, and XNNPACK fails on any other.
         program = torch.export.export(module, (torch.zeros(1, 3, *size),))

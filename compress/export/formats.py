@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress.export.coreml_file import write_coreml, write_coreml_float16
 from compress.export.executorch_file import write_executorch
 from compress.export.litert_file import write_litert, write_litert_float16
-from compress.export.onnx_file import write_onnx
+from compress.export.onnx_file import write_onnx, write_onnx_fixed
 from compress.export.rewrite import rewritten
 from compress.int8.quantize import post_training_quantize
 from compress.runtime.about import About
@@ -61,6 +61,14 @@ FORMATS = {
         folds_weights=True,
         layout="NCHW",
         writers={"float": write_onnx, "int8": write_onnx},
+        rewrites={"float": ("cells-as-strides",)},
+    ),
+    "onnx-fixed": Format(
+        ".onnx",
+        any_size=False,
+        folds_weights=True,
+        layout="NCHW",
+        writers={"float": write_onnx_fixed, "int8": write_onnx_fixed},
         rewrites={"float": ("cells-as-strides",)},
     ),
     "litert": Format(

@@ -1,6 +1,5 @@
 """LiteRT (.tflite): one file a size, float, float16 or int8, channels-last as phones want it."""
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 from torch import nn
 
 from compress.quiet import quiet
-from compress.runtime.about import BLUEPRINT_KEY, KEY, About, to_text
+from compress.runtime.about import About, texts_of
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 
@@ -100,7 +99,7 @@ def _described(content: bytes, blueprint: Blueprint, about: About | None) -> byt
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     model.description = "LPIENet" if about is None else about.text()
-    for key, text in ((BLUEPRINT_KEY, json.dumps(blueprint.to_json())), (KEY, to_text(about))):
+    for key, text in texts_of(blueprint, about).items():
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = list(text.encode())
         entry.name, entry.buffer = key, len(model.buffers)

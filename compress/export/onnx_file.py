@@ -1,6 +1,5 @@
-"""ONNX: one file for any image size, float or int8."""
+"""ONNX: one file for any image size or one a size, float or int8, and the same graph at an older opset."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,13 @@ from torch import nn
 from torch.export import Dim
 
 from compress.quiet import quiet
-from compress.runtime.about import BLUEPRINT_KEY, KEY, About, to_text
+from compress.runtime.about import About, texts_of
 from results.files import written_whole
 from search_spaces.blueprint import Blueprint
 from search_spaces.sides import STRIDE
 
+OPSETS = range(17, 21)  # that files can be written in; 20 is what the exporter writes, 17 what older converters read
+_EXAMPLE = (4 * STRIDE, 5 * STRIDE)  # height, width of the image that a file for any size is traced with
 _HOLD_SIZES = {"Reshape", "Expand", "Slice"}  # operators that keep the sides of the traced image as constants
 
 
@@ -27,20 +28,86 @@ def write_onnx(
     It is traced at one size first, which takes a half to a third of the time of a trace with symbolic sides and gives
     the same graph, unless an operator holds a size (the shuffle of a space-to-depth stem).
     """
+    _require_onnx()
+    model = _traced(module, _EXAMPLE)
+    if any(node.op_type in _HOLD_SIZES for node in model.graph.node):
+        sides = {2: STRIDE * Dim("rows", min=1, max=4096), 3: STRIDE * Dim("columns", min=1, max=4096)}
+        model = _traced(module, _EXAMPLE, sides)
+    for value in (model.graph.input[0], model.graph.output[0]):
+        _, _, rows, columns = value.type.tensor_type.shape.dim
+        rows.dim_param, columns.dim_param = f"{STRIDE}*rows", f"{STRIDE}*columns"
+    _finish(model, blueprint, path, about)
+
+
+def write_onnx_fixed(
+    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
+    """As `write_onnx` for images of one `size` (height, width), as NPUs and many converters want it.
+
+    Raises ValueError without a size.
+    """
+    if size is None:
+        raise ValueError("an ONNX file of one size needs it: give size=(height, width), multiples of 8")
+    _require_onnx()
+    _finish(_traced(module, size), blueprint, path, about)
+
+
+def at_opset(path: Path, opset: int) -> None:
+    """Write the ONNX file `path` again with the operators of `opset`, one of OPSETS; ONNX's own converter does it.
+
+    Raises ValueError for another opset, and for a graph that has no such form.
+    """
+    import onnx
+
+    if opset not in OPSETS:
+        raise ValueError(f"opset = {opset}: must be {OPSETS.start} to {OPSETS.stop - 1}")
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        # Of a reduction without axes, which ours have not; the converter carries it to where it is unknown.
+        for attribute in [one for one in node.attribute if one.name == "noop_with_empty_axes"]:
+            node.attribute.remove(attribute)
     try:
-        import onnx
+        converted = onnx.version_converter.convert_version(model, opset)
+        onnx.checker.check_model(converted, full_check=True)
+    except (RuntimeError, onnx.checker.ValidationError) as error:
+        raise ValueError(f"{path.name} has no form in opset {opset}: {error}; ask for a higher --opset") from error
+    props = {entry.key: entry.value for entry in model.metadata_props}
+    documented = [part.doc_string for part in (model.graph.input[0], model.graph.output[0])]
+    _forget_origin(converted)
+    onnx.helper.set_model_props(converted, props)
+    converted.doc_string = model.doc_string
+    converted.graph.input[0].doc_string, converted.graph.output[0].doc_string = documented
+    with written_whole(path) as temporary:
+        temporary.write_bytes(converted.SerializeToString(deterministic=True))
+
+
+def opset_of(path: Path) -> int:
+    """The opset of the ONNX file `path`."""
+    import onnx
+
+    model = onnx.load(str(path))
+    return int(next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx")))
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError(f"ONNX export needs {error.name}: pip install 'lpienas[export]'") from error
 
-    model = _traced(module)
-    if any(node.op_type in _HOLD_SIZES for node in model.graph.node):
-        model = _traced(module, {2: STRIDE * Dim("rows", min=1, max=4096), 3: STRIDE * Dim("columns", min=1, max=4096)})
-    for value in (model.graph.input[0], model.graph.output[0]):
-        _, _, rows, columns = value.type.tensor_type.shape.dim
-        rows.dim_param, columns.dim_param = f"{STRIDE}*rows", f"{STRIDE}*columns"
+
+def _finish(
+    model: "onnx.ModelProto",  # type: ignore[name-defined]  # noqa: F821
+    blueprint: Blueprint,
+    path: Path,
+    about: About | None,
+) -> None:
+    """Describe `model` and write it."""
+    import onnx
+
     _forget_origin(model)
-    onnx.helper.set_model_props(model, {BLUEPRINT_KEY: json.dumps(blueprint.to_json()), KEY: to_text(about)})
+    onnx.helper.set_model_props(model, texts_of(blueprint, about))
     if about is not None:
         model.doc_string = about.text()
         model.graph.input[0].doc_string, model.graph.output[0].doc_string = about.input, about.output
@@ -48,12 +115,12 @@ def write_onnx(
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _traced(module: nn.Module, sides: dict[int, Any] | None = None) -> "onnx.ModelProto":  # type: ignore[name-defined]  # noqa: F821
-    """`module` as ONNX, for the sides of the traced image or, where `sides` names them, for all."""
+def _traced(module: nn.Module, size: tuple[int, int], sides: dict[int, Any] | None = None) -> "onnx.ModelProto":  # type: ignore[name-defined]  # noqa: F821
+    """`module` as ONNX, for images of `size` or, where `sides` names them, of all."""
     with quiet():
         program = torch.onnx.export(
             module,
-            (torch.zeros(1, 3, 4 * STRIDE, 5 * STRIDE),),
+            (torch.zeros(1, 3, *size),),
             dynamo=True,
             dynamic_shapes=(sides,),
             input_names=["image"],

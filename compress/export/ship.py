@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.export.card import NOT_RUN, about_of, about_of_network, write_card
+from compress.export.card import MADE_WITH, NOT_RUN, about_of, about_of_network, write_card
 from compress.export.formats import FORMATS, export_network
+from compress.export.onnx_file import OPSETS, at_opset, opset_of
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
-from compress.runtime.about import NO_LICENCE, About
+from compress.runtime.about import NO_LICENCE, About, texts_of
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
@@ -35,8 +36,10 @@ from results.files import (
     move_over,
     network_fingerprint,
     remove,
+    sha256_of,
 )
 from results.progress import Watcher
+from results.run import versions
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
@@ -52,6 +55,11 @@ class Wanted:
     sizes: Sequence[tuple[int, int]]  # height, width; a format of static size has a file for each, padded to 8
     workers: int = 1  # files made at a time, each in a process of its own that needs about 1.2 GB
     licence: str | None = None  # what others may do with them; None: what was said last
+    opset: int | None = None  # of ONNX files, one of OPSETS; None: as there is, or as the exporter writes
+
+    def __post_init__(self) -> None:
+        if self.opset is not None and self.opset not in OPSETS:
+            raise ValueError(f"--opset {self.opset}: must be {OPSETS.start} to {OPSETS.stop - 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,13 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
         path = compression.exported / file_name(format, precision, size)
         known, made_from = there.get(path.name, {}), compression.made_from(stage)
         said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
-        if said == (made_from, fingerprint(about.to_json()), _rewrites(format, precision)):
+        same = said == (made_from, fingerprint(texts_of(blueprint, about)), _rewrites(format, precision))
+        opset = wanted.opset if path.suffix == ".onnx" else None
+        if same and opset in (None, known.get("opset")):
             watcher.say(_line(path.name, known))
             continue
         origin = _Origin(network, made_from, calibration, compression.in_float if precision == "int8" else ())
-        jobs.append(_Job(origin, format, precision, path, size, about, _Judges(task.validation, task.test)))
+        jobs.append(_Job(origin, format, precision, path, size, about, _Judges(task.validation, task.test), opset))
     require_room(jobs)
     watcher.begin("export", len(jobs))
     compression.exported.mkdir(parents=True, exist_ok=True)
@@ -128,6 +138,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
             size,
             about_of_network(saved.blueprint, format, precision, quality, bare.judged_on, licence),
             _Judges(pairs, pairs, bare.judged_on.split),
+            wanted.opset if FORMATS[format].suffix == ".onnx" else None,
         )
         for format, size, precision in _asked(wanted)
         if precision != "int8" or bare.calibration
@@ -148,11 +159,11 @@ def require_room(jobs: Sequence["_Job"]) -> None:
     for job in jobs:
         if FORMATS[job.format].any_size:
             continue
-        blueprint = load_network(job.origin.network).blueprint
+        radius = receptive_radius(load_network(job.origin.network).blueprint)
         for _, degraded, _ in (*job.judges.validation, *job.judges.test):
             height, width = degraded.shape[-2:]
-            if not fits(blueprint, job.size, height, width):
-                least = 2 * padded_side(receptive_radius(blueprint)) + STRIDE
+            if not fits(radius, job.size, height, width):
+                least = 2 * padded_side(radius) + STRIDE
                 raise ValueError(
                     f"--size {job.size[0]}x{job.size[1]}: tiles of it cannot hold the network's receptive field, and "
                     f"a photograph that the file is checked on has {height}x{width} pixels; ask for "
@@ -217,6 +228,7 @@ class _Job:
     size: tuple[int, int]
     about: About
     judges: _Judges
+    opset: int | None = None  # of an ONNX file, where another one is asked for than the exporter's
 
 
 def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -260,6 +272,8 @@ def _export(job: _Job) -> dict[str, Any]:
     try:
         network, calibration, in_float = load_network(job.origin.network), job.origin.calibration, job.origin.in_float
         origin = export_network(network, job.format, job.precision, unproven, size, calibration, job.about, in_float)
+        if job.opset is not None:
+            at_opset(unproven, job.opset)
         figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN
         move_over(unproven, job.path)
     finally:
@@ -271,9 +285,12 @@ def _export(job: _Job) -> dict[str, Any]:
         "layout": made.layout,
         "size": "any" if size is None else list(size),
         "bytes": bytes_of(job.path),
+        "sha256": sha256_of(job.path),
+        "made_with": {name: found for name, found in versions().items() if name in MADE_WITH[job.format]},
+        **({"opset": opset_of(job.path)} if made.suffix == ".onnx" else {}),
         **figures,
         "made_from": job.origin.made_from,
-        "says": fingerprint(job.about.to_json()),
+        "says": fingerprint(texts_of(network.blueprint, job.about)),
     }
 
 

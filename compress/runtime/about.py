@@ -4,9 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from compress.runtime.rule import rule_of, rule_text
+from search_spaces.blueprint import Blueprint
+
 KEY = "lpienas.about"  # of these fields as one JSON object, in the metadata of a file
 BLUEPRINT_KEY = "lpienas.blueprint"  # of the network, likewise
-BLUEPRINT_METHOD, ABOUT_METHOD = "blueprint", "about"  # of an ExecuTorch file: return the bytes of each, (n,) uint8
+TILES_KEY = "lpienas.tiles"  # of how tiles are cut for it (rule.py), likewise
+# Of an ExecuTorch file, which has methods in place of metadata: they return the bytes of each, (n,) uint8.
+METHODS = {KEY: "about", BLUEPRINT_KEY: "blueprint", TILES_KEY: "tiles"}
+UNITS_KEY = "lpienas.compute_units"  # of a Core ML file: what to run it on
+COREML_UNITS = "CPU_AND_GPU"  # until a device was checked: Apple's neural engine may compute otherwise
 NO_LICENCE = "not stated: ask whoever gave you this file"
 
 LAYOUTS = {"NCHW": "(1, 3, height, width)", "NHWC": "(1, height, width, 3)"}
@@ -31,6 +38,15 @@ class About:
     def text(self) -> str:
         """One line a field, for formats that show a description."""
         return "\n".join(f"{name}: {value}" for name, value in self.to_json().items())
+
+
+def texts_of(blueprint: Blueprint, about: About | None) -> dict[str, str]:
+    """All that a file of the network keeps, by key."""
+    return {
+        BLUEPRINT_KEY: json.dumps(blueprint.to_json()),
+        KEY: to_text(about),
+        TILES_KEY: rule_text(rule_of(blueprint)),
+    }
 
 
 def input_text(layout: str) -> str:

@@ -1,14 +1,18 @@
-"""EXIF in TIFF files, which libvips neither reads nor writes there; Pillow reads and writes what is in a directory."""
+"""EXIF in TIFF files, which libvips neither reads nor writes there; Pillow reads and writes what is in a directory.
+
+And a TIFF of pixels that are written one after the other, which libvips does not write.
+"""
 
 import struct
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, TiffTags
 from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 TIFF = (".tif", ".tiff")
+_HEADER = b"II*\0\x08\0\0\0"  # the directory comes next
 _ABOUT: tuple[int, ...] = (  # tags of the first directory on the photograph; the others are about the file
     *(Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright),
 )
@@ -71,6 +75,28 @@ def into_tiff(path: Path, block: bytes) -> None:
         file.write(struct.pack(f"{order}H", len(entries)) + b"".join(entry for _, entry in entries) + bytes(4))
         file.seek(4)
         file.write(struct.pack(f"{order}L", place))
+
+
+def tiff_before(shape: tuple[int, int, int], bits: int) -> bytes:
+    """What makes a TIFF of the plain pixels that are written behind it, first byte first.
+
+    `shape` is height, width and 3 or 4 channels. Raises ValueError above 4 GiB, which no TIFF has.
+    """
+    height, width, channels = shape
+    row = width * channels * bits // 8
+    if height * row + 16 * height + 1024 >= 1 << 32:
+        raise ValueError(
+            f"{height}x{width} pixels need more than 4 GiB, and a result stands in a TIFF until it is written"
+        )
+    directory = ImageFileDirectory_v2(_HEADER)
+    directory.tagtype[273] = directory.tagtype[279] = TiffTags.LONG
+    directory[256], directory[257], directory[258] = width, height, (bits,) * channels
+    directory[259], directory[262] = 1, 2  # plain, RGB
+    directory[273] = tuple(number * row for number in range(height))  # a strip a row; Pillow counts from its own end
+    directory[277], directory[278], directory[279] = channels, 1, (row,) * height
+    if channels > 3:
+        directory[338] = 2  # alpha that colours are not multiplied by
+    return _HEADER + directory.tobytes(len(_HEADER))
 
 
 def _entries(directory: bytes, order: str) -> dict[int, bytes]:

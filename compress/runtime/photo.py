@@ -1,7 +1,7 @@
 """Photo: enhance picture files, upright and at their own depth, and write them as pictures.
 
 Read as for training (nas.task.data.reading) and written by libvips, which keeps 16 bits a channel, ICC profiles and
-EXIF (in TIFF files: exif.py).
+EXIF (in TIFF files: exif.py). Large ones go through in strips, so that memory does not grow with them.
 """
 
 import math
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pyvips
@@ -19,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from compress.runtime import exif
+from compress.runtime.tiles import Rows
 from nas.task.data import reading
 from nas.task.data.beside import left_out
 from nas.task.data.reading import ENDINGS, MOST_MEGAPIXELS, Unreadable, in_one_line
@@ -31,7 +33,10 @@ _QUALITY = 95  # of JPEG and WebP
 _EXIF = "exif-data"
 _KEPT = ("icc-profile-data", _EXIF, "xmp-data", "iptc-data")
 
-Network = Callable[[Tensor], Tensor]  # picture (1, 3, H, W), uint8 or uint16 -> the same, see tiles.enhance
+STRIPS_ABOVE = 32  # megapixels, up to which a picture is in memory whole, before and after
+
+# Picture, uint8 or uint16, to its rows enhanced, from top to bottom: see tiles.enhance_rows.
+Network = Callable[[Rows], Iterator[Tensor]]
 
 
 def enhance_photo(
@@ -45,30 +50,29 @@ def enhance_photo(
 
     The pixels are turned as EXIF says, so that the result stands upright everywhere. Depth (8 or 16 bits; JPEG and WebP
     hold 8), ICC profile and EXIF are kept; alpha is carried over untouched where the format has it. `target` has its
-    name only once it is whole. A picture above `most_megapixels` is refused by its header. `say` is told what of
-    `source` is not in `target`. Raises ValueError when `source` is no picture or `target` cannot be written.
+    name only once it is whole. A picture above STRIPS_ABOVE is decoded into a temporary file, and its result stands in
+    another one, beside `target`, until it is encoded; one above `most_megapixels` is refused by its header. `say` is
+    told what of `source` is not in `target`. Raises ValueError when `source` is no picture or `target` cannot be
+    written.
     """
     if target.suffix.lower() not in WRITTEN:
         raise ValueError(f"cannot write {target}: {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
     picture = _opened(source, most_megapixels, say)
     if without := left_out(source):
         say(f"{source}: not in the result: {without}")
-    pixels = _pixels(picture, source)
-    colours = torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]  # a view: a photograph is large
-    enhanced = network(colours)[0].numpy().transpose(1, 2, 0)
-    if pixels.shape[-1] > 3 and target.suffix.lower() not in _WITHOUT_ALPHA:
-        enhanced = np.concatenate([enhanced, pixels[..., 3:]], axis=-1)
-    result = _picture(np.ascontiguousarray(enhanced), picture)
+    keeps_alpha = target.suffix.lower() not in _WITHOUT_ALPHA
+    large = picture.width * picture.height > STRIPS_ABOVE * 1e6
+    enhanced = _strip_by_strip if large else _whole
     options = {} if target.suffix.lower() in (".png", *exif.TIFF) else {"Q": _QUALITY}
-    with written_whole(target) as temporary:
+    with enhanced(network, picture, source, target, keeps_alpha) as result, written_whole(target) as temporary:
         try:
-            result.write_to_file(str(temporary), **options)
+            _described(result, picture).write_to_file(str(temporary), **options)
         except pyvips.Error as error:
             raise ValueError(f"{target} cannot be written: {in_one_line(error)}") from error
         if target.suffix.lower() in exif.TIFF and _EXIF in picture.get_fields():
             with _without_exif(source, say):
                 exif.into_tiff(temporary, picture.get(_EXIF))
-    return enhanced.shape[0], enhanced.shape[1]
+    return picture.height, picture.width
 
 
 def plan_outputs(photos: Sequence[Path], output: Path, force: bool, skip: bool) -> list[tuple[Path, Path]]:
@@ -178,11 +182,55 @@ def _pixels(picture: pyvips.Image, source: Path) -> reading.Pixels:
         raise ValueError(f"{source} {error}") from error
 
 
-def _picture(pixels: np.ndarray, source: pyvips.Image) -> pyvips.Image:
-    """`pixels` with the metadata of `source`."""
-    picture = pyvips.Image.new_from_array(
-        pixels, interpretation="rgb16" if pixels.dtype == np.uint16 else "srgb"
-    ).copy()
+@contextmanager
+def _whole(
+    network: Network, picture: pyvips.Image, source: Path, target: Path, keeps_alpha: bool
+) -> Iterator[pyvips.Image]:
+    """`picture` enhanced, in memory."""
+    pixels = _pixels(picture, source)
+    enhanced = np.empty_like(pixels) if keeps_alpha else np.empty_like(pixels[..., :3])
+    enhanced[..., 3:] = pixels[..., 3:][..., : enhanced.shape[-1] - 3]
+    done = 0
+    for strip in network(Rows(picture.height, picture.width, lambda first, end: _colours(pixels[first:end]))):
+        enhanced[done : done + strip.shape[-2], :, :3] = strip[0].numpy().transpose(1, 2, 0)
+        done += strip.shape[-2]
+    interpretation = "rgb16" if pixels.dtype == np.uint16 else "srgb"
+    yield pyvips.Image.new_from_array(enhanced, interpretation=interpretation).copy()
+
+
+@contextmanager
+def _strip_by_strip(
+    network: Network, picture: pyvips.Image, source: Path, target: Path, keeps_alpha: bool
+) -> Iterator[pyvips.Image]:
+    """The same in a temporary TIFF beside `target`; libvips decodes a picture of this size into a file of its own."""
+
+    def pixels(first: int, end: int) -> reading.Pixels:
+        return _pixels(picture.crop(0, first, picture.width, end - first), source)
+
+    bands = picture.bands if keeps_alpha else 3
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.stem}-", suffix=".tif") as file:
+        file.write(exif.tiff_before((picture.height, picture.width, bands), 16 if picture.format == "ushort" else 8))
+        done = 0
+        for strip in network(Rows(picture.height, picture.width, lambda first, end: _colours(pixels(first, end)))):
+            rows = strip[0].numpy().transpose(1, 2, 0)
+            if bands > 3:
+                rows = np.concatenate([rows, pixels(done, done + len(rows))[..., 3:]], axis=-1)
+            file.write(np.ascontiguousarray(rows, rows.dtype.newbyteorder("<")).data)
+            done += len(rows)
+        file.flush()
+        # A TIFF is read row by row; a file without a format would be mapped into memory whole.
+        enhanced = pyvips.Image.tiffload(file.name, access="sequential")
+        yield enhanced.copy(xres=1, yres=1)  # as of pixels; not those of a page
+
+
+def _colours(pixels: reading.Pixels) -> Tensor:
+    """(1, 3, H, W), a view of `pixels` (H, W, 3 or 4)."""
+    return torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]
+
+
+def _described(picture: pyvips.Image, source: pyvips.Image) -> pyvips.Image:
+    """`picture` with the metadata of `source`."""
     for field in source.get_fields():
         if field in _KEPT or field.startswith("exif-ifd"):
             picture.set_type(source.get_typeof(field), field, source.get(field))

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from compress.quiet import quiet, quiet_natives
-from compress.runtime.about import ABOUT_METHOD, BLUEPRINT_KEY, BLUEPRINT_METHOD, KEY, from_text
+from compress.runtime.about import BLUEPRINT_KEY, COREML_UNITS, KEY, METHODS, TILES_KEY, from_text
+from compress.runtime.rule import TileRule, rule_from_text, rule_of
 from results.files import load_network, network_at
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
@@ -29,6 +30,7 @@ class Runtime:
     blueprint: Blueprint | None  # as kept in the file; None in a file made elsewhere
     _run: Callable[[Tensor], Tensor]
     about: Mapping[str, str] = field(default_factory=dict)  # fields of an About, as kept in the file
+    rule: TileRule | None = None  # how tiles are cut for it; None in a file that says neither that nor its blueprint
 
     def __call__(self, image: Tensor) -> Tensor:
         """Enhanced `image`, both (1, 3, H, W) float32; raises ValueError for another shape (see tiles.enhance)."""
@@ -50,7 +52,7 @@ def in_pytorch(network: LPIENet) -> Runtime:
             output: Tensor = network(image)
         return output
 
-    return Runtime("PyTorch", None, network.blueprint, run)
+    return Runtime("PyTorch", None, network.blueprint, run, rule=rule_of(network.blueprint))
 
 
 def load(path: Path, threads: int = 1) -> Runtime:
@@ -118,7 +120,7 @@ def load_in_openvino(path: Path, threads: int = 1) -> Runtime:
     def run(image: Tensor) -> Tensor:
         return torch.from_numpy(model([image.numpy()])[0].copy())
 
-    return Runtime("OpenVINO", own.size, own.blueprint, run)
+    return Runtime("OpenVINO", own.size, own.blueprint, run, own.about, own.rule)
 
 
 def _open_onnx(path: Path, threads: int) -> Runtime:
@@ -139,7 +141,7 @@ def _open_onnx(path: Path, threads: int) -> Runtime:
 
     height, width = source.shape[2:]
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    return Runtime("ONNX Runtime", size, _blueprint(texts.get(BLUEPRINT_KEY)), run, from_text(texts.get(KEY)))
+    return _described("ONNX Runtime", size, run, texts)
 
 
 def _open_litert(path: Path, threads: int) -> Runtime:
@@ -163,8 +165,7 @@ def _open_litert(path: Path, threads: int) -> Runtime:
         return output.permute(0, 3, 1, 2) if channels_last else output
 
     height, width = shape[1:3] if channels_last else shape[2:]
-    texts = _litert_metadata(content)
-    return Runtime("LiteRT", (height, width), _blueprint(texts.get(BLUEPRINT_KEY)), run, from_text(texts.get(KEY)))
+    return _described("LiteRT", (height, width), run, _litert_metadata(content))
 
 
 def _open_executorch(path: Path, threads: int) -> Runtime:
@@ -180,8 +181,8 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
     program = Library.get().load_program(path, verification=Verification.InternalConsistency)
     method = program.load_method("forward")
     texts = {
-        name: bytes(program.load_method(name).execute([])[0].tolist()).decode()
-        for name in (BLUEPRINT_METHOD, ABOUT_METHOD)
+        key: bytes(program.load_method(name).execute([])[0].tolist()).decode()
+        for key, name in METHODS.items()
         if name in program.method_names
     }
 
@@ -192,22 +193,21 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
     taken = method.metadata.input_tensor_meta(0)
     _require_pictures(list(taken.sizes()), taken.dtype() == _EXECUTORCH_FLOAT32, 1)
     height, width = taken.sizes()[2:]
-    about = from_text(texts.get(ABOUT_METHOD))
-    return Runtime("ExecuTorch", (height, width), _blueprint(texts.get(BLUEPRINT_METHOD)), run, about)
+    return _described("ExecuTorch", (height, width), run, texts)
 
 
 def _open_coreml(path: Path, threads: int) -> Runtime:
     import coremltools
 
-    model = coremltools.models.MLModel(str(path))  # macOS decides on threads and processors
+    units = coremltools.ComputeUnit[COREML_UNITS]  # macOS decides on threads
+    model = coremltools.models.MLModel(str(path), compute_units=units)
     texts = model.user_defined_metadata
 
     def run(image: Tensor) -> Tensor:
         return torch.from_numpy(model.predict({"image": image.numpy()})["enhanced"]).float()
 
     height, width = model.get_spec().description.input[0].type.multiArrayType.shape[2:]
-    blueprint = _blueprint(texts.get(BLUEPRINT_KEY))
-    return Runtime("Core ML", (int(height), int(width)), blueprint, run, from_text(texts.get(KEY)))
+    return _described("Core ML", (int(height), int(width)), run, texts)
 
 
 def _require_pictures(shape: Sequence[Any], is_float32: bool, channels_at: int) -> None:
@@ -231,14 +231,18 @@ def _litert_metadata(content: bytes) -> dict[str, str]:
     model = schema.Model.GetRootAs(content, 0)
     entries = {entry.Name().decode(): entry for entry in map(model.Metadata, range(model.MetadataLength()))}
     return {
-        name: bytes(model.Buffers(entries[name].Buffer()).DataAsNumpy()).decode()
-        for name in (BLUEPRINT_KEY, KEY)
-        if name in entries
+        name: bytes(model.Buffers(entries[name].Buffer()).DataAsNumpy()).decode() for name in METHODS if name in entries
     }
 
 
-def _blueprint(text: str | None) -> Blueprint | None:
-    return Blueprint.from_json(json.loads(text)) if text else None
+def _described(
+    name: str, size: tuple[int, int] | None, run: Callable[[Tensor], Tensor], texts: Mapping[str, str]
+) -> Runtime:
+    """A file as its own `texts` describe it; of older ones the rule of tiles follows from the blueprint."""
+    text = texts.get(BLUEPRINT_KEY)
+    blueprint = Blueprint.from_json(json.loads(text)) if text else None
+    rule = rule_from_text(texts.get(TILES_KEY)) or (rule_of(blueprint) if blueprint else None)
+    return Runtime(name, size, blueprint, run, from_text(texts.get(KEY)), rule)
 
 
 _EXECUTORCH_FLOAT32 = 6  # its name for the type

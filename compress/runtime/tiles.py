@@ -5,7 +5,8 @@ needs is kept. What lies outside the image is its reflection (search_spaces.side
 the convolutions' zero padding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product
 
 import torch
@@ -18,8 +19,23 @@ from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, is_grey, pad_to, padded_side, window
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
-# For a file that does not name its blueprint: the furthest that a network of three blocks a stage can see.
+_LOOKED = 64  # rows at a time, where it is asked whether a picture is grey
+# For a file that says neither its rule nor its blueprint: the furthest that a network of three blocks a stage can see.
 _DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An image that is read a few rows at a time, so that it need not be in memory whole."""
+
+    height: int
+    width: int
+    read: Callable[[int, int], Tensor]  # first row and end -> (1, 3, end - first, width)
+
+    def is_grey(self) -> bool:
+        """Whether the three channels are equal in every pixel; of most photographs the first rows tell."""
+        strips = (self.read(first, min(first + _LOOKED, self.height)) for first in range(0, self.height, _LOOKED))
+        return all(is_grey(strip[0]) for strip in strips)
 
 
 def enhance(
@@ -33,19 +49,26 @@ def enhance(
     gets their mean. Raises ValueError when tiles are too small for the network's receptive field, and where the file
     answers with what is no number, which would become black.
     """
+    strips = enhance_rows(runtime, _rows_of(image), on_tile, tile)
+    return _together(strips, image)
+
+
+def enhance_rows(
+    runtime: Runtime, rows: Rows, on_tile: Callable[[int, int], None] | None = None, tile: int = TILE
+) -> Iterator[Tensor]:
+    """`enhance` for an image that is read in parts: the result from top to bottom, (1, 3, some rows, width) at a time.
+
+    Memory is needed for a row of tiles, before and after, beside what the runtime needs for one.
+    """
+    radius = seen_by(runtime)
+    size = runtime.size or tile_size(rows.height, rows.width, radius, tile * tile)
     network = _of_numbers(runtime)
-    if is_grey(image[0]):
-        network = _grey(network)
-    if not image.is_floating_point():
-        network = _on_levels(network, torch.iinfo(image.dtype).max)
-    radius = receptive_radius(seen_by(runtime))
-    size = runtime.size or tile_size(image.shape[-2], image.shape[-1], radius, tile * tile)
-    return in_tiles(network, image, size, radius, on_tile)
+    return strips_of(_on_values(_grey(network) if rows.is_grey() else network), rows, size, radius, on_tile)
 
 
-def seen_by(runtime: Runtime) -> Blueprint:
-    """The blueprint of a file; of one that does not name its own the deepest that there is."""
-    return runtime.blueprint or _DEEPEST
+def seen_by(runtime: Runtime) -> int:
+    """How far, in pixels, an output pixel of a file sees; of one that does not say it, as far as any network can."""
+    return receptive_radius(runtime.blueprint or _DEEPEST) if runtime.rule is None else runtime.rule.radius
 
 
 def holds(runtime: Runtime, height: int, width: int) -> bool:
@@ -53,9 +76,9 @@ def holds(runtime: Runtime, height: int, width: int) -> bool:
     return runtime.size is None or fits(seen_by(runtime), runtime.size, height, width)
 
 
-def fits(blueprint: Blueprint, size: tuple[int, int], height: int, width: int) -> bool:
+def fits(radius: int, size: tuple[int, int], height: int, width: int) -> bool:
     """Whether an image of so many pixels goes through tiles of `size` without a seam."""
-    least = 2 * padded_side(receptive_radius(blueprint))
+    least = 2 * padded_side(radius)
     return all(length <= tile or tile > least for length, tile in zip((height, width), size, strict=True))
 
 
@@ -71,16 +94,32 @@ def in_tiles(
     `radius` is how far, in pixels, an output pixel sees. Where a tile cannot hold it, an image that fits in one tile
     has as much of its reflection around it as there is room for; a larger one raises ValueError.
     """
-    (above, rows), (beside, columns) = (
-        _spans(length, tile, padded_side(radius)) for length, tile in zip(image.shape[-2:], size, strict=True)
+    return _together(strips_of(network, _rows_of(image), size, radius, on_tile), image)
+
+
+def strips_of(
+    network: Callable[[Tensor], Tensor],
+    rows: Rows,
+    size: tuple[int, int],
+    radius: int,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> Iterator[Tensor]:
+    """`in_tiles` for an image that is read in parts: what is kept of each row of tiles, from top to bottom."""
+    (above, down), (beside, across) = (
+        _spans(length, tile, padded_side(radius)) for length, tile in zip((rows.height, rows.width), size, strict=True)
     )
-    output = torch.empty_like(image)
-    for number, ((top, bottom), (left, right)) in enumerate(product(rows, columns), 1):
-        tile = network(window(image, (top - above, left - beside), size))
-        output[..., top:bottom, left:right] = tile[..., above : above + bottom - top, beside : beside + right - left]
-        if on_tile:
-            on_tile(number, len(rows) * len(columns))
-    return output
+    held = min(size[0], rows.height)
+    for row, (top, bottom) in enumerate(down):
+        # As many rows as a tile has, inside the image: so what a tile has of its reflection is among them.
+        first = min(max(0, top - above), rows.height - held)
+        strip = rows.read(first, first + held)
+        output = torch.empty_like(strip[..., : bottom - top, :])
+        for column, (left, right) in enumerate(across, 1):
+            tile = network(window(strip, (top - above - first, left - beside), size))
+            output[..., left:right] = tile[..., above : above + bottom - top, beside : beside + right - left]
+            if on_tile:
+                on_tile(row * len(across) + column, len(down) * len(across))
+        yield output
 
 
 def tile_size(height: int, width: int, radius: int, pixels: int) -> tuple[int, int]:
@@ -133,10 +172,26 @@ def _grey(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def _on_levels(network: Callable[[Tensor], Tensor], levels: int) -> Callable[[Tensor], Tensor]:
-    """`network` for images of whole numbers from 0 to `levels`."""
+def _rows_of(image: Tensor) -> Rows:
+    return Rows(image.shape[-2], image.shape[-1], lambda first, end: image[..., first:end, :])
+
+
+def _together(strips: Iterator[Tensor], image: Tensor) -> Tensor:
+    """All strips as one image, of the shape, type and order in memory of `image`."""
+    output, done = torch.empty_like(image), 0
+    for strip in strips:
+        output[..., done : done + strip.shape[-2], :] = strip
+        done += strip.shape[-2]
+    return output
+
+
+def _on_values(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`network` for images of whole numbers over the range of their type too."""
 
     def run(tile: Tensor) -> Tensor:
+        if tile.is_floating_point():
+            return network(tile)
+        levels = torch.iinfo(tile.dtype).max
         output = network(tile.to(torch.float32) / levels)
         return (output.clamp(0, 1) * levels).round().to(tile.dtype)
 

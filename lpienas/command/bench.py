@@ -48,13 +48,22 @@ class BenchOptions:
     seconds: float = option(2.0, "of each case in each round", "S", parse=float, default="2")
     imported: tuple[Path, ...] = option(
         (),
-        "what benchmark_model printed on a phone: its rows are put below",
+        "what benchmark_model or benchmark_litert_model printed on a phone: its rows are put below",
         "FILE",
         parse=a_file,
         name="import",
         several=True,
         accepts=lambda word: Path(word).suffix not in _MODELS and not Path(word).is_dir(),
     )
+    adb: Path | None = option(
+        None,
+        "Android's benchmark_model or benchmark_litert_model: the LiteRT files run on the phone that is plugged in "
+        "instead, on its processor, GPU and NPU, until its temperature is steady",
+        "TOOL",
+        parse=a_file,
+        default="here",
+    )
+    log: Path | None = option(None, "with --adb: keep what the phone printed", "FILE", parse=a_file)
     threads: int = option(1, "processor threads of a runtime", "N", parse=count)
 
 
@@ -63,15 +72,22 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from tempfile import TemporaryDirectory
 
     from compress.bench.bench import bench as measure
-    from compress.bench.bench import beside, imported, judge, ratio
+    from compress.bench.bench import beside, judge, ratio
     from compress.bench.files import SIZES, plan
+    from compress.bench.phone import Phone, on_phone
+    from compress.bench.phone_log import imported
     from lpienas.networks import of_compression
+    from lpienas.photographs import refuse_existing
     from nas.unseen import left_out_line, unseen
     from results.photo_score import JUDGED_SIDE, crops_of
     from results.table import bench_table
 
     if not asked.models and not asked.imported:
         raise ValueError("nothing to bench: give a run folder, an exported file, or --import FILE")
+    phone = None if asked.adb is None else Phone(asked.adb)
+    runtimes = asked.runtime if phone is None else ("litert",)
+    if asked.log is not None:
+        refuse_existing([asked.log], force=False)
     of_phone = [row for file in asked.imported for row in imported(file)]
     judged_on = None if asked.data is None else unseen(asked.models, asked.data, asked.whole)
     pairs = () if judged_on is None else judged_on.pairs
@@ -79,11 +95,18 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
         shown = stack.enter_context(bars())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
         cases = plan(
-            of_compression(asked.models, asked.compression), asked.runtime, asked.size or SIZES, folder, shown, pairs
+            of_compression(asked.models, asked.compression), runtimes, asked.size or SIZES, folder, shown, pairs
         )
         if pairs:
             cases = judge(cases, pairs, asked.threads, shown)
-        rows = [*(measure(cases, asked.threads, asked.seconds, shown) if cases else ()), *of_phone]
+        if phone is not None:
+            on = on_phone(phone, [case for case in cases if case.model.suffix == ".tflite"], asked.threads, shown)
+            of_phone = [*on.rows, *of_phone]
+            if asked.log is not None:
+                asked.log.write_text(on.log)
+        elif cases:
+            of_phone = [*measure(cases, asked.threads, asked.seconds, shown), *of_phone]
+        rows = of_phone
     result = []
     for row in rows:
         other = beside(row, rows)

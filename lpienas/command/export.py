@@ -39,6 +39,8 @@ def export(asked: ExportWords, json_only: bool) -> None:
         as_json({"exported": exported} | said)
     else:
         line(f"{len(exported)} files in {compression.exported}, described in {compression.card}")
+        if asked.hub is not None:
+            line(f"ready to be pushed: {asked.hub} (hf upload OWNER/NAME {asked.hub})")
 
 
 def _export_network(asked: ExportWords, json_only: bool) -> None:
@@ -52,9 +54,11 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
 
     if asked.compression is not None:
         raise ValueError(f"--compression {asked.compression} is for a run folder, and {asked.run} is none")
+    if asked.hub is not None:
+        raise ValueError(f"--hub {asked.hub} is for a run folder, which has a model card, and {asked.run} is none")
     network, settings, folder = saved_network(asked.run), TaskSettings(), asked.calibration
     out = network.parent if asked.out is None else asked.out
-    wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence)
+    wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence, asked.opset)
     refuse_existing(network_files(network, out, wanted, folder is not None), asked.force)
     judged_on = unseen([network], asked.data)
     calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
@@ -72,7 +76,7 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
 VERB = Verb(
     "export",
     "write files for phones and check each in its own runtime",
-    "lpienas export runs/night --compression small --to litert --size 256x256 720x1280 1080x1920 2160x3840",
+    "lpienas export runs/night --compression small --to litert --size 256x256 720x1280 1088x1920 2160x3840",
     ExportWords,
     export,
     "files that are whole stay; for a run the same command makes the rest, for a network add --force",
