@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from curves import claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread
 from nas.anatomy import worthless
 from nas.task.degrade import make_noise
 from nas.task.device import Device
@@ -99,7 +99,7 @@ def _train(out: Path, task: Task, name: str, steps: int, seed: int) -> None:
     with claimed(folder) as mine:
         if mine:
             blueprint = Blueprint.from_genotype(ROWS[name])
-            found = curve(folder, task, first_weights(blueprint, seed), Recipe(steps), seed)
+            found = curve(folder, task, first_weights(blueprint, seed), Plan(Recipe(steps), seed))
             write_json(folder / "row.json", {"row": name})
             print(name, seed, found.get("failed") or found["test"]["ssim"], flush=True)
 

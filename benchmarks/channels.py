@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from compress.bench.latency import random_image
-from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.export.formats import FORMATS, PRECISIONS, Variant, export_network
 from compress.quiet import quiet
 from compress.runtime.runtimes import load
 from results.files import load_network, written_whole
@@ -53,7 +53,9 @@ def main() -> None:
                 with quiet(), written_whole(path) as unfinished:
                     network = build(changed, seed=0).eval()
                     calibration = [random_image(128, 128)]
-                    export_network(network, options.runtime, options.precision, unfinished, options.size, calibration)
+                    export_network(
+                        network, Variant(options.runtime, options.precision, options.size), unfinished, calibration
+                    )
             runtimes.append(load(path))
         times = in_turns(runtimes, image, options.passes)
         for count, changed, taken in zip(options.counts, blueprints, times, strict=True):

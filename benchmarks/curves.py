@@ -3,19 +3,20 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 
-from nas.anatomy import STAGE, anatomy
+from nas.anatomy import STAGE, Sample, anatomy
 from nas.scoring.full import ANATOMY, kept_anatomy
 from nas.scoring.supernet import crops
 from nas.suggest import derive_seed
 from nas.task.evaluation import evaluate, evaluate_each
 from nas.task.task import Task
-from nas.task.training import Batch, Diverged, Recipe, train
+from nas.task.training import Batch, Course, Diverged, Recipe, train
 from results.files import has_network, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -25,10 +26,17 @@ from search_spaces.lpienet import LPIENet, build
 LOOKS = (400, 1000, 2000, 4000, 6000, 9000, 12000, 18000, 24000)  # steps after which a network is judged
 
 
-def curve(
-    folder: Path, task: Task, network: LPIENet, recipe: Recipe, seed: int, batch: Batch | None = None
-) -> dict[str, Any]:
-    """Train `network` with patches of `seed`, or with `batch`; returns what is also kept in `folder`/curve.json.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a network is trained."""
+
+    recipe: Recipe
+    seed: int
+    batch: Batch | None = None  # None: patches of the seed
+
+
+def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, Any]:
+    """Train `network`; returns what is also kept in `folder`/curve.json.
 
     {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
     "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr", "input":
@@ -36,7 +44,7 @@ def curve(
     gives it, "seconds"}. A training that is finished is not repeated, one that was cut off goes on; one that diverges
     is recorded as such, under "failed".
     """
-    figures = folder / "curve.json"
+    figures, recipe, seed = folder / "curve.json", plan.recipe, plan.seed
     found: dict[str, Any] = read_json(figures) if figures.exists() else {"curve": [], "seconds": 0.0}
     if "failed" in found:
         return found
@@ -57,10 +65,10 @@ def curve(
         found["seconds"] = before + time.process_time() - begun
         write_json(figures, found)
 
-    batch = batch or task.batches(derive_seed(seed, 0, "patches"))
+    batch = plan.batch or task.batches(derive_seed(seed, 0, "patches"))
     checkpoint = folder / "checkpoint.safetensors"
     try:
-        train(network.train(), batch, task.loss, recipe, task.device, checkpoint, look)
+        train(network.train(), batch, task.loss, Course(recipe, task.device, checkpoint, look))
     except Diverged as error:
         found["failed"] = str(error)
         write_json(figures, found)
@@ -107,7 +115,7 @@ def judge_kept(out: Path, task: Task) -> None:
 
 def _stages(network: LPIENet, task: Task) -> list[dict[str, Any]]:
     """What each stage is worth on a few crops, while the network is being trained."""
-    found = anatomy(network, crops(task), "", "crops", task.device.torch)
+    found = anatomy(network, "", Sample(crops(task), "crops"), task.device.torch)
     return [
         {"name": part.name, "firing": part.firing, "ssim_lost": part.ssim_lost}
         for part in found.parts

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photo import Photo, Picture
 from nas.task.data.photos import load_folder
 from nas.task.data.tiles import Tiles
@@ -64,7 +64,7 @@ def _start(folder: Path, cache: Path) -> dict[str, float]:
     began, spent = time.perf_counter(), time.process_time()
     photos = load_folder(folder, 64, tiles=Tiles(cache))
     listed, processor = time.perf_counter() - began, time.process_time() - spent
-    PatchSampler(photos.training, 64, 8, SensorNoise(), 0).batch(0)
+    PatchSampler(photos.training, Sampling(64, 8), SensorNoise(), 0).batch(0)
     batch = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"listed": listed, "processor": processor, "batch": batch, "before_mb": before, "peak_mb": peak}
@@ -98,7 +98,7 @@ def _measure_patches(home: Path, photographs: int, side: int, rounds: int) -> No
 
 
 def _sampler(photos: "Sequence[Picture]", noise: SensorNoise) -> PatchSampler:
-    return PatchSampler(photos, 64, 8, noise, 0)
+    return PatchSampler(photos, Sampling(64, 8), noise, 0)
 
 
 def _linked(folder: Path, links: int, pairs: bool) -> Path:

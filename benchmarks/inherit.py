@@ -13,15 +13,17 @@ from pathlib import Path
 from statistics import fmean
 
 from nas.scoring.short import score_by_training
-from nas.search import slices_of
+from nas.scoring.training import Training, begin
+from nas.searching import slices_of
 from nas.suggest import derive_seed
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
 from nas.workers import make_workers
-from results.files import save_network, write_json
+from results.files import write_json
 from results.front import along_cost
 from results.run import Run
+from results.store import Store
 from results.study import REFERENCE_NUMBER, candidates, open_study
 from search_spaces.blueprint import Blueprint
 
@@ -42,19 +44,17 @@ def main() -> None:
         raise SystemExit(f"{run.folder} has no supernet: nothing to inherit from")
     found = candidates(open_study(run.study).get_trials(deepcopy=False))
     chosen = along_cost([c for c in found if c.number != REFERENCE_NUMBER], options.top)
-    rows = []
+    rows, store = [], Store(options.out / "made")
     with make_workers(task, options.workers) as workers:
         running = {}
         for candidate in chosen:
             blueprint = Blueprint.from_genotype(candidate.genotype)
-            first = options.out / f"{candidate.number:04d}" / "start"
-            save_network(first, inherited(candidate.genotype))
             for steps in options.steps:
-                for name, start in (("scratch", None), ("inherited", first)):
-                    folder = first.parent / f"{name}-{steps}"
+                for name, first in (("scratch", None), ("inherited", inherited(candidate.genotype))):
                     seed = derive_seed(0, candidate.number, "inherit")
-                    work = workers.submit(score_by_training, blueprint, Recipe(steps), seed, folder, start)
-                    running[candidate.number, steps, name] = work
+                    training = Training.on(task, blueprint, Recipe(steps), seed, first)
+                    begin(store, training.scoring, first)
+                    running[candidate.number, steps, name] = workers.submit(score_by_training, [training], store)
         for candidate in chosen:
             for steps in options.steps:
                 pair = {name: running[candidate.number, steps, name].result() for name in ("scratch", "inherited")}

@@ -21,7 +21,7 @@ from torch import Tensor
 from compress.int8.calibration import int8_calibration
 from compress.int8.quantize import post_training_quantize
 from compress.int8.sensitivity import ALLOWED_PSNR, ALLOWED_SSIM
-from compress.int8.ways import METHODS, Int8, to_int8
+from compress.int8.ways import METHODS, Int8, Quantizing, to_int8
 from nas.prepare import prepare
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photos import read_folder
@@ -53,38 +53,37 @@ def main() -> None:
     print(task.photos.source, flush=True)
     pairs = [] if options.pairs is None else validation_pairs(read_folder(options.pairs), SensorNoise(), 0, 384)
     calibration = int8_calibration(task, task.settings.seed, options.calibration)
+    asked = Quantizing("best", Recipe(options.steps), calibration, options.in_float, task.settings.seed)
     for path in options.networks:
         name = "-".join([path.absolute().parent.parent.name, path.name, *options.in_float])
         name += "" if options.calibration is None else "-calibrated"
         kept = options.out / "networks" / f"{name}.json"
         if not kept.exists():
-            write_json(kept, _measured(load_network(path), task, calibration, options.in_float, options.steps, pairs))
+            write_json(kept, _measured(load_network(path), task, asked, pairs))
         print("\n".join(_lines(name, read_json(kept))), flush=True)
     every = sorted((options.out / "networks").glob("*.json"))
     write_json(options.out / "int8.json", {path.stem: read_json(path) for path in every})
 
 
-def _measured(
-    network: LPIENet, task: Task, calibration: list[Tensor], in_float: list[str], steps: int, pairs: Sequence[Pair]
-) -> dict[str, Any]:
+def _measured(network: LPIENet, task: Task, asked: Quantizing, pairs: Sequence[Pair]) -> dict[str, Any]:
     before = evaluate(network, task.validation, _CPU).to_json()
-    made = to_int8(network, task, "best", Recipe(steps), calibration, in_float, task.settings.seed, Silent())
+    made = to_int8(network, task, asked, Silent())
     assert made.longer is not None  # `best` makes it
     longer = made.figures["float_fine_tuned"]["float"]
     better, of_better = (made.longer, longer) if longer["ssim"] > before["ssim"] else (network, before)
     found = {
         "macs": macs_of(network.blueprint, DEFAULT_SIZE),
-        "steps": steps,
+        "steps": asked.recipe.steps,
         "float": before,
         "int8": made.figures,
         "better_float": of_better,
     }
     if pairs:
-        found["real_pairs"] = _on_real_pairs(made, better, calibration, pairs)
+        found["real_pairs"] = _on_real_pairs(made, better, asked.calibration, pairs)
     return found
 
 
-def _on_real_pairs(made: Int8, better: LPIENet, calibration: list[Tensor], pairs: Sequence[Pair]) -> dict[str, Any]:
+def _on_real_pairs(made: Int8, better: LPIENet, calibration: Sequence[Tensor], pairs: Sequence[Pair]) -> dict[str, Any]:
     graph = post_training_quantize(made.network, calibration, in_float=made.figures["in_float"])
     margin = margin_of(made.network.blueprint)
     return {

@@ -20,7 +20,7 @@ import torch
 
 from compress.bench.files import reference_network
 from compress.bench.resident import forget_peak, peak, resident
-from compress.export.formats import FORMATS, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.quiet import quiet
 from compress.runtime import photo, tiles
 from compress.runtime.runtimes import in_pytorch, load
@@ -84,7 +84,7 @@ def _model(network: Path, runtime: str, folder: Path) -> Path:
     if path.exists():
         return path
     with quiet():
-        export_network(load_network(network), runtime, "float", path, None if made.any_size else _STATIC)
+        export_network(load_network(network), Variant(runtime, "float", None if made.any_size else _STATIC), path)
     return path
 
 

@@ -24,6 +24,7 @@ from torch import Generator
 
 from nas.prepare import prepare
 from nas.scoring.short import score_by_training
+from nas.scoring.training import NETWORK, Training
 from nas.suggest import derive_seed
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photo import Photo, Picture
@@ -35,7 +36,8 @@ from nas.task.evaluation import Pair, evaluate, in_batches, input_quality
 from nas.task.noise_of_pairs import PhotoNoise, noise_of
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
-from results.files import fingerprint, load_network, write_json
+from results.files import load_network, write_json
+from results.store import Store
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 
@@ -87,17 +89,16 @@ def trained(options: argparse.Namespace, noises: dict[str, Noise], photos: Seque
     sets |= {f"white noise, level {level:g}": _white(task.photos.validation, plain, level) for level in LEVELS}
     blueprint = load_network(options.network).blueprint
     figures: dict[str, Any] = {"input": [{name: input_quality(pairs).to_json() for name, pairs in sets.items()}]}
+    store = Store(options.out / "made")
     for kind, noise in noises.items():
         settings = TaskSettings(options.data, noise=noise)
         task = prepare(settings, options.out / "device.json", options.threads)
         figures[kind] = []
         for seed in range(options.seeds):
-            key = fingerprint([settings.to_json(), blueprint.to_json(), options.steps, seed, task.photos.source])
-            folder = options.out / "trainings" / f"{kind}-{seed}-{key}"
-            progress = partial(_print_step, kind, seed)
             drawn = derive_seed(seed, 0, "noise benchmark")
-            score_by_training(task, progress, blueprint, Recipe(options.steps), drawn, folder)
-            network = load_network(folder / "network").eval()
+            training = Training.on(task, blueprint, Recipe(options.steps), drawn)
+            score_by_training(task, partial(_print_step, kind, seed), [training], store)
+            network = load_network(store.at(training.scoring.key) / NETWORK).eval()
             judged = {name: evaluate(network, pairs, _CPU).to_json() for name, pairs in sets.items()}
             figures[kind].append(judged)
             print(f"{kind}, seed {seed}: {json.dumps(judged)}", flush=True)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from compress.prune.cost import MACS
-from compress.prune.distill import distill
+from compress.prune.distill import Teacher, distill
 from compress.prune.groups import Group, blueprint_of, groups_of, shapes_of, shapes_without, without
 from compress.prune.judge import Judge, Look
 from compress.prune.prune import FEW, NEAR, Target, prune
@@ -32,7 +32,7 @@ from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe
+from nas.task.training import Course, Recipe
 from results.files import load_network, read_json, save_network, write_json
 from rounds import by_rounds
 from search_spaces.lpienet import LPIENet
@@ -102,7 +102,8 @@ def _measure(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed
     if steps and told not in row:
         network = load_network(path)
         left = steps - row.get("steps before", 0)
-        distill(network, whole, 1.0, task, Recipe(left, options.rate), derive_seed(seed, 0, "fine-tuning"))
+        drawn, course = derive_seed(seed, 0, "fine-tuning"), Course(Recipe(left, options.rate), task.device)
+        distill(network, Teacher(whole, 1.0), task, drawn, course)
         row[told] = evaluate(network.eval(), task.test, CPU).to_json()
 
 
@@ -122,7 +123,8 @@ def _pruned(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed:
     def fine_tune(network: LPIENet) -> None:
         steps = options.steps // 5
         tuned.append(steps)
-        distill(network, whole, 1.0, task, Recipe(steps, options.rate), derive_seed(seed, len(tuned), "stretch"))
+        drawn, course = derive_seed(seed, len(tuned), "stretch"), Course(Recipe(steps, options.rate), task.device)
+        distill(network, Teacher(whole, 1.0), task, drawn, course)
 
     done = prune(whole, Target(target), judge, fine_tune=fine_tune if way == "stretches" else None)
     row["way down"] = done.way.to_json()

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curves import claimed, curve, described, first_weights, judge_kept, kept, one_thread
+from curves import Plan, claimed, curve, described, first_weights, judge_kept, kept, one_thread
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.degrade.noise import KINDS
@@ -134,10 +134,21 @@ def main() -> None:
     for seed in range(options.seeds):
         for name in options.only:
             for way in options.ways:
-                _train(options.out, task, name, way, options.steps, seed)
+                _train(options.out, task, Row(name, way, options.steps, seed))
 
 
-def _train(out: Path, task: Task, name: str, way: str, steps: int, seed: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training."""
+
+    network: str  # of NETWORKS
+    way: str  # of WAYS
+    steps: int
+    seed: int
+
+
+def _train(out: Path, task: Task, row: Row) -> None:
+    name, way, steps, seed = row.network, row.way, row.steps, row.seed
     folder = out / f"{name},{way},{steps},{seed}"
     with claimed(folder) as mine:
         if not mine:
@@ -146,7 +157,7 @@ def _train(out: Path, task: Task, name: str, way: str, steps: int, seed: int) ->
         network = first_weights(blueprint, seed)
         WAYS[way].begun(network)
         recipe, batch = Recipe(steps, **WAYS[way].recipe), _batches(task, WAYS[way], steps, seed)
-        found = curve(folder, task, network, recipe, seed, batch=batch)
+        found = curve(folder, task, network, Plan(recipe, seed, batch=batch))
         result = found["failed"] if "failed" in found else f"{found['test']['ssim']:.4f} {found['test']['psnr']:.2f} dB"
         print(f"{folder.name}: {result}", flush=True)
 

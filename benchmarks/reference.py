@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from nas.scoring.short import score_by_training
+from nas.scoring.training import Training
 from nas.suggest import derive_seed
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
@@ -21,6 +22,7 @@ from nas.workers import make_workers
 from results.files import write_json
 from results.report import report_front
 from results.run import Run
+from results.store import Store
 from results.study import open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
@@ -45,16 +47,15 @@ def main() -> None:
     task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
     print(f"{task.photos.source}\n{options.steps} steps; the input has SSIM {task.input.ssim:.4f}")
     result = {}
+    seeds = [derive_seed(seed, 0, "reference") for seed in range(options.seeds)]
     with make_workers(task, options.workers) as workers:
         running = {
             (name, seed): workers.submit(
                 score_by_training,
-                Blueprint.from_genotype(genotype),
-                Recipe(options.steps),
-                derive_seed(seed, 0, "reference"),
-                options.out / f"{genotype.head}-{options.steps}-{seed}",
+                [Training.on(task, Blueprint.from_genotype(genotype), Recipe(options.steps), drawn)],
+                Store(options.out / "made"),
             )
-            for seed in range(options.seeds)
+            for seed, drawn in enumerate(seeds)
             for name, genotype in heads.items()
         }
         for name, genotype in heads.items():

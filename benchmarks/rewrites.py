@@ -37,7 +37,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.export.formats import FORMATS, PRECISIONS, Variant, export_network
 from compress.export.rewrite import REWRITES, rewritten
 from compress.quiet import quiet
 from compress.runtime.runtimes import Runtime, load
@@ -68,6 +68,20 @@ class Gain:
     decibels: float | None  # from the float network, int8 only
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Files that are compared with one another."""
+
+    name: str  # of the network, as network_of takes it
+    format: str
+    precision: str
+    size: tuple[int, int]  # height, width
+
+    @property
+    def network(self) -> LPIENet:
+        return network_of(self.name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -87,14 +101,10 @@ def main() -> None:
     images = [fitted(degraded, options.size) for _, degraded, _ in pairs]
     gains = []
     for name in options.networks:
-        network = network_of(name)
         for format in options.formats:
             for precision in [word for word in options.precisions if word in FORMATS[format].precisions]:
-                files = {
-                    rewrites: _file(network, name, format, precision, rewrites, options.size, options.out, images)
-                    for rewrites in variants(network, format, precision)
-                }
-                for gain in compare(name, network, format, precision, files, images, options.passes, options.rounds):
+                kind = Kind(name, format, precision, options.size)
+                for gain in compare(kind, options.out, images, options.passes * options.rounds):
                     gains.append(gain)
                     if not options.json:
                         print(_line(gain), flush=True)
@@ -117,46 +127,30 @@ def variants(network: LPIENet, format: str, precision: str) -> list[tuple[str, .
     return found if shipped in found else [*found, shipped]
 
 
-def compare(
-    name: str,
-    network: LPIENet,
-    format: str,
-    precision: str,
-    files: dict[tuple[str, ...], Path],
-    images: Sequence[Tensor],
-    passes: int,
-    rounds: int,
-) -> list[Gain]:
-    """One line a file, the file without rewrites first."""
-    runtimes = {rewrites: load(path) for rewrites, path in files.items()}
-    times = dict(zip(files, in_turns(list(runtimes.values()), images[0], passes * rounds), strict=True))
+def compare(kind: Kind, folder: Path, images: Sequence[Tensor], passes: int) -> list[Gain]:
+    """One line a file, the file without rewrites first; files are in `folder`."""
+    network = kind.network
+    asked = variants(network, kind.format, kind.precision)
+    runtimes = {rewrites: load(_file(kind, rewrites, folder, images)) for rewrites in asked}
+    times = dict(zip(asked, in_turns(list(runtimes.values()), images[0], passes), strict=True))
     gains = []
     for rewrites, taken in times.items():
         ratios = [without / with_it for without, with_it in zip(times[()], taken, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
-        distance = _decibels(network, runtimes[rewrites], images) if precision == "int8" else None
-        gains.append(
-            Gain(name, format, precision, rewrites, statistics.median(taken), middle, low, high, decibels=distance)
-        )
+        distance = _decibels(network, runtimes[rewrites], images) if kind.precision == "int8" else None
+        words = (kind.name, kind.format, kind.precision, rewrites)
+        gains.append(Gain(*words, statistics.median(taken), middle, low, high, decibels=distance))
     return gains
 
 
-def _file(
-    network: LPIENet,
-    name: str,
-    format: str,
-    precision: str,
-    rewrites: tuple[str, ...],
-    size: tuple[int, int],
-    folder: Path,
-    images: Sequence[Tensor],
-) -> Path:
-    suffix = FORMATS[format].suffix
-    path = folder / f"{name}_{precision}_{size[0]}x{size[1]}_{'+'.join(rewrites) or 'plain'}{suffix}"
+def _file(kind: Kind, rewrites: tuple[str, ...], folder: Path, images: Sequence[Tensor]) -> Path:
+    suffix, size = FORMATS[kind.format].suffix, kind.size
+    path = folder / f"{kind.name}_{kind.precision}_{size[0]}x{size[1]}_{'+'.join(rewrites) or 'plain'}{suffix}"
     if not path.exists():
         calibration = [image[..., :128, :128] for image in images]
+        variant = Variant(kind.format, kind.precision, size, rewrites=rewrites)
         with quiet(), written_whole(path) as unfinished:
-            export_network(network, format, precision, unfinished, size, calibration, rewrites=rewrites)
+            export_network(kind.network, variant, unfinished, calibration)
     return path
 
 

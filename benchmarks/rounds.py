@@ -9,7 +9,7 @@ import torch_pruning
 from torch import nn
 
 from compress.prune.cost import MACS
-from compress.prune.groups import _before_gates, _convolutions, _maps_cut_off, blueprint_of, shapes_of, with_weights
+from compress.prune.groups import before_gates, blueprint_of, convolutions, maps_cut_off, shapes_of, with_weights
 from compress.prune.judge import Judge
 from search_spaces.lpienet import LPIENet
 
@@ -19,7 +19,7 @@ _ROUNDS, _LIMIT, _ROUND_TO = 40, 0.9, 4
 def by_rounds(whole: LPIENet, keep: float, judge: Judge) -> LPIENet:
     """At most `keep` of the cost of `whole`, by Taylor importance."""
     network = with_weights(whole.blueprint, whole.state_dict())
-    with _maps_cut_off(network):
+    with maps_cut_off(network):
         pruner = torch_pruning.pruner.BasePruner(
             network,
             torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)),
@@ -30,7 +30,7 @@ def by_rounds(whole: LPIENet, keep: float, judge: Judge) -> LPIENet:
             max_pruning_ratio=_LIMIT,
             iterative_steps=_ROUNDS,
             round_to=_ROUND_TO,
-            ignored_layers=[*_convolutions(network.head), *_before_gates(network)],
+            ignored_layers=[*convolutions(network.head), *before_gates(network)],
             root_module_types=[nn.Conv2d],
             # torch-pruning 1.6.1 shares these three between instances unless they are given
             in_channel_groups={},

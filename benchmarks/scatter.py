@@ -14,7 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
-from compress.bench.latency import YARDSTICK, opened, pass_time, repeated
+from compress.bench.latency import YARDSTICK, Timing, opened, pass_time, repeated
 from compress.runtime.runtimes import Runtime
 from results.files import load_network
 from search_spaces.units import parse_size
@@ -33,11 +33,9 @@ def main() -> None:
     options = parser.parse_args()
 
     runtime, precision = options.runtime.split("-")
-    yardstick, image = opened(YARDSTICK, runtime, precision, options.size, 1)
-    networks = {
-        path.name: opened(load_network(path).blueprint, runtime, precision, options.size, 1)[0]
-        for path in options.networks
-    }
+    timing = Timing(runtime, precision, options.size)
+    yardstick, image = opened(YARDSTICK, timing)
+    networks = {path.name: opened(load_network(path).blueprint, timing)[0] for path in options.networks}
     alone: dict[str, list[float]] = {name: [] for name in networks}
     beside: dict[str, list[float]] = {name: [] for name in networks}
     unit = statistics.median(repeated(lambda: pass_time(yardstick, image, 1), 5.0))

@@ -20,14 +20,14 @@ import numpy as np
 
 from curves import claimed, first_weights, one_thread
 from nas.scoring.predictor import Features, features, fit, smoothed
-from nas.scoring.supernet import SupernetSettings, crops, have_supernet, score_by_supernet
+from nas.scoring.supernet import SupernetSettings, SupernetTraining, crops, have_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.evaluation import evaluate, in_batches
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe, train
-from results.agreement import agreement, scores_json
+from nas.task.training import Course, Recipe, train
+from results.agreement import Networks, agreement, scores_json
 from results.files import read_json, write_json
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
@@ -77,9 +77,8 @@ def main() -> None:
         both = np.column_stack((counts, found))
         scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
     scores |= {"multiply-adds alone": (macs, 0.0), "parameters alone": (parameters, 0.0)}
-    agreements = [
-        agreement(name, values, truth, macs, parameters, seconds) for name, (values, seconds) in scores.items()
-    ]
+    known = Networks(truth, macs, parameters)
+    agreements = [agreement(name, values, known, seconds) for name, (values, seconds) in scores.items()]
     for one in sorted(agreements, key=lambda one: -one.tau):
         above = (
             "" if one.above_macs is None else f", above MACs by {one.above_macs.value:+.2f} ({one.above_macs.low:+.2f})"
@@ -112,7 +111,9 @@ def _left_out(rows: Features, truth: Sequence[float]) -> list[float]:
 def _by_supernet(
     task: Task, space: Space, genotypes: list[Genotype], steps: int, out: Path
 ) -> tuple[list[float], float]:
-    path = have_supernet(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0, out, Silent())
+    path = have_supernet(
+        SupernetTraining(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0), out, Silent()
+    )
     begun = time.process_time()
     found = [
         score_by_supernet(task, lambda step, loss: None, path, space, Blueprint.from_genotype(genotype)).ssim
@@ -133,7 +134,7 @@ def _short(task: Task, genotype: Genotype, number: int, steps: int, out: Path) -
         if mine and not kept.exists():
             begun, seed = time.process_time(), derive_seed(0, number, "short training of the table")
             network = first_weights(Blueprint.from_genotype(genotype), seed)
-            train(network, task.batches(seed), task.loss, Recipe(steps), task.device)
+            train(network, task.batches(seed), task.loss, Course(Recipe(steps), task.device))
             crop = evaluate(network.eval(), in_batches(crops(task)), task.device.torch).ssim
             ssim = evaluate(network, task.validation, task.device.torch).ssim
             write_json(kept, {"ssim": ssim, "crops": crop, "seconds": time.process_time() - begun})

@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from command import python
-from curves import claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread
 from nas.task.data.photos import write_pairs
 from nas.task.degrade import make_noise
 from nas.task.device import Device
@@ -142,7 +142,7 @@ def _train_fully(options: argparse.Namespace, task: Task, genotype: Genotype, se
     with claimed(folder) as mine:
         if mine:
             network = first_weights(Blueprint.from_genotype(genotype), own)
-            found = curve(folder, task, network, Recipe(options.full_steps), own)
+            found = curve(folder, task, network, Plan(Recipe(options.full_steps), own))
             print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
 
 

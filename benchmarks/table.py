@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from curves import claimed, curve, described, first_weights, judge_kept, one_thread
+from curves import Plan, claimed, curve, described, first_weights, judge_kept, one_thread
 from nas.task.degrade import make_noise
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -57,7 +57,7 @@ def main() -> None:
             judge_kept(options.out, task)
             return
         for number, seed, steps in plan:
-            _train(options.out, task, number, chosen[number], seed, steps)
+            _train(options.out, task, chosen, (number, seed, steps))
         return
     rows = [row for place in plan if (row := _row(options.out, chosen, *place)) is not None]
     write_json(
@@ -113,13 +113,15 @@ def _folder(out: Path, number: int, seed: int, steps: int) -> Path:
     return out / f"{number:03d}-{seed}-{steps}"
 
 
-def _train(out: Path, task: Task, number: int, genotype: Genotype, seed: int, steps: int) -> None:
+def _train(out: Path, task: Task, chosen: list[Genotype], row: tuple[int, int, int]) -> None:
+    """The training of a row: number of the network, seed and steps."""
     write_json(out / "data.json", described(task))
-    folder = _folder(out, number, seed, steps)
+    number, seed, steps = row
+    folder, genotype = _folder(out, number, seed, steps), chosen[number]
     with claimed(folder) as mine:
         if mine:
             own, recipe = 1000 * number + seed, Recipe(steps, learning_rate=_PEAK)
-            found = curve(folder, task, first_weights(Blueprint.from_genotype(genotype), own), recipe, own)
+            found = curve(folder, task, first_weights(Blueprint.from_genotype(genotype), own), Plan(recipe, own))
             print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
 
 

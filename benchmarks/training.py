@@ -62,7 +62,7 @@ from nas.task.degrade import SensorNoise
 from nas.task.device import Device, has_bfloat16, thread_choices
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe, train
+from nas.task.training import Course, Recipe, train
 from nas.workers import OnStep, Processes
 from pace import BATCH, PATCH, Clock, Moment, Speed, TurnOver, speed
 from search_spaces.blueprint import Blueprint
@@ -161,13 +161,18 @@ def _naive_training(task: Task, blueprint: Blueprint, recipe: Recipe, seed: int)
 def _turn(task: Task, on_step: OnStep, blueprint: Blueprint, seconds: float, seed: int) -> list[Moment]:
     clock = Clock(seconds)
     with contextlib.suppress(TurnOver):
-        train(build(blueprint, seed), task.batches(seed), task.loss, Recipe(steps=10**6), task.device, on_step=clock)
+        train(
+            build(blueprint, seed),
+            task.batches(seed),
+            task.loss,
+            Course(Recipe(steps=10**6), task.device, on_step=clock),
+        )
     return clock.steps
 
 
 def _training(task: Task, on_step: OnStep, blueprint: Blueprint, recipe: Recipe, seed: int) -> float:
     network = build(blueprint, seed)
-    train(network, task.batches(seed), task.loss, recipe, task.device)
+    train(network, task.batches(seed), task.loss, Course(recipe, task.device))
     return evaluate(network.eval(), task.validation, task.device.torch).ssim
 
 

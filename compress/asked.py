@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from compress.bench.latency import measured_by
 from compress.settings import CompressSettings, Fast
 from nas.prepare import known_device
-from nas.scoring.full import SCRATCH
+from nas.scoring.training import SCRATCH
 from nas.task.data.listing import list_folder
 from nas.task.data.manifest import Photographs
 from nas.task.data.tiles import default_folder
@@ -67,7 +66,7 @@ def _asked(
         "candidates": None if asked is None else fingerprint(found),  # the control is one of them
         "trains_on": dict(trains_on),
         "precision": precision,
-        "measured_by": measured_by(asked.runtime, asked.precision, asked.size) if isinstance(asked, Fast) else None,
+        "measured_by": asked.timing.made_by if isinstance(asked, Fast) else None,
         "method": _METHOD,
     }
     return Asked(chosen, settings, inherits, Stage("compression", made_from).made_from)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from compress.bench.latency import Timing
 from compress.int8.ways import WAYS
 from nas.task.training import Recipe
 from search_spaces.cost import DEFAULT_SIZE
@@ -22,6 +23,11 @@ class Fast:
     def __post_init__(self) -> None:
         if not self.milliseconds > 0:
             raise ValueError(f"latency = {self.milliseconds} ms: must be above 0")
+
+    @property
+    def timing(self) -> Timing:
+        """How it is measured."""
+        return Timing(self.runtime, self.precision, self.size)
 
 
 @dataclass(frozen=True, slots=True)

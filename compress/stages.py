@@ -11,23 +11,24 @@ from typing import Any
 from torch import Tensor
 
 from compress.asked import Asked
-from compress.bench.latency import latency_cost, measured_by
+from compress.bench.latency import latency_cost
 from compress.control import cheaper, equal_steps
 from compress.int8.calibration import calibration_fingerprint, keep_calibration
 from compress.int8.quantize import layers_of
-from compress.int8.ways import AUTO, to_int8
+from compress.int8.ways import AUTO, Quantizing, to_int8
 from compress.prune.cost import MACS, latency
-from compress.prune.distill import distill
+from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
 from compress.prune.prune import OutOfReach, Target, prune
 from compress.settings import CompressSettings, Fast
 from nas.confirm import seed_of
-from nas.scoring.full import NETWORK, STRIPPED, Training, begin, train_fully
-from nas.search import slices_of
+from nas.scoring.full import STRIPPED, train_fully
+from nas.scoring.training import NETWORK, Training, begin
+from nas.searching import slices_of
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe
+from nas.task.training import Course, Diverged, Recipe
 from results.candidate import Candidate
 from results.compressions import CALIBRATION, WAY
 from results.files import load_network, save_network, write_json
@@ -106,7 +107,7 @@ class Stages:
         """The trained network after pruning and fine-tuning; without its dead channels it costs less than before."""
         asked, settings = self.settings.prune, self.settings
         assert asked is not None
-        by = measured_by(asked.runtime, asked.precision, asked.size) if isinstance(asked, Fast) else "MACs"
+        by = asked.timing.made_by if isinstance(asked, Fast) else "MACs"
         made_from = self._made_from("pruning", trained) | {
             "prune": asdict(asked) if isinstance(asked, Fast) else asked,
             "prune_loss": settings.prune_loss,
@@ -157,11 +158,9 @@ class Stages:
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
             keep_calibration(folder / CALIBRATION, calibration)
-            way, recipe, in_float = settings.int8, settings.quantization, settings.in_float
-            float_network, checkpoints = load_network(network.at(self.store)), folder / CHECKPOINT
-            found = to_int8(
-                float_network, self.task, way, recipe, calibration, in_float, settings.seed, stages.watcher, checkpoints
-            )
+            asked = Quantizing(settings.int8, settings.quantization, calibration, settings.in_float, settings.seed)
+            trained = load_network(network.at(self.store))
+            found = to_int8(trained, self.task, asked, stages.watcher, folder / CHECKPOINT)
             if found.longer is not None:
                 save_network(folder / LONGER, found.longer.cpu())
             save_network(folder / NETWORK, found.network.cpu())
@@ -176,7 +175,7 @@ class Stages:
         training = Training.on(self.task, Blueprint.from_genotype(candidate.genotype), recipe, seed, first)
         if not self.store.is_made(training.key):
             self.watcher.begin(says, recipe.steps)
-            begin(self.store, training, first)
+            begin(self.store, training.stage, first)
             train_fully(self.task, _steps(self.watcher), training, self.store)
         part = Part(training.key, STRIPPED, self.store.figures(training.key))
         if "macs_in_training" in part.figures:
@@ -207,7 +206,7 @@ class Stages:
         asked = self.settings.prune
         if not isinstance(asked, Fast):
             return lambda blueprint: macs_of(blueprint, DEFAULT_SIZE)
-        measured = latency_cost(self.run.folder / "latency", asked.runtime, asked.precision, asked.size)
+        measured = latency_cost(self.run.folder / "latency", asked.timing)
         return lambda blueprint: measured(blueprint).median
 
     def _prune(self, of: Part, keep: float, folder: Path) -> dict[str, Any]:
@@ -236,7 +235,8 @@ class Stages:
         watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
         watcher.begin("fine-tuning", settings.fine_tuning.steps)
         checkpoint = folder / f"{CHECKPOINT}.safetensors"
-        distill(network, trained, settings.distillation, task, settings.fine_tuning, seed, checkpoint, _steps(watcher))
+        course = Course(settings.fine_tuning, task.device, checkpoint, _steps(watcher))
+        distill(network, Teacher(trained, settings.distillation), task, seed, course)
         after = evaluate(network.eval(), task.validation, task.device.torch)
         figures = _figures(network, after, task)
         save_network(folder / NETWORK, network.cpu())

@@ -27,18 +27,10 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     caller's script again: call it under `if __name__ == "__main__":`. Raises Error for settings or photographs that
     cannot be used, before anything is trained.
     """
-    from nas.confirm import Confirming, ConfirmSettings, confirm
-    from nas.samplers import resolve_sampler
-    from nas.search import SearchSettings, inherited_network, space_of
-    from nas.search import search as score
-    from nas.task.training import Recipe
-    from nas.workers import default_count, make_workers
-    from results.photo_score import crops_of
     from results.progress import Silent
     from results.run import Run as Folder
     from results.run import versions
     from results.spent import Counting, Spent
-    from search_spaces.units import format_cost, parse_cost
 
     options, watcher = options or SearchOptions(), watcher or Silent()
     run = Folder(Path(out))
@@ -47,10 +39,23 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         asked = made_with(run, options)
-        space = space_of(asked)
-        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
         if asked["steps"] is None:
             asked["steps"] = STEPS[asked["score"]]
+        run.require_same({name: value for name, value in asked.items() if name != "sampler"})
+
+        # What is refused is refused before this, which takes seconds to import.
+        from nas.confirm import Confirming, ConfirmSettings, confirm
+        from nas.samplers import resolve_sampler
+        from nas.search import search as score
+        from nas.searching import Searching, SearchSettings, space_of
+        from nas.task.training import Recipe
+        from nas.workers import default_count, make_workers
+        from results.photo_score import crops_of
+        from search_spaces.units import format_cost, parse_cost
+
+        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
+        run.require_same(asked)
+        space = space_of(asked)
         settings = SearchSettings(
             trials=options.trials,
             recipe=Recipe(asked["steps"]),
@@ -71,14 +76,15 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         count = options.workers or default_count(task)
         workers = stack.enter_context(make_workers(task, count, options.threads or 1))
         spent.others = workers.seconds
-        score(run, space, task, settings, _cost_of(run, settings, asked["latency_in"]), workers, watcher)
+        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked["latency_in"]))
+        score(searching, workers, watcher)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
             full = ConfirmSettings(
                 Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
             )
             inherits = settings.score == "supernet" and options.start == "inherited"
-            inherited = inherited_network(run, space, task, settings) if inherits else None
+            inherited = searching.inherited if inherits else None
             confirm(Confirming(run, task, inherited), full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
@@ -98,10 +104,6 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
 
 def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
-    from nas.search import space_of
-    from nas.task.data.splits import PARTS
-    from nas.task.degrade.kernels import KernelFile
-    from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES, find_profile
     from results.run import SPLITS
 
     begun = (run.folder / "run.json").exists()
@@ -113,14 +115,20 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
     known = run.settings() if begun else None
     asked = settled(options, known)
     if options.kernels is not None:
+        from nas.task.degrade.kernels import KernelFile
+
         asked["kernels"] = KernelFile.of(options.kernels).to_json()
     if options.noise_profile is not None:
+        from nas.task.degrade.profile import find_profile
+
         asked["noise_profile"] = find_profile(options.noise_profile).to_json()
         if asked["noise"] == "white":
             raise ValueError(
                 f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend"
             )
     if asked["noise"] != "white" and asked["noise_profile"] is None:
+        from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES
+
         asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
     before = in_old_runs()
     changed = [name for name in before if known is not None and name not in known and asked[name] != before[name]]
@@ -128,10 +136,16 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
         made = "to denoise" if set(changed) & {"task", "kernels"} else "with white noise alone"
         raise ValueError(f"{run.folder} was made {made}: leave out {', '.join(changed)}, or another --out")
     if known is None or SPLITS in known:
+        from nas.task.data.splits import PARTS
+
         asked[SPLITS] = list(PARTS) if known is None else known[SPLITS]
     if known is None or known.get("fix") == asked["fix"]:
         # A run keeps the space that it was begun in, whatever the default becomes in a later version.
-        asked["space"] = (known or {}).get("space") or space_of(asked).to_json()
+        if (space := (known or {}).get("space")) is None:
+            from nas.searching import space_of
+
+            space = space_of(asked).to_json()
+        asked["space"] = space
     return asked
 
 
@@ -200,8 +214,8 @@ def _cost_of(run: "Folder", settings: Any, latency_in: str) -> "Callable[[Bluepr
         from search_spaces.memory import peak_activation_bytes
 
         return lambda blueprint: float(peak_activation_bytes(blueprint, size))
-    from compress.bench.latency import latency_cost
+    from compress.bench.latency import Timing, latency_cost
 
     runtime, precision = latency_in.split("-")
-    measured = latency_cost(run.folder / "latency", runtime, precision, size)
+    measured = latency_cost(run.folder / "latency", Timing(runtime, precision, size))
     return lambda blueprint: measured(blueprint).median

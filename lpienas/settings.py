@@ -19,25 +19,13 @@ from lpienas.fields import (
     switch,
     threads_here,
 )
+from lpienas.shared import COMPRESSION, FIX, FULL_STEPS, TRAINING_THREADS, WORKER_THREADS, WORKERS
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 FORMATS = ("onnx", "onnx-fixed", "litert", "executorch", "coreml")
 STARTS = ("inherited", "scratch")
 Size = tuple[int, int]  # height, width in pixels
-FIX: dict[str, Any] = {  # of a search and of what shows its space
-    "says": "leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the "
-    "space leaves out: head=gated stem=space-to-depth block=paper",
-    "shows": "GENE=VALUE",
-    "several": True,
-    "accepts": lambda word: "=" in word,
-    "default": "",
-}
-
-
-COMPRESSION: Any = option(  # of all that is done with one of a run's compressions
-    None, "of a run: which one", "NAME", default="the one that was asked for last"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,22 +165,14 @@ class SearchOptions(RunOptions):
         parse=count_or_none,
         default="",
     )
-    full_steps: int = option(6000, "of a full training", "N", parse=count)
+    full_steps: int = FULL_STEPS
     seeds: int = option(2, "full trainings of networks that are too close to call", "N", parse=count)
     start: str = option(
-        "inherited",
-        "first weights of a full training, where there is a supernet to inherit from",
-        choices=STARTS,
+        "inherited", "first weights of a full training, where there is a supernet to inherit from", choices=STARTS
     )
     least_seeds: int = option(1, "full trainings of each of them", "N", parse=count)
-    workers: int | None = option(
-        None,
-        "candidates at a time",
-        "N",
-        parse=count,
-        default="one a processor, at most 4; on a GPU one",
-    )
-    threads: int | None = option(None, "processor threads of each worker", "N", parse=count, default="1")
+    workers: int | None = WORKERS
+    threads: int | None = WORKER_THREADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +244,7 @@ class CompressOptions(ReadOptions):
         parse=a_file,
         default="training patches",
     )
-    threads: int | None = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")
+    threads: int | None = TRAINING_THREADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,11 +257,7 @@ class ExportOptions:
         None, "of a network: pairs that files are checked on", "DIR", parse=a_file, default="test photographs"
     )
     calibration: Path | None = option(
-        None,
-        "of a network: photographs that int8 ranges are taken from",
-        "FOLDER",
-        parse=a_file,
-        default="without, no int8",
+        None, "of a network: photographs that int8 ranges are taken from", "FOLDER", parse=a_file, default="no int8"
     )
     to: tuple[str, ...] = option(
         ("onnx", "litert", "executorch"),

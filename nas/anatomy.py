@@ -54,21 +54,31 @@ class Anatomy:
         return value | {"stages": list(value.pop("parts"))}
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Photographs to look at a network with; raises ValueError where there are none."""
+
+    pairs: Sequence[Pair]
+    says: str  # a sentence on which they are
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            raise ValueError("a network is looked at with at least one photograph, got none")
+
+
 def anatomy(
     network: LPIENet,
-    pairs: Sequence[Pair],
     name: str,
-    photographs: str,
+    sample: Sample,
     device: torch.device | str = "cpu",
     watcher: Watcher | None = None,
 ) -> Anatomy:
-    """What each part of `network` is worth on `pairs`; `network` is moved to `device` and stays as it was otherwise.
+    """What each part of `network` is worth on `sample`; `network` is moved to `device` and stays as it was otherwise.
 
     First the mean of what each part gives is taken, per channel over all pixels of all pairs; then, one part after the
-    other, that mean stands in its place (a mean ablation) and the whole photographs are judged again. `photographs` is
-    a sentence that says which they are. Raises ValueError when there are no pairs.
+    other, that mean stands in its place (a mean ablation) and the whole photographs are judged again.
     """
-    watcher = watcher or Silent()
+    watcher, pairs = watcher or Silent(), sample.pairs
     device = torch.device(device)
     network = network.to(device).eval()
     places, stages = places_of(network), stages_in(network)
@@ -99,7 +109,7 @@ def anatomy(
         relu = part in fired and isinstance(stages[part][1], nn.ReLU)
         firing = fired[part].above_zero() if relu else fired.get(part, seen[part]).varying()
         parts.append(_part(part, shares.get(part, 0.0), firing, whole, without[part]))
-    return Anatomy(name, macs, whole.ssim, whole.psnr, photographs, tuple(parts))
+    return Anatomy(name, macs, whole.ssim, whole.psnr, sample.says, tuple(parts))
 
 
 def places_of(network: LPIENet) -> dict[str, nn.Module]:

@@ -8,27 +8,27 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.scoring.full import INHERITED, SCRATCH
 from nas.scoring.halving import rungs_of
-from nas.scoring.short import score_by_training
-from nas.scoring.supernet import SupernetSettings, have_supernet, open_supernet, score_by_supernet
+from nas.scoring.short import quality_of, score_by_training
+from nas.scoring.supernet import SupernetSettings, SupernetTraining, have_supernet, open_supernet, score_by_supernet
+from nas.scoring.training import INHERITED, SCRATCH, Training, begin, in_rungs
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Workers, as_finished
-from results.agreement import Agreement, agreement
-from results.files import fingerprint, held_in, read_json, save_network, write_json
+from results.agreement import Agreement, Networks, agreement
+from results.files import write_json
 from results.progress import Watcher
-from results.spent import Spent
+from results.store import Store
 from search_spaces import reach
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
+from search_spaces.lpienet import LPIENet
 from search_spaces.space import Space
 
 _POOL = 40  # genotypes drawn for each one that is kept
@@ -64,21 +64,40 @@ class CalibrationSettings:
             raise ValueError(f"start = {self.start!r}: must be {SCRATCH!r} or {INHERITED!r}")
 
 
-def calibrate(
-    folder: Path, space: Space, task: Task, settings: CalibrationSettings, workers: Workers, watcher: Watcher
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Calibrating:
+    """What is calibrated, and the folder that keeps it."""
+
+    folder: Path
+    space: Space
+    task: Task
+    settings: CalibrationSettings
+
+    @property
+    def store(self) -> Store:
+        """Of all trainings, each resumable."""
+        return Store(self.folder / "calibration")
+
+    @property
+    def supernet(self) -> SupernetTraining:
+        return SupernetTraining(self.space, self.task, self.settings.supernet, self.settings.seed)
+
+
+def calibrate(calibrating: Calibrating, workers: Workers, watcher: Watcher) -> dict[str, Any]:
     """Train networks fully, score them cheaply, and compare; returns what is also kept in `folder`/calibration.json.
 
     Every training is resumable and kept in `folder`/calibration. Raises Diverged when the supernet fails; a network
     whose training fails is left out and named.
     """
-    networks = stratified(space, settings)
-    path = have_supernet(space, task, settings.supernet, settings.seed, folder / "supernet", watcher)
-    scores = {"supernet": _supernet_scores(path, space, task, networks)}
-    starts: list[Path | None] = [None] * len(networks)
+    folder, settings = calibrating.folder, calibrating.settings
+    networks = stratified(calibrating.space, settings)
+    path = have_supernet(calibrating.supernet, folder / "supernet", watcher)
+    scores = {"supernet": _supernet_scores(path, calibrating, networks)}
+    starts: list[LPIENet | None] = [None] * len(networks)
     if settings.start == INHERITED:
-        starts = _write_starts(folder / "calibration", path, space, networks)
-    scores |= _trained_scores(folder / "calibration", task, settings, networks, starts, workers, watcher)
+        slices = open_supernet(path, calibrating.space)
+        starts = [slices.network(_plan(genotype)) for genotype in networks]
+    scores |= _trained_scores(calibrating, networks, starts, workers, watcher)
     scores |= {
         MACS: [(float(macs_of(_plan(g), settings.size)), 0.0) for g in networks],
         PARAMETERS: [(float(parameters_of(_plan(g))), 0.0) for g in networks],
@@ -91,7 +110,7 @@ def calibrate(
     macs, parameters = (_values(scores[name], usable) for name in (MACS, PARAMETERS))
 
     def compared(name: str, column: list[float], truth: list[float], seconds: float) -> Agreement:
-        return agreement(name, column, truth, macs, parameters, seconds, settings.seed)
+        return agreement(name, column, Networks(truth, macs, parameters), seconds, settings.seed)
 
     agreements = [
         compared(name, _values(column, usable), truth, _seconds(column, usable)) for name, column in scores.items()
@@ -182,51 +201,40 @@ def short_name(steps: int) -> str:
 Column = list[tuple[float, float] | None]  # score and processor seconds of each network; None: its training failed
 
 
-def _supernet_scores(path: Path, space: Space, task: Task, networks: Sequence[Genotype]) -> Column:
+def _supernet_scores(path: Path, calibrating: Calibrating, networks: Sequence[Genotype]) -> Column:
     column: Column = []
     for genotype in networks:
         began = time.process_time()
-        quality = score_by_supernet(task, lambda step, loss: None, path, space, _plan(genotype))
+        quality = score_by_supernet(calibrating.task, lambda step, loss: None, path, calibrating.space, _plan(genotype))
         column.append((quality.ssim, time.process_time() - began))
     return column
 
 
-def _write_starts(folder: Path, supernet: Path, space: Space, networks: Sequence[Genotype]) -> list[Path | None]:
-    """The slice of the supernet of every network, written for the workers to read."""
-    slices = open_supernet(supernet, space)
-    paths: list[Path | None] = []
-    for genotype in networks:
-        path = folder / "starts" / fingerprint([supernet.name, genotype.to_json()])
-        save_network(path, slices.network(_plan(genotype)))
-        paths.append(path)
-    return paths
-
-
 def _trained_scores(
-    folder: Path,
-    task: Task,
-    settings: CalibrationSettings,
+    calibrating: Calibrating,
     networks: Sequence[Genotype],
-    starts: Sequence[Path | None],
+    starts: Sequence[LPIENet | None],
     workers: Workers,
     watcher: Watcher,
 ) -> dict[str, Column]:
     """Of the full trainings, from `starts`, and of every rung of the short ones, from scratch."""
+    task, settings, store = calibrating.task, calibrating.settings, calibrating.store
     rungs = rungs_of(settings.short.steps)
     watcher.begin("training", len(networks) * (settings.seeds * settings.full.steps + rungs[-1]))
-    trainings: list[tuple[list[str], Recipe, tuple[int, ...], int, str]] = [
+    kinds: list[tuple[list[str], Recipe, tuple[int, ...], int, str]] = [
         ([_full_name(number)], settings.full, (settings.full.steps,), number, "calibration")
         for number in range(settings.seeds)
     ]  # with seeds of their own: from the same first weights and patches a short training would agree too well
-    trainings.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0, "calibration, short"))
-    columns: dict[str, Column] = {name: [None] * len(networks) for names, *_ in trainings for name in names}
+    kinds.insert(1, ([short_name(steps) for steps in rungs], settings.short, rungs, 0, "calibration, short"))
+    columns: dict[str, Column] = {name: [None] * len(networks) for names, *_ in kinds for name in names}
     pieces = []
     for index, genotype in enumerate(networks):
-        for names, recipe, stops, number, purpose in trainings:
+        for names, recipe, stops, number, purpose in kinds:
             seed = derive_seed(settings.seed, _SEEDS_APART * number + index, purpose)
-            start = None if recipe is settings.short else starts[index]
-            path = folder / f"{index:03d}-{recipe.steps}-{_key_of(genotype, task, recipe, stops, seed, start)}"
-            pieces.append(((index, names), (_plan(genotype), recipe, stops, seed, path, start)))
+            first = None if recipe is settings.short else starts[index]
+            trainings = in_rungs(Training.on(task, _plan(genotype), recipe, seed, first), stops)
+            begin(store, trainings[0].scoring, first)
+            pieces.append(((index, names), (trainings, store)))
     for (index, names), future in as_finished(workers, train_in_rungs, pieces, watcher.at):
         try:
             for name, figure in zip(names, future.result(), strict=True):
@@ -238,43 +246,17 @@ def _trained_scores(
 
 
 def train_in_rungs(
-    task: Task,
-    on_step: Callable[[int, float], None],
-    blueprint: Blueprint,
-    recipe: Recipe,
-    rungs: Sequence[int],
-    seed: int,
-    folder: Path,
-    start: Path | None = None,
+    task: Task, on_step: Callable[[int, float], None], trainings: Sequence[Training], store: Store
 ) -> list[tuple[float, float]]:
-    """SSIM at each rung and the processor seconds up to it, each rung a warm restart of the one below.
-
-    `start` is a network's path without suffix, whose weights the first rung begins with.
-    """
+    """SSIM after each of `trainings`, one going on from the other, and the processor seconds up to it."""
+    score_by_training(task, on_step, trainings, store)
     figures: list[tuple[float, float]] = []
-    spent, below = 0.0, 0
-    for rung, steps in enumerate(rungs):
-        path = folder / f"rung-{rung}"
-        kept = path / "seconds.json"
-        part = replace(recipe, steps=steps - below)
-        with Spent(path / "spent.json") as counted:
-            quality: Quality = score_by_training(
-                task, counted.after(on_step), blueprint, part, derive_seed(seed, rung, "rung"), path, start
-            )
-        if not kept.exists():
-            write_json(kept, {"seconds": counted.seconds()})
-        stored = read_json(kept)
-        with held_in(kept):
-            spent += float(stored["seconds"])
-        figures.append((quality.ssim, spent))
-        start, below = path / "network", steps
+    spent = 0.0
+    for training in trainings:
+        key = training.scoring.key
+        spent += float(store.record(key)["cpu_seconds"])
+        figures.append((quality_of(store, key).ssim, spent))
     return figures
-
-
-def _key_of(genotype: Genotype, task: Task, recipe: Recipe, stops: Sequence[int], seed: int, start: Path | None) -> str:
-    """A name for all that a training depends on: a calibration with other settings chooses other networks."""
-    inputs: list[Any] = [genotype.to_json(), task.made_from, asdict(recipe), stops, seed]
-    return fingerprint(inputs if start is None else [*inputs, start.name])
 
 
 def _plan(genotype: Genotype) -> Blueprint:

@@ -9,7 +9,8 @@ from typing import Any
 import optuna
 
 from nas.merit import held_for
-from nas.scoring.full import ANATOMY, INHERITED, SCRATCH, Training, begin, train_fully
+from nas.scoring.full import ANATOMY, train_fully
+from nas.scoring.training import INHERITED, SCRATCH, Training, begin
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
 from nas.task.task import Task
@@ -171,7 +172,7 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
     for candidate, repetition in sorted(wanted, key=lambda one: -one[0].scores.macs):  # or the dearest ends alone
         training, first = plan.training(candidate, repetition)
         if not plan.is_recorded(candidate.number, repetition, training):
-            begin(store, training, first)
+            begin(store, training.stage, first)
             left[candidate.number, repetition] = training
     if not left:
         return

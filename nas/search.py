@@ -1,10 +1,8 @@
 """Search: ask for a genotype, reject or score it, tell the study; any kill loses at most ten seconds of training."""
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -13,26 +11,19 @@ from nas.guided import Region
 from nas.propose import Proposals
 from nas.said import best_so_far, candidate_line
 from nas.samplers import resolve_sampler
-from nas.scoring.halving import promotable, rungs_of
+from nas.scoring.halving import promotable
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import (
-    SupernetSettings,
-    have_supernet,
-    open_supernet,
-    score_by_supernet,
-    supernet_digest,
-    supernet_path,
-)
-from nas.suggest import derive_seed
+from nas.scoring.supernet import have_supernet, score_by_supernet, supernet_digest
+from nas.scoring.training import Training
+from nas.searching import Searching
 from nas.task.evaluation import Quality
-from nas.task.task import Task
-from nas.task.training import Diverged, Recipe
+from nas.task.training import Diverged
 from nas.workers import Here, Workers
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
 from results.progress import Watcher
-from results.run import Run
 from results.standing import ask
+from results.store import Store
 from results.study import (
     REFERENCE_NUMBER,
     Trained,
@@ -56,104 +47,38 @@ from results.study import (
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
-from search_spaces.lpienet import LPIENet
 from search_spaces.reach import dearest, require_possible
-from search_spaces.space import Space, default_space, hand_made
-from search_spaces.units import COSTS, format_cost, parse_macs
+from search_spaces.space import hand_made
+from search_spaces.units import format_cost
 
 REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
-SCORES = ("supernet", "short", "halving")
-
-CostOf = Callable[[Blueprint], float]  # what the search makes small, above 0
 
 
 class SearchStopped(RuntimeError):
     """The search found nothing to score; the message says why and what to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """What a search may spend, and how it scores."""
-
-    trials: int  # genotypes to score, the reference among them; rejected proposals come on top
-    recipe: Recipe  # of a candidate's training (short), of its last rung (halving), of the supernet
-    score: str = "short"  # one of SCORES
-    cost: str = "macs"  # one of units.COSTS
-    budget: float | None = None  # of the cost, at `size`; a genotype above it is not scored, except the reference
-    size: tuple[int, int] = (256, 256)  # height, width at which costs are taken
-    sampler: str = "auto"  # one of suggest.SAMPLERS, or by the number of trials
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"trials = {self.trials}: must be at least 1")
-        if self.budget is not None and self.budget <= 0:
-            raise ValueError(f"budget = {self.budget}: must be above 0")
-        if self.score not in SCORES:
-            raise ValueError(f"score = {self.score!r}: must be one of {', '.join(SCORES)}")
-        if self.cost not in COSTS:
-            raise ValueError(f"cost = {self.cost!r}: must be one of {', '.join(COSTS)}")
-
-    @property
-    def supernet(self) -> SupernetSettings:
-        """Of a supernet for this search; under a budget of MACs no slice above it is trained."""
-        budget = None if self.cost != "macs" or self.budget is None else round(self.budget)
-        return SupernetSettings.under(self.recipe, budget, self.size)
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Steps after which trained candidates are compared."""
-        return rungs_of(self.recipe.steps) if self.score == "halving" else (self.recipe.steps,)
-
-
-def search(
-    run: Run, space: Space, task: Task, settings: SearchSettings, cost_of: CostOf, workers: Workers, watcher: Watcher
-) -> None:
-    """Score genotypes of `space` until the study in `run` holds `settings.trials` scored ones.
+def search(searching: Searching, workers: Workers, watcher: Watcher) -> None:
+    """Score genotypes of the space until the study of the run holds `settings.trials` scored ones.
 
     Continues whatever study is there; the trials that a killed process left behind are taken up first, each from its
     checkpoint. Ends with fewer, and says so, when a hundred proposals in a row hold nothing new, as in a space that is
     scored whole. Raises ImpossibleBudget when no network fits, SearchStopped when not one affordable one is found.
     """
+    run, task, settings = searching.run, searching.task, searching.settings
     if settings.cost == "macs" and settings.budget is not None:
-        require_possible(space, int(settings.budget), settings.size)
+        require_possible(searching.space, int(settings.budget), settings.size)
     study = open_study(run.study, create=True)
     name_metrics(study, settings.cost)
-    fix_reference_point(study, ReferencePoint(task.input.ssim, cost_of(Blueprint.from_genotype(dearest(space)))))
+    corner = searching.cost_of(Blueprint.from_genotype(dearest(searching.space)))
+    fix_reference_point(study, ReferencePoint(task.input.ssim, corner))
     record_test_input(study, task.test_input.ssim)
     ask(study, trials=settings.trials)
     supernet = None
     if settings.score == "supernet":
-        supernet = have_supernet(space, task, settings.supernet, settings.seed, run.supernet, watcher)
+        supernet = have_supernet(searching.supernet, run.supernet, watcher)
         fix_supernet(study, supernet.name, supernet_digest(supernet))
-    _Search(run, study, space, settings, cost_of, workers, watcher, supernet).go_on()
-
-
-def inherited_network(run: Run, space: Space, task: Task, settings: SearchSettings) -> Callable[[Genotype], LPIENet]:
-    """A function that gives a candidate the weights of its slice of the search's supernet, which must be trained."""
-    path = supernet_path(space, task, settings.supernet, settings.seed, run.supernet)
-    return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
-
-
-def space_of(settings: Mapping[str, Any]) -> Space:
-    """The space of a run by its settings: as recorded, else, in a new run or one of before, what the default is now."""
-    if "space" in settings:
-        return Space.from_json(settings["space"])
-    return default_space().fixed(settings["fix"])
-
-
-def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
-    """`inherited_network` of the search that made `run`; None where no supernet scored it, or where that is gone."""
-    made_with = run.settings()
-    if made_with.get("score") != "supernet":
-        return None
-    macs = parse_macs(made_with["budget"]) if made_with["cost"] == "macs" and made_with["budget"] else None
-    supernet = SupernetSettings.under(Recipe(made_with["steps"]), macs, tuple(made_with["size"]))
-    space = space_of(made_with)
-    path = supernet_path(space, task, supernet, made_with["seed"], run.supernet)
-    if not path.exists():
-        return None
-    return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))
+    _Search(searching, study, supernet, workers, watcher).go_on()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +94,12 @@ class _Search:
     """One search while it runs; all of its state can be rebuilt from the study."""
 
     def __init__(
-        self,
-        run: Run,
-        study: optuna.Study,
-        space: Space,
-        settings: SearchSettings,
-        cost_of: CostOf,
-        workers: Workers,
-        watcher: Watcher,
-        supernet: Path | None,
+        self, searching: Searching, study: optuna.Study, supernet: Path | None, workers: Workers, watcher: Watcher
     ) -> None:
-        self.run, self.study, self.space, self.settings = run, study, space, settings
-        self.cost_of, self.workers, self.watcher, self.supernet = cost_of, workers, watcher, supernet
+        self.searching, self.study, self.supernet = searching, study, supernet
+        self.space, self.settings, self.cost_of = searching.space, searching.settings, searching.cost_of
+        self.store, self.workers, self.watcher = Store(searching.run.made), workers, watcher
+        space, settings = self.space, self.settings
         sampler = resolve_sampler(settings.sampler, settings.trials)
         region = Region(space, settings.budget)
         self.proposals = Proposals(study, region, sampler, settings.seed, hand_made(space)[: settings.trials])
@@ -291,22 +210,18 @@ class _Search:
         return None if earlier is None else f"the same genotype as trial {earlier}"
 
     def _submit(self, scoring: "_Scoring") -> Future[Quality]:
-        blueprint = Blueprint.from_genotype(scoring.genotype)
         if self.supernet is not None:
             slice = Blueprint.from_genotype(self.space.nearest(scoring.genotype))  # the reference may be outside
             return self.workers.submit(score_by_supernet, self.supernet, self.space, slice)
-        rungs = self.settings.rungs
-        folder = self.run.candidate(scoring.number)
-        seed = derive_seed(self.settings.seed, scoring.number, "training")
-        if scoring.rung == 0:
-            recipe, start = replace(self.settings.recipe, steps=rungs[0]), None
-        else:  # a warm restart from where the rung below ended, with a learning rate that falls to its end again
-            recipe = replace(self.settings.recipe, steps=rungs[scoring.rung] - rungs[scoring.rung - 1])
-            start = _rung_folder(folder, scoring.rung - 1) / "network"
-            seed = derive_seed(seed, scoring.rung, "rung")
-        return self.workers.submit(
-            score_by_training, blueprint, recipe, seed, _rung_folder(folder, scoring.rung), start
-        )
+        trainings = self._trainings(scoring)
+        for below in trainings[:-1]:
+            if not self.store.is_made(below.scoring.key):  # a version before kept it in candidates/, by number alone
+                said = f"candidate {scoring.number}: what it was trained to is not in the run's made/, and made again"
+                self.watcher.say(f"{said} ({below.label})")
+        return self.workers.submit(score_by_training, trainings, self.store)
+
+    def _trainings(self, scoring: "_Scoring") -> tuple[Training, ...]:
+        return self.searching.trainings(scoring.number, scoring.genotype)[: scoring.rung + 1]
 
     def _finish(self, scoring: "_Scoring", future: Future[Quality]) -> None:
         """Tell the study what a candidate scored, or FAIL with the reason."""
@@ -324,14 +239,15 @@ class _Search:
                 self._record(replace(below, steps=self.settings.rungs[scoring.rung]))
             return
         if scoring.rung:
-            steps = self.settings.rungs[scoring.rung]
-            self._record(Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr))
+            steps, trained = self.settings.rungs[scoring.rung], self._trainings(scoring)[-1].scoring.key
+            self._record(Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr, key=trained))
             self.watcher.say(f"candidate {number} at {steps} steps: SSIM {quality.ssim:.4f}")
             return
         blueprint = Blueprint.from_genotype(scoring.genotype)
         macs, cost = macs_of(blueprint, self.settings.size), self.cost_of(blueprint)
         scores = Scores(quality.ssim, quality.psnr, macs, parameters_of(blueprint), cost)
-        self.proposals.tell(number, tell_scores(self.study, number, scores))
+        key = None if self.supernet else self._trainings(scoring)[-1].scoring.key
+        self.proposals.tell(number, tell_scores(self.study, number, scores, key))
         self.ended += 1
         candidate = Candidate(number, scoring.genotype, scores)
         self.known[number] = candidate
@@ -343,7 +259,3 @@ class _Search:
     def _record(self, training: Trained) -> None:
         record_training(self.study, training)
         self.higher.append(training)
-
-
-def _rung_folder(folder: Path, rung: int) -> Path:
-    return folder if rung == 0 else folder / f"rung-{rung}"

@@ -60,21 +60,24 @@ class Agreement:
         return cls(**values)
 
 
-def agreement(
-    name: str,
-    score: ArrayLike,
-    truth: ArrayLike,
-    macs: ArrayLike,
-    parameters: ArrayLike,
-    seconds: float = 0.0,
-    seed: int = 0,
-) -> Agreement:
-    """Agreement of `score` with `truth`, each of them, like the counts, (networks,); raises ValueError for less than 4.
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What is known of the networks that a score is to rank; each is (networks,)."""
+
+    truth: ArrayLike  # what full training came to
+    macs: ArrayLike
+    parameters: ArrayLike
+
+
+def agreement(name: str, score: ArrayLike, networks: Networks, seconds: float = 0.0, seed: int = 0) -> Agreement:
+    """Agreement of `score` (networks,) with the truth; raises ValueError for less than 4 networks.
 
     A score that is the same for all networks ranks none of them: 0. The resamples depend on `seed` and the number of
     networks alone, so that intervals of several scores are of the same networks.
     """
-    columns = [np.asarray(column, dtype=np.float64) for column in (score, truth, macs, parameters)]
+    columns = [
+        np.asarray(column, dtype=np.float64) for column in (score, networks.truth, networks.macs, networks.parameters)
+    ]
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1 or len(columns[0]) < 4:
         shapes = [column.shape for column in columns]
         raise ValueError(f"score, truth, macs, parameters of shapes {shapes}: must be alike, of at least 4 networks")

@@ -33,10 +33,10 @@ GUIDE = {
     "device.json": "whether bfloat16 was found to train as well as float32, by the processor",
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
-    "candidates/": "one folder a trial: its checkpoint, its weights after a short training",
     "made/": "what stages made, each in a folder named by what it was made from, which record.json there says in "
     "full, with the figures: training-KEY/ (network: as trained; network-stripped: without what computes nothing; "
-    "test.json: of each test photograph; anatomy.json: what each stage is worth), pruning-KEY/ (way.json, way.png: "
+    "test.json: of each test photograph; anatomy.json: what each stage is worth), scoring-KEY/ (a candidate after the "
+    "training that scored it; which one, the study says of every trial), pruning-KEY/ (way.json, way.png: "
     "cost and SSIM after every move), int8-KEY/ (network; "
     "longer: trained in float for as long; calibration: the patches that int8 ranges are taken from); NAME.json is a "
     "blueprint, NAME.safetensors its weights",
@@ -142,28 +142,36 @@ class Run:
     def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Write `run.json` on the first call; afterwards keep its settings and add this command to its list.
 
-        Raises ValueError where `settings` differ from those that the folder was made with. Folders of photographs may:
-        that they hold the same ones is known by `photographs`, and where they are now is written down.
+        Where folders of photographs are now is written down. Raises ValueError as `require_same`.
         """
+        self.require_same(settings)
         path = self.folder / "run.json"
         fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
         record = read_json(path, DAMAGED) if path.exists() else fresh
         if self.photographs.exists():
             record["settings"] |= {name: value for name, value in settings.items() if name in FOLDERS}
-        differing = {
-            name: (record["settings"][name], value)
-            for name, value in settings.items()
-            if name in record["settings"] and record["settings"][name] != value
-        }
-        if differing:
-            changes = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in differing.items())
-            raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
         record["settings"] = settings | record["settings"]  # one that an older version did not know is added
         record["versions"] = versions()
         record["platform"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
         record["commands"].append({"at": _now(), "command": command()})
         write_json(path, record)
         return record
+
+    def require_same(self, settings: dict[str, Any]) -> None:
+        """Raises ValueError where `settings` differ from those that the folder was made with.
+
+        Folders of photographs may: that they hold the same ones is known by `photographs`.
+        """
+        if not (self.folder / "run.json").exists():
+            return
+        known, may = self.settings(), FOLDERS if self.photographs.exists() else ()
+        changes = "; ".join(
+            f"{name} was {known[name]}, now {value}"
+            for name, value in settings.items()
+            if name in known and known[name] != value and name not in may
+        )
+        if changes:
+            raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
 
     def settings(self) -> dict[str, Any]:
         """The settings in `run.json`; raises FileNotFoundError where the folder is no run."""

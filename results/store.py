@@ -20,7 +20,7 @@ CHECKPOINT = "checkpoint"  # with this begin the names of what only an unfinishe
 class Stage:
     """Something to be made, and all that decides what comes of it; raises ValueError for what JSON does not hold."""
 
-    kind: str  # training, pruning or int8
+    kind: str  # training, scoring, pruning or int8
     made_from: Mapping[str, Any]  # as JSON gives it back, so that a tuple and a list are one
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ _GENOTYPE, _PSNR, _PARAMETERS = "genotype", "psnr", "parameters"
 SHOWN_CONSTRAINTS = "constraints"  # system attribute of a trial
 _COSTS = {"macs": "MACs", "latency": "latency in ms", "memory": "peak memory in bytes"}  # by units.COSTS
 _TRAINING, _FULL, _TEST_INPUT, _SUPERNET = "training", "full training", "test input", "supernet"
+_SCORED = "scored"  # key of the training that gave a trial its scores
 _SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade differently are further apart
 
 
@@ -47,7 +48,7 @@ class Trained:
     ssim: float  # mean over the validation photographs, as `psnr`
     psnr: float  # dB
     test: tuple[PhotoScore, ...] = ()  # of a full training, on each test photograph; versions before had none
-    key: str | None = None  # of a full training in results.store, where its network is; versions before had none
+    key: str | None = None  # of the training in results.store, where its network is; versions before had none
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Trained":
@@ -170,9 +171,14 @@ def _shown(trial: FrozenTrial) -> FrozenTrial:
     return trial
 
 
-def tell_scores(study: optuna.Study, number: int, scores: Scores) -> list[float]:
-    """Complete a trial; returns what a sampler is to see: SSIM and log10 of the cost."""
+def tell_scores(study: optuna.Study, number: int, scores: Scores, key: str | None = None) -> list[float]:
+    """Complete a trial; returns what a sampler is to see: SSIM and log10 of the cost.
+
+    `key` is that of the training in results.store that was scored; None: no training of its own was.
+    """
     _trial(study, number).set_user_attr(_PSNR, scores.psnr)
+    if key is not None:
+        _trial(study, number).set_user_attr(_SCORED, key)
     values = [scores.ssim, math.log10(scores.cost)]
     study.tell(number, values)
     return values

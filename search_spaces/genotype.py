@@ -37,9 +37,19 @@ def decoder_of(level: int) -> str:
     return f"decoder{max(LEVELS) - level}"
 
 
+def level_of(name: str) -> int:
+    """The level that the stage `name` works at, 1 being the resolution of the stem."""
+    number = int(name[-1])
+    return number if is_encoder(name) else max(LEVELS) - number
+
+
+def is_encoder(name: str) -> bool:
+    return name.startswith("encoder")
+
+
 def encoder_beside(name: str) -> str:
     """The encoder that works at the level of the stage `name`; an encoder's own name."""
-    return name if name.startswith("encoder") else f"encoder{max(LEVELS) - int(name[-1])}"
+    return f"encoder{level_of(name)}"
 
 
 STAGES = stages_of(3)  # of LPIENet

@@ -63,7 +63,7 @@ class LPIENet(nn.Module):
                 x = cells if site.skip is None else maps[site.skip]
             else:
                 x = maps[site.source]
-                if site.name.startswith("encoder") and site.entry == 3:
+                if site.pools:
                     x = F.max_pool2d(x, 2)
                 elif site.skip is not None:
                     x = self._joined(site.name, x, self.skips[site.skip](maps[site.skip]))

@@ -16,8 +16,8 @@ def receptive_radius(blueprint: Blueprint) -> int:
     first = {HEAD: -gate // blueprint.cell}
     for site in reversed(tuple(sites(blueprint))):
         row = first[site.name] - (1 if site.plan is None else _stage_radius(site.plan, site.entry, blueprint))
-        if site.level > 1 and site.name.startswith("encoder"):
-            row *= 2  # pooled, or a convolution of stride 2
+        if site.halves:
+            row *= 2
         if site.doubles and site.skip is not None:
             first[site.skip] = min(row, first.get(site.skip, 0))
             row = (row - 1) // 2 if blueprint.upsampling == "bilinear" else row // 2  # an even row reads the one before

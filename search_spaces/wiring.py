@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search_spaces.blueprint import Blueprint, StageBlueprint
-from search_spaces.genotype import decoder_of
+from search_spaces.genotype import encoder_beside, is_encoder, level_of
 
 HEAD = "head"
 
@@ -26,6 +26,16 @@ class Site:
         return self.source is not None and self.skip is not None
 
     @property
+    def halves(self) -> bool:
+        """Whether what it follows has twice the sides: it is pooled, or the convolution has a stride of 2."""
+        return self.plan is not None and is_encoder(self.name) and self.level > 1
+
+    @property
+    def pools(self) -> bool:
+        """Whether what it follows is pooled first."""
+        return self.halves and self.entry != 2
+
+    @property
     def shrink(self) -> int:
         """How many times smaller the sides are than at the first level."""
         return int(2 ** (self.level - 1))
@@ -42,23 +52,20 @@ def sites(blueprint: Blueprint) -> Iterator[Site]:
     takes the sum of its level's encoder and of what is below, which a 1x1 convolution brings to the same width before
     it is doubled, and has no convolution of its own to begin with; the last one works at the first level.
     """
-    plans, levels, adds = dict(blueprint.named()), blueprint.levels, blueprint.join == "add"
-    for level in range(1, levels + 1):
-        name = f"encoder{level}"
-        yield Site(name, plans[name], level, f"encoder{level - 1}" if level > 1 else None, None, _entry(level, adds))
-    below = f"encoder{levels}"
-    for level in range(levels - 1, 0, -1) if adds else range(levels, 1, -1):
-        name = decoder_of(level)
-        yield Site(name, plans[name], level, below, None if level == levels else f"encoder{level}", 0 if adds else 3)
-        below = name
+    adds = blueprint.join == "add"
+    before: str | None = None  # the stage that the next one follows
+    for name, plan in blueprint.named():
+        level = level_of(name)
+        if is_encoder(name):
+            yield Site(name, plan, level, before, entry=2 if adds and level > 1 else 3)
+        else:
+            beside = None if level == blueprint.levels else encoder_beside(name)
+            yield Site(name, plan, level, before, beside, entry=0 if adds else 3)
+        before = name
     if adds:
-        yield Site(HEAD, None, 1, below)
+        yield Site(HEAD, None, 1, before)
     else:
-        yield Site(HEAD, None, 1, below if levels > 1 else None, "encoder1")
-
-
-def _entry(level: int, adds: bool) -> int:
-    return 2 if adds and level > 1 else 3
+        yield Site(HEAD, None, 1, before if blueprint.levels > 1 else None, "encoder1")
 
 
 def channels_into(blueprint: Blueprint, site: Site) -> tuple[int, ...]:

@@ -10,7 +10,11 @@ import pytest
 from scipy.stats import kendalltau
 
 import results.agreement
-from results.agreement import BAND, Agreement, agreement, scores_json
+from results.agreement import BAND, Agreement, Networks, agreement, scores_json
+
+
+def agreement_of(name, score, truth, macs, parameters, *rest, **more) -> Agreement:
+    return agreement(name, score, Networks(truth, macs, parameters), *rest, **more)
 
 
 def tau_by_pairs(one: list[float], other: list[float], counts: list[float] | None = None) -> float:
@@ -40,7 +44,7 @@ def columns(seed: int, values: int, networks: int = 12) -> list[list[float]]:
 def test_tau_equals_counting_pairs_and_lies_in_its_interval(seed, values):
     """With and without ties."""
     score, truth, macs, parameters = columns(seed, values)
-    found = agreement("score", score, truth, macs, parameters, 1.5)
+    found = agreement_of("score", score, truth, macs, parameters, 1.5)
     assert found.tau == pytest.approx(tau_by_pairs(score, truth))
     assert found.tau == pytest.approx(kendalltau(score, truth).statistic)
     assert -1 <= found.low <= found.tau <= found.high <= 1 + 1e-9
@@ -51,7 +55,7 @@ def test_tau_equals_counting_pairs_and_lies_in_its_interval(seed, values):
 def test_the_difference_to_counting_is_taken_over_the_same_resamples_by_hand(monkeypatch):
     monkeypatch.setattr(results.agreement, "_RESAMPLES", 300)
     score, truth, macs, parameters = map(np.array, columns(1, 10**6))
-    found = agreement("", score, truth, macs, parameters, seed=3)
+    found = agreement_of("", score, truth, macs, parameters, seed=3)
     drawn = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), 300)
     places = [np.repeat(np.arange(12), counts) for counts in drawn]
     for counts, stored in ((macs, found.above_macs), (parameters, found.above_parameters)):
@@ -64,7 +68,7 @@ def test_the_difference_to_counting_is_taken_over_the_same_resamples_by_hand(mon
 
 def test_a_score_that_counts_is_not_above_counting():
     _, truth, macs, parameters = columns(2, 10**6)
-    found = agreement("", [math.log(count) for count in macs], truth, macs, parameters)
+    found = agreement_of("", [math.log(count) for count in macs], truth, macs, parameters)
     assert (found.above_macs.value, found.above_macs.low, found.above_macs.high) == (0, 0, 0)
     assert not found.beats_counting
 
@@ -72,17 +76,17 @@ def test_a_score_that_counts_is_not_above_counting():
 def test_a_perfect_score_beats_counts_that_say_nothing_and_not_counts_that_say_all():
     truth = [float(n) for n in range(30)]
     nothing = [1.0 + n * 7919 % 30 for n in range(30)]
-    assert agreement("", truth, truth, nothing, nothing).beats_counting
+    assert agreement_of("", truth, truth, nothing, nothing).beats_counting
     all_of_it = [1.0 + n for n in truth]
-    assert not agreement("", truth, truth, all_of_it, nothing).beats_counting
-    assert not agreement("", truth, truth, nothing, all_of_it).beats_counting
+    assert not agreement_of("", truth, truth, all_of_it, nothing).beats_counting
+    assert not agreement_of("", truth, truth, nothing, all_of_it).beats_counting
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_within_bands_only_pairs_of_about_equal_macs_count(seed):
     score, truth, _, parameters = columns(seed, 10**6)
     macs = [100.0 * 1.1**n for n in range(12)]
-    found = agreement("", score, truth, macs, parameters)
+    found = agreement_of("", score, truth, macs, parameters)
     assert found.within_bands.value == pytest.approx(tau_by_pairs(score, truth, macs))
     assert found.pairs_within_bands == 11 + 10  # 1.1 and 1.21 times as dear, and not 1.331
 
@@ -91,36 +95,36 @@ def test_macs_rank_all_networks_and_none_within_a_band():
     """Truth goes with the decade and, within it, against the cost."""
     macs = [scale * (1 + step / 100) for scale in (10.0, 100.0, 1000.0) for step in range(5)]
     truth = [math.floor(math.log10(count)) - 0.001 * count / 10 ** math.floor(math.log10(count)) for count in macs]
-    found = agreement("MACs alone", macs, truth, macs, macs)
+    found = agreement_of("MACs alone", macs, truth, macs, macs)
     assert found.tau > 0.4
     assert found.within_bands.value == pytest.approx(-1)
 
 
 def test_without_two_networks_of_equal_macs_there_is_no_tau_within_bands():
     score, truth, _, parameters = columns(0, 10**6)
-    found = agreement("", score, truth, [2.0**n for n in range(12)], parameters)
+    found = agreement_of("", score, truth, [2.0**n for n in range(12)], parameters)
     assert (found.within_bands, found.pairs_within_bands) == (None, 0)
 
 
 def test_the_interval_narrows_with_the_number_of_networks_and_depends_on_the_seed_alone():
     few = columns(0, 10**6)
     many = [column * 4 for column in few]
-    narrow, wide = agreement("", *many), agreement("", *few)
+    narrow, wide = agreement_of("", *many), agreement_of("", *few)
     assert narrow.high - narrow.low < wide.high - wide.low
-    assert agreement("", *few) == wide
-    assert agreement("", *few, seed=1) != wide
+    assert agreement_of("", *few) == wide
+    assert agreement_of("", *few, seed=1) != wide
 
 
 def test_the_same_order_agrees_wholly_and_the_opposite_one_not_at_all():
     truth = [float(n) for n in range(8)]
-    same, opposite = (agreement("", score, truth, truth, truth) for score in ([x**3 for x in truth], truth[::-1]))
+    same, opposite = (agreement_of("", score, truth, truth, truth) for score in ([x**3 for x in truth], truth[::-1]))
     assert (same.tau, same.low, same.high) == pytest.approx((1, 1, 1))
     assert opposite.tau == pytest.approx(-1)
 
 
 def test_a_score_that_is_the_same_for_all_agrees_with_nothing_and_can_be_written_down():
     truth = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
-    found = agreement("", [0.5] * 6, truth, truth, truth)
+    found = agreement_of("", [0.5] * 6, truth, truth, truth)
     assert (found.tau, found.low, found.high, found.above_macs.value) == (0, 0, 0, -1)
     json.dumps(found.to_json(), allow_nan=False)
 
@@ -132,19 +136,19 @@ def test_of_scores_no_better_than_macs_at_most_one_in_twenty_is_called_above_the
     for _ in range(200):
         truth = drawn.normal(size=40)
         score, macs = (truth + drawn.normal(0, 0.7, 40) for _ in range(2))
-        above += agreement("", score, truth, np.exp(macs), np.exp(macs)).above_macs.low > 0
+        above += agreement_of("", score, truth, np.exp(macs), np.exp(macs)).above_macs.low > 0
     assert above <= 10
 
 
 def test_an_agreement_is_read_as_it_was_written_and_as_earlier_versions_wrote_it():
-    found = agreement("supernet", *columns(0, 10**6), 0.5)
+    found = agreement_of("supernet", *columns(0, 10**6), 0.5)
     assert Agreement.from_json(json.loads(json.dumps(found.to_json()))) == found
     earlier = {"score": "supernet", "tau": 0.8, "low": 0.5, "high": 0.9, "seconds": 0.2}
     assert Agreement.from_json(earlier) == Agreement("supernet", 0.8, 0.5, 0.9, 0.2)
 
 
 def test_the_published_scores_have_their_keys_and_the_default_first():
-    first, second = agreement("best", *columns(0, 10**6), 0.5), agreement("other", *columns(1, 10**6))
+    first, second = agreement_of("best", *columns(0, 10**6), 0.5), agreement_of("other", *columns(1, 10**6))
     value = json.loads(json.dumps(scores_json(12, [first, second]), allow_nan=False))
     assert value["networks"] == 12
     assert [one["name"] for one in value["scores"]] == ["best", "other"]
@@ -166,4 +170,4 @@ def test_the_published_scores_have_their_keys_and_the_default_first():
 )
 def test_columns_that_cannot_be_compared_are_refused(score, truth, says):
     with pytest.raises(ValueError, match=says):
-        agreement("supernet", score, truth, truth, truth)
+        agreement_of("supernet", score, truth, truth, truth)

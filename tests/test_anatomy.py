@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.anatomy import COSTLY, anatomy, anatomy_line, few, places_of, verdict, worthless
-from nas.scoring.full import ANATOMY, Training, train_fully
+from nas.anatomy import COSTLY, Sample, anatomy, anatomy_line, few, places_of, verdict, worthless
+from nas.scoring.full import ANATOMY, train_fully
+from nas.scoring.training import Training
 from nas.task.metrics import psnr, ssim
 from nas.task.training import Recipe
 from results.files import load_network, read_json
@@ -47,7 +48,7 @@ def pairs(task):
 
 @pytest.fixture(scope="module")
 def found(pairs):
-    return {part.name: part for part in anatomy(network_of(), pairs, "one", "three").parts}
+    return {part.name: part for part in anatomy(network_of(), "one", Sample(pairs, "three")).parts}
 
 
 class Mean(nn.Module):
@@ -133,11 +134,11 @@ def test_a_stage_whose_relu_is_closed_fires_nowhere_and_is_named(pairs):
     network = network_of()
     with torch.no_grad():
         network.decoder2[0].bias[:3] = -100.0
-    three_quarters = {part.name: part for part in anatomy(network, pairs, "one", "three").parts}["decoder2"]
+    three_quarters = {part.name: part for part in anatomy(network, "one", Sample(pairs, "three")).parts}["decoder2"]
     assert three_quarters.firing == 0.25
     with torch.no_grad():
         network.decoder2[0].bias[:] = -100.0
-    closed = anatomy(network, pairs, "one", "three")
+    closed = anatomy(network, "one", Sample(pairs, "three"))
     parts = {part.name: part for part in closed.parts}
     assert parts["decoder2"].firing == 0
     assert parts["decoder1"].ssim_lost == 0
@@ -150,7 +151,8 @@ def test_without_a_relu_a_channel_fires_where_it_varies(pairs):
     with torch.no_grad():
         network.encoder1[0].weight[:2] = 0.0
         network.encoder1[0].bias[:2] = torch.tensor([3.0, -3.0])
-    assert {part.name: part for part in anatomy(network, pairs, "one", "three").parts}["encoder1"].firing == 0.75
+    found = {part.name: part for part in anatomy(network, "one", Sample(pairs, "three")).parts}
+    assert found["encoder1"].firing == 0.75
 
 
 def test_a_cheap_stage_or_a_branch_that_is_worth_nothing_is_not_named():
@@ -174,14 +176,14 @@ def test_a_cheap_stage_or_a_branch_that_is_worth_nothing_is_not_named():
 def test_networks_of_all_wirings_are_looked_into_and_left_as_they_were(changes, pairs):
     network = network_of(**changes)
     before = network(pairs[0][1])
-    found = anatomy(network, pairs[:1], "one", "one")
+    found = anatomy(network, "one", Sample(pairs[:1], "one"))
     assert [part.name for part in found.parts] == list(places_of(network))
     assert torch.equal(network(pairs[0][1]), before)
     assert not any("forward" in module.__dict__ or module._forward_hooks for module in network.modules())
 
 
 def test_json_has_the_keys_that_scripts_read(pairs):
-    value = json.loads(json.dumps(anatomy(network_of(), pairs, "one", "three").to_json(), allow_nan=False))
+    value = json.loads(json.dumps(anatomy(network_of(), "one", Sample(pairs, "three")).to_json(), allow_nan=False))
     assert {"network", "macs", "ssim", "psnr", "photographs", "stages"} == set(value)
     assert {"name", "macs_share", "firing", "ssim_lost", "psnr_lost"} <= set(value["stages"][0])
 

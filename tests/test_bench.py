@@ -22,7 +22,7 @@ from compress.bench.bench import (
     measure,
     ratio,
 )
-from compress.bench.files import Network, cases_of, cases_of_file, plan, reference_network
+from compress.bench.files import Conditions, Network, cases_of, cases_of_file, plan, reference_network
 from compress.bench.latency import random_image
 from compress.runtime.runtimes import load, load_in_openvino
 from nas.task.data.pairs import validation_pairs
@@ -149,7 +149,7 @@ def test_files_of_a_network_are_made_once_for_each_size_that_needs_one(network, 
 def test_each_of_two_compressions_is_timed_under_its_name(compressed, network, tmp_path):
     keep_compression(compressed, {"float": load_network(network)}, name="other")
     paths = [compressed.folder, compressed.folder / "compressions" / "small.json"]
-    cases = plan(paths, ["pytorch"], [(64, 64)], tmp_path, Silent())
+    cases = plan(paths, Conditions(["pytorch"], [(64, 64)], tmp_path), Silent())
     assert [case.network for case in cases] == ["night other", "night small", REFERENCE]
 
 
@@ -160,7 +160,7 @@ def test_the_reference_that_is_timed_is_the_released_one(tmp_path):
 
 
 def test_a_reference_that_was_never_trained_is_timed_and_not_judged(compressed, tmp_path, pairs):
-    cases = plan([compressed.folder], ["pytorch"], [(64, 64)], tmp_path, Silent())
+    cases = plan([compressed.folder], Conditions(["pytorch"], [(64, 64)], tmp_path), Silent())
     assert [(case.network, case.ssim, case.judged) for case in cases] == [
         ("night", 0.8, True),
         (REFERENCE, None, False),
@@ -173,7 +173,7 @@ def test_the_reference_has_the_weights_of_its_longest_full_training(compressed, 
         longest = train_reference(compressed, network, steps, ssim)
     gone = Trained(0, "full", 9000, 0, "scratch", 0.9, 31.0, (), "training-9000")
     record_training(open_study(compressed.study), gone)
-    _, reference = plan([compressed.folder], ["pytorch"], [(64, 64)], tmp_path, Silent())
+    _, reference = plan([compressed.folder], Conditions(["pytorch"], [(64, 64)], tmp_path), Silent())
     assert (reference.network, reference.model, reference.ssim) == (REFERENCE, longest, 0.75)
     assert reference.judged
 
@@ -193,7 +193,7 @@ def test_ssim_is_measured_once_for_all_sizes_and_is_what_evaluate_says(network, 
 @pytest.mark.slow
 def test_int8_rows_have_the_reference_in_int8_beside_them_and_ssim_of_their_own(compressed, network, tmp_path, pairs):
     train_reference(compressed, network, 40, 0.75)
-    cases = plan([compressed.folder], ["onnx"], [(64, 64)], tmp_path, Silent())
+    cases = plan([compressed.folder], Conditions(["onnx"], [(64, 64)], tmp_path), Silent())
     assert [(case.network, case.precision) for case in cases] == [
         (name, precision) for name in ("night", REFERENCE) for precision in ("float", "int8")
     ]
@@ -211,7 +211,7 @@ def test_layers_that_a_run_left_in_float_are_float_in_what_is_timed_and_files_of
     for in_float in ([], ["encoder1.0", "head"]):
         scores = SCORES | {"quantized": SCORES["quantized"] | {"in_float": in_float}}
         keep_compression(compressed, dict.fromkeys(SCORES, load_network(network)), scores)
-        cases = plan([compressed.folder], ["onnx"], [(64, 64)], tmp_path, Silent())
+        cases = plan([compressed.folder], Conditions(["onnx"], [(64, 64)], tmp_path), Silent())
         (int8,) = (case.model for case in cases if case.precision == "int8" and case.network == "night")
         made.append(int8)
     weights = [

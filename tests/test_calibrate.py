@@ -16,19 +16,20 @@ import nas.scoring.supernet
 from nas.calibrate import (
     AGAIN,
     FULL,
+    Calibrating,
     CalibrationSettings,
     calibrate,
     stratified,
     summary_line,
 )
-from nas.confirm import INHERITED
-from nas.scoring.supernet import SupernetSettings, open_supernet, supernet_path
+from nas.scoring.supernet import SupernetSettings, SupernetTraining, open_supernet
+from nas.scoring.training import INHERITED, first_weights
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.agreement import Agreement, Interval
-from results.files import load_network, read_json, write_json
+from results.files import read_json
 from results.progress import Silent
 from results.table import agreement_table
 from search_spaces.blueprint import Blueprint
@@ -100,26 +101,30 @@ class Made:
         self.diverges: set[Blueprint] = set()
         self.kill_at: int | None = None
 
-    def score(self, task, on_step, blueprint, recipe, seed, folder, start):
-        if (folder / "quality.json").exists():
-            return Quality(**read_json(folder / "quality.json"))
+    def score(self, task, on_step, trainings, store):
+        done = 0
+        for training in trainings:
+            done += training.recipe.steps
+            if not store.is_made(training.scoring.key):
+                self._train(training, done, store)
+
+    def _train(self, training, done, store):
+        blueprint = training.blueprint
         if len(self.trained) == self.kill_at:
             self.kill_at = None
             raise KeyboardInterrupt
         if blueprint in self.diverges:
             raise Diverged("the loss became nan")
-        below = 0 if start is None else read_json(start.parent / "quality.json")["psnr"]
-        done = int(below) + recipe.steps
-        self.trained.append((blueprint, recipe.steps, "" if start is None else start.parent.name))
-        self.seeds.setdefault((blueprint, done), []).append(seed)
+        assert not training.continues or store.is_made(training.first)
+        self.trained.append((blueprint, training.recipe.steps, training.start.split("-")[0]))
+        self.seeds.setdefault((blueprint, done), []).append(training.seed)
         again = len(self.seeds[blueprint, done]) - 1
-        quality = Quality(ssim_of(blueprint, done) + self.scatter * again, float(done))
-        write_json(folder / "quality.json", quality.to_json())
-        return quality
+        figures = {"ssim": ssim_of(blueprint, done) + self.scatter * again, "psnr": 30.0}
+        store.keep(training.scoring, training.label, figures, 1.0)
 
-    def train(self, space, task, settings, seed, folder, on_step):
+    def train(self, training, folder, on_step):
         self.supernets += 1
-        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
+        path = training.at(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
@@ -143,7 +148,7 @@ def made(monkeypatch) -> Made:
 
 
 def calibrated(folder: Path, task: Task, settings: CalibrationSettings = SETTINGS):
-    return calibrate(folder, SPACE, task, settings, Here(task), Silent())
+    return calibrate(Calibrating(folder, SPACE, task, settings), Here(task), Silent())
 
 
 def require_right(result, settings: CalibrationSettings = SETTINGS) -> None:
@@ -209,7 +214,8 @@ def test_more_seeds_train_again_only_what_is_new(tmp_path, task, made):
 
 def test_each_rung_starts_from_the_one_below_and_full_training_from_scratch(tmp_path, task, made):
     calibrated(tmp_path, task)
-    assert [(steps, start) for _, steps, start in made.trained[:4]] == [(90, ""), (1, ""), (2, "rung-0"), (6, "rung-1")]
+    first = [(steps, start) for _, steps, start in made.trained[:4]]
+    assert first == [(90, "scratch"), (1, "scratch"), (2, "scoring"), (6, "scoring")]
     assert len(made.trained) == 4 * SETTINGS.networks
 
 
@@ -263,25 +269,26 @@ def test_a_network_that_cannot_be_trained_is_left_out_and_named(tmp_path, task, 
 def test_full_trainings_start_from_the_supernet_where_that_is_asked_for_and_short_ones_do_not(
     tmp_path, task, monkeypatch
 ):
+    made = Made()
     begun = []
 
-    def score(task, on_step, blueprint, recipe, seed, folder, start):
-        begun.append((blueprint, recipe.steps, start))
-        return Quality(ssim_of(blueprint, recipe.steps), 30.0)
+    def score(task, on_step, trainings, store):
+        begun.append((trainings[0], first_weights(store, trainings[0], trainings[0].scoring)))
+        made.score(task, on_step, trainings, store)
 
     monkeypatch.setattr(nas.calibrate, "score_by_training", score)
     monkeypatch.setattr(nas.calibrate, "score_by_supernet", by_supernet)
     settings = replace(SETTINGS, supernet=SupernetSettings(Recipe(1)), start=INHERITED)
     result = calibrated(tmp_path, task, settings)
     assert result["start"] == INHERITED
-    path = supernet_path(SPACE, task, settings.supernet, settings.seed, tmp_path / "supernet")
+    path = SupernetTraining(SPACE, task, settings.supernet, settings.seed).at(tmp_path / "supernet")
     slices = open_supernet(path, SPACE)
-    full = [(blueprint, start) for blueprint, steps, start in begun if steps == settings.full.steps]
+    full = [(training.blueprint, first) for training, first in begun if training.recipe == settings.full]
     assert len(full) == settings.networks
-    for blueprint, start in full:
+    for blueprint, first in full:
         own = slices.network(blueprint).state_dict()
-        assert all(torch.equal(own[name], value) for name, value in load_network(start).state_dict().items())
-    first_rungs = [start for _, steps, start in begun if steps == settings.short.steps // 9]
+        assert all(torch.equal(own[name], value) for name, value in first.state_dict().items())
+    first_rungs = [first for training, first in begun if training.recipe.steps == settings.short.steps // 9]
     assert first_rungs == [None] * settings.networks
 
 

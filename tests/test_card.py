@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
 
-from compress.export.card import NOT_RUN, about_of, card
+from compress.export.card import NOT_RUN, Known, about_of, card
 from compress.export.hub import write_hub
 from compress.runtime.about import NO_LICENCE
 from nas.task.data.photo import Photo
@@ -109,7 +109,7 @@ def test_the_path_of_the_photographs_is_not_given_away(run, task):
         photos=replace(task.photos, source=f"Folder {folder} with 9 pairs of photos."),
     )
     text = text_of(run, private, commands=(f"lpienas search --out /home/somebody/runs/night --data '{folder}'",))
-    about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], private, "free")
+    about = about_of(Known.by_run(BLUEPRINT, SCORES["quantized"], private, "free"), "litert", "int8")
     assert "/home" not in text + about.text()
     assert "Folder night shots with 9 pairs" in text
     assert "Folder night shots with 9 pairs" in about.training
@@ -198,10 +198,13 @@ def test_a_folder_for_hugging_face_holds_card_files_and_what_they_take(run, task
 
 
 def test_a_file_says_its_layout_precision_licence_and_the_quality_of_its_network(task):
-    about = about_of(BLUEPRINT, "litert", "int8", SCORES["quantized"], task, "free")
+    about = about_of(Known.by_run(BLUEPRINT, SCORES["quantized"], task, "free"), "litert", "int8")
     assert "(1, height, width, 3) in [0, 1]" in about.input
     assert (about.precision, about.licence) == ("int8", "free")
     assert about.quality.startswith("SSIM 0.9000, PSNR 31.00 dB on 3 test photographs")
     assert f"SSIM {task.test_input.ssim:.4f}" in about.quality
     assert "133,652 parameters" in about.network
-    assert "(1, 3, height, width)" in about_of(BLUEPRINT, "onnx", "float", SCORES["float"], task, "free").input
+    assert (
+        "(1, 3, height, width)"
+        in about_of(Known.by_run(BLUEPRINT, SCORES["float"], task, "free"), "onnx", "float").input
+    )

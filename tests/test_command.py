@@ -7,7 +7,7 @@ from PIL import Image
 
 import lpienas
 from lpienas.command import main
-from nas.search import space_of
+from nas.searching import space_of
 from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
 from results.front import ReferencePoint
@@ -268,7 +268,7 @@ def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_anothe
     command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
     assert main(command) == 0
     begun_in = default_space()
-    monkeypatch.setattr("nas.search.default_space", lambda: begun_in.fixed(["block=paper"]))  # of a later version
+    monkeypatch.setattr("nas.searching.default_space", lambda: begun_in.fixed(["block=paper"]))  # of a later version
     assert main(command) == 0
     assert space_of(Run(finished).settings()) == begun_in
     assert main([*command, "--fix", "block=mobilenet"]) == 1

@@ -11,8 +11,6 @@ from compress.pipeline import compress
 from compress.settings import Fast
 from nas.confirm import Confirming, ConfirmSettings, confirm
 from nas.scoring.full import train_fully
-from nas.scoring.supernet import SupernetSettings, train_supernet
-from nas.search import slices_of
 from nas.task.evaluation import evaluate
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
@@ -31,7 +29,6 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet
-from search_spaces.space import default_space
 from tests.finished_search import (
     GENOTYPES,
     SETTINGS,
@@ -307,53 +304,3 @@ def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_
     with pytest.raises(ValueError, match=r"in_float = encoder7: candidate 3 has encoder1\.0, "):
         compressed(run, 3, task, replace(SETTINGS, in_float=("encoder7",)))
     assert not run.made.exists()
-
-
-@pytest.fixture
-def with_supernet(run, task) -> Run:
-    """The finished search, as one that was scored by a supernet of one step."""
-    fix = ["activation=relu", "block=released", "levels=3", "opening=relu", "join=concat", "upsampling=bilinear"]
-    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
-    run.describe(made_with | {"steps": 1, "fix": fix})
-    train_supernet(default_space().fixed(fix), task, SupernetSettings(Recipe(1)), 0, run.supernet)
-    return run
-
-
-def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and_the_reference_does_not(
-    with_supernet, task, monkeypatch
-):
-    begun = []
-
-    def train(task, on_step, training, store):
-        first = None if training.first is None else load_network(store.at(training.key) / "first").state_dict()
-        begun.append((training.blueprint, first))
-        return train_fully(task, on_step, training, store)
-
-    monkeypatch.setattr("compress.stages.train_fully", train)
-    scores = compressed(with_supernet, 1, task).scores
-    assert [scores[stage]["start"] for stage in ("trained", "control")] == ["inherited weights"] * 2
-    slices = slices_of(with_supernet, task)
-    assert [blueprint for blueprint, _ in begun] == [Blueprint.from_genotype(GENOTYPES[number]) for number in (1, 2)]
-    for number, (_, start) in zip((1, 2), begun, strict=True):
-        require_equal(start, slices(GENOTYPES[number]).state_dict())
-    begun.clear()
-    without = replace(SETTINGS, prune=None, int8="float")
-    scores = compressed(with_supernet, 0, task, without).scores
-    assert scores["trained"]["start"] == "scratch"
-    assert begun[0][1] is None
-
-
-def test_slices_are_of_the_space_that_the_run_was_begun_in(run, task):
-    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
-    space = default_space().fixed(["activation=relu", "block=released", "depth=1"])
-    run.describe(made_with | {"steps": 1, "fix": [], "space": space.to_json()})
-    train_supernet(space, task, SupernetSettings(Recipe(1)), 0, run.supernet)
-    assert slices_of(run, task) is not None
-
-
-def test_a_run_without_a_supernet_has_no_slices(run, with_supernet, task):
-    assert slices_of(with_supernet, task) is not None
-    for supernet in with_supernet.supernet.iterdir():
-        supernet.unlink()
-    assert slices_of(with_supernet, task) is None
-    assert slices_of(run, task) is None

@@ -13,7 +13,7 @@ from PIL import Image
 from compress.asked import asked_on
 from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
 from compress.int8.quantize import FakeQuantized
-from compress.int8.ways import RATES, to_int8
+from compress.int8.ways import RATES, Quantizing, to_int8
 from nas.task.data.photos import DataError
 from nas.task.training import Diverged, Recipe
 from results.progress import Silent
@@ -44,7 +44,8 @@ def run(tmp_path) -> Run:
 def test_the_learning_rate_is_the_highest_that_does_no_harm_in_the_sweep(run, task, monkeypatch):
     trained, losses = [], (0.3, 0.32, 0.34, None)  # 0.33 is the most that does no harm; None: diverges
 
-    def training(network, task, recipe, calibration, in_float, seed, step_done, checkpoint=None):
+    def training(network, task, asked, step_done, checkpoint=None):
+        recipe = asked.recipe
         trained.append((recipe.learning_rate, recipe.steps))
         loss = losses[RATES.index(recipe.learning_rate)]
         if loss is None:
@@ -89,12 +90,13 @@ def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, tas
     monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 3)
     monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
     network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
-    whole = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, Silent())
+    asked = Quantizing("best", recipe, int8_calibration(task, 0))
+    whole = to_int8(network, task, asked, Silent())
     checkpoints = tmp_path / "checkpoint"
     with pytest.raises(Cut):
-        to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, CutOff(stage, step), checkpoints)
+        to_int8(network, task, asked, CutOff(stage, step), checkpoints)
     watcher = CutOff()
-    continued = to_int8(network, task, "best", recipe, int8_calibration(task, 0), (), 0, watcher, checkpoints)
+    continued = to_int8(network, task, asked, watcher, checkpoints)
     assert "learning rate" not in watcher.done
     assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
     require_equal(continued.network.state_dict(), whole.network.state_dict())
@@ -116,7 +118,7 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
     monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 2)
     monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
     network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
-    to_int8(network, task, "qat", Recipe(12), int8_calibration(task, 0), (), 0, Silent())
+    to_int8(network, task, Quantizing("qat", Recipe(12), int8_calibration(task, 0)), Silent())
     assert len(weights) == len(RATES) + 5
     last = weights[-5:]
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far

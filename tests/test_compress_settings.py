@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from compress.prune.distill import distill
+from compress.prune.distill import Teacher, distill
 from compress.settings import CompressSettings
 from lpienas.command import main
-from nas.task.training import Recipe
+from nas.task.training import Course, Recipe
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
@@ -45,7 +45,7 @@ def test_a_distilled_network_comes_closer_to_its_teacher(task):
     distances = []
     for weight in (0.0, 30.0):
         student = build(blueprint, seed=2)
-        distill(student, teacher, weight, task, Recipe(30), seed=0)
+        distill(student, Teacher(teacher, weight), task, 0, Course(Recipe(30), task.device))
         with torch.inference_mode():
             distances.append((student(noisy) - teacher(noisy)).abs().mean().item())
     assert distances[1] < 0.8 * distances[0]
@@ -56,7 +56,7 @@ def test_a_distilled_network_comes_closer_to_its_teacher(task):
 def test_a_negative_weight_of_distillation_is_refused(task):
     network = build(Blueprint.from_genotype(GENOTYPES[3]), seed=0)
     with pytest.raises(ValueError, match="must not be negative"):
-        distill(network, network, -1.0, task, Recipe(1), seed=0)
+        distill(network, Teacher(network, -1.0), task, 0, Course(Recipe(1), task.device))
 
 
 @pytest.mark.parametrize(

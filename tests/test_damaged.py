@@ -1,8 +1,6 @@
 """Damaged: a file of a run that holds something else than it should is one line with its name and what to do."""
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,15 +11,17 @@ from nas.prepare import prepare
 from nas.scoring.full import score_on_test
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import open_supernet
+from nas.scoring.training import Training
 from nas.task.device import fastest, identity_of
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from results.files import load_network, save_network, write_json, write_tensors
 from results.run import Run
+from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
-from search_spaces.space import REFERENCE, default_space
+from search_spaces.space import default_space
 from tests.finished_search import finished_search
 
 SETTINGS = {"data": None, "score": "short", "cost": "macs", "fix": [], "budget": None, "size": [256, 256], "seed": 0}
@@ -127,12 +127,15 @@ def test_a_device_json_that_holds_something_else_is_named(content, task, tmp_pat
         prepare(TaskSettings(), record, 1, task.photos)
 
 
-@pytest.mark.parametrize("content", [{}, {"ssim": "high", "psnr": 30.0}, {"ssim": 0.5}, {"ssim": 0.5, "psnr": None}])
-def test_a_quality_json_that_holds_something_else_is_named(content, task, tmp_path):
-    save_network(tmp_path / "network", build(SMALL, seed=0))
-    write_json(tmp_path / "quality.json", content)
-    with pytest.raises(ValueError, match=r"quality\.json holds something else than it should .* delete it"):
-        score_by_training(task, lambda step, loss: None, SMALL, Recipe(1), 0, tmp_path)
+def ignore(step: int, loss: float) -> None: ...
+
+
+@pytest.mark.parametrize("figures", [{}, {"ssim": "high", "psnr": 30.0}, {"ssim": 0.5}, {"ssim": 0.5, "psnr": None}])
+def test_a_record_whose_figures_are_something_else_is_named(figures, task, tmp_path):
+    store, training = Store(tmp_path), Training.on(task, SMALL, Recipe(1), 0)
+    store.keep(training.scoring, training.label, figures, 1.0)
+    with pytest.raises(ValueError, match=r"record\.json holds something else than it should .* delete it"):
+        score_by_training(task, ignore, [training], store)
 
 
 @pytest.mark.parametrize("content", [{}, {"photographs": 3}, {"photographs": [{"name": "a", "ssim": "x", "psnr": 1}]}])
@@ -142,19 +145,22 @@ def test_test_scores_that_hold_something_else_are_named(content, task, tmp_path)
         score_on_test(task, tmp_path)
 
 
-def test_the_scores_of_another_network_in_a_candidate_s_folder_are_not_taken_for_its_own(task, tmp_path):
-    other = Blueprint.from_genotype(replace(REFERENCE, activation="relu"))
-    save_network(tmp_path / "network", build(other, seed=0))
-    write_json(tmp_path / "quality.json", {"ssim": 0.123, "psnr": 12.3})
-    quality = score_by_training(task, lambda step, loss: None, SMALL, Recipe(1), 0, tmp_path)
+def test_what_a_version_before_kept_by_the_number_of_a_trial_is_not_taken_for_its_score(task, tmp_path):
+    old = tmp_path / "candidates" / "0000"
+    save_network(old / "network", build(SMALL, seed=0))
+    write_json(old / "quality.json", {"ssim": 0.123, "psnr": 12.3})
+    before = {path: path.read_bytes() for path in old.iterdir()}
+    quality = score_by_training(task, ignore, [Training.on(task, SMALL, Recipe(1), 0)], Store(tmp_path / "made"))
     assert quality.ssim != 0.123
-    assert load_network(tmp_path / "network").blueprint == SMALL
+    assert {path: path.read_bytes() for path in old.iterdir()} == before
 
 
 def test_every_file_above_was_damaged_by_the_test_and_is_fine_as_the_library_writes_it(task, tmp_path):
-    first = score_by_training(task, lambda step, loss: None, SMALL, Recipe(1), 0, tmp_path)
-    assert score_by_training(task, lambda step, loss: pytest.fail("trained"), SMALL, Recipe(1), 0, tmp_path) == first
-    assert score_on_test(task, tmp_path) == score_on_test(task, Path(tmp_path))
+    store, training = Store(tmp_path), Training.on(task, SMALL, Recipe(1), 0)
+    first = score_by_training(task, ignore, [training], store)
+    assert score_by_training(task, lambda step, loss: pytest.fail("trained"), [training], store) == first
+    folder = store.at(training.scoring.key)
+    assert score_on_test(task, folder) == score_on_test(task, folder)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 
 from nas.dead import SAME, lightened, without_dead
 from nas.scoring.short import train_from
+from nas.scoring.training import Training
 from nas.task.training import Recipe
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
@@ -185,7 +186,7 @@ def test_the_network_that_was_given_is_left_as_it_was():
 
 def test_a_trained_network_gives_the_same_without_its_dead_channels(task, tmp_path):
     blueprint = Blueprint.from_genotype(replace(GENOTYPE, stages=(Stage(1, 8), *GENOTYPE.stages[1:])))
-    network, _ = train_from(None, blueprint, task, Recipe(60), 0, tmp_path)
+    network, _ = train_from(None, Training.on(task, blueprint, Recipe(60), 0), task, tmp_path)
     left = lightened(network, task)
     assert left.removed  # ReLUs close at this recipe's rate
     assert macs_of(left.network.blueprint, SIZE) < macs_of(blueprint, SIZE)

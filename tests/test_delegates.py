@@ -8,7 +8,7 @@ from torch import nn
 
 from compress.export.delegates import FLOAT16_LIMIT, LargestActivation, delegated, largest_activation, report_lines
 from compress.export.executorch_file import write_executorch
-from compress.export.formats import export_network
+from compress.export.formats import Variant, export_network
 from compress.export.litert_file import write_litert
 from compress.export.parity import check
 from compress.runtime.runtimes import load
@@ -45,7 +45,7 @@ def test_a_mean_and_a_maximum_over_channels_stay_outside_of_executorchs_partitio
 @pytest.mark.parametrize(("precision", "activation"), [("float", "elu"), ("int8", "relu")])
 def test_an_exported_executorch_file_is_one_partition(precision: str, activation: str, tmp_path: Path) -> None:
     path = tmp_path / "network.pte"
-    module = export_network(network_of(activation), "executorch", precision, path, SIZE, images(2))
+    module = export_network(network_of(activation), Variant("executorch", precision, SIZE), path, images(2))
     found = delegated(path)
     assert (found.partitions, found.outside) == (1, ())
     # What the file is compared with is the network as it was, and not the rewritten one.
@@ -64,7 +64,7 @@ def test_elu_stays_outside_of_litert_xnnpack_until_it_is_rewritten(tmp_path: Pat
     assert plain.documented["LiteRT GPU delegate"] == ()  # it takes means, maxima and choices too
     assert plain.traps == ()  # each comparison serves one choice
 
-    export_network(network, "litert", "float", tmp_path / "rewritten.tflite", SIZE)
+    export_network(network, Variant("litert", "float", SIZE), tmp_path / "rewritten.tflite")
     found = delegated(tmp_path / "rewritten.tflite")
     assert (found.partitions, found.outside) == (1, ())
     assert found.traps == ()
@@ -73,7 +73,7 @@ def test_elu_stays_outside_of_litert_xnnpack_until_it_is_rewritten(tmp_path: Pat
 @pytest.mark.slow
 def test_an_onnx_file_is_compared_with_the_documented_list_only(tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
-    export_network(network_of("relu"), "onnx", "float", path)
+    export_network(network_of("relu"), Variant("onnx", "float"), path)
     found = delegated(path)
     assert found.delegate is None
     assert found.operators is not None

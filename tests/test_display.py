@@ -8,7 +8,7 @@ import torch
 from scipy.special import j1
 from torch import Generator
 
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photo import Photo
 from nas.task.degrade import CameraNoise, Capture, NoiseProfile, make_noise
 from nas.task.degrade.diffract import Diffraction
@@ -100,7 +100,7 @@ def lamp(height: int, width: int) -> Photo:
 def test_light_spreads_in_the_same_direction_however_a_patch_is_turned():
     """Clean photographs are turned first: the display stays where it is before the camera."""
     behind = Capture((plain(display=STRIPES),), SILENT, noise=(0.0, 0.0), bits=16)
-    degraded, clean = PatchSampler([lamp(33, 33)], 33, 64, behind, seed=0).batch(0)
+    degraded, clean = PatchSampler([lamp(33, 33)], Sampling(33, 64), behind, seed=0).batch(0)
     assert clean.sum() == 64 * 3
     across, down = degraded.sum(dim=(1, 2)), degraded.sum(dim=(1, 3))
     for one, other in zip(across, down, strict=True):
@@ -115,7 +115,7 @@ def test_captured_pairs_are_turned_only_in_ways_that_keep_the_measured_direction
     pair = Photo("pair", random, 255 - random)
     kept = {"measured": (KernelFile.of(tmp_path / "psf.npy"), 4), "unknown": (None, 1)}
     for file, count in kept.values():
-        sampler = PatchSampler([pair], 9, 200, degradation_of("udc", make_noise("camera"), 0, file), seed=0)
+        sampler = PatchSampler([pair], Sampling(9, 200), degradation_of("udc", make_noise("camera"), 0, file), seed=0)
         degraded, clean = sampler.batch(0)
         assert (degraded + clean - 1).abs().max() < 1e-6
         turns = {(255 * patch).round().to(torch.uint8).contiguous().numpy().tobytes() for patch in clean}

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from compress.export.formats import FORMATS, PRECISIONS, export_network
+from compress.export.formats import FORMATS, PRECISIONS, Variant, export_network
 from compress.export.parity import ParityError, check
 from compress.export.rewrite import rewritten
 from compress.runtime.about import About
@@ -97,7 +97,10 @@ def exported(
         if (format, precision) not in made:
             path = folder / f"{precision}{FORMATS[format].suffix}"
             calibration = [noisy(image, seed) for seed, image in enumerate(clean)]
-            made[format, precision] = path, export_network(network, format, precision, path, SIZE, calibration, ABOUT)
+            made[format, precision] = (
+                path,
+                export_network(network, Variant(format, precision, SIZE), path, calibration, ABOUT),
+            )
         return made[format, precision]
 
     return get
@@ -148,7 +151,7 @@ def test_file_of_a_network_on_cells_of_pixels_agrees_with_it(
 ) -> None:
     network, inputs = gathering[head], [noisy(image, 9) for image in clean]
     path = tmp_path / f"cells{FORMATS[format].suffix}"
-    module = export_network(network, format, precision, path, SIZE, inputs)
+    module = export_network(network, Variant(format, precision, SIZE), path, inputs)
     runtime = load(path)
     check(runtime, module, inputs)
     assert runtime.blueprint == network.blueprint
@@ -240,7 +243,7 @@ def test_core_ml_file_computes_in_float16_names_its_images_and_describes_itself(
 ) -> None:
     coremltools = pytest.importorskip("coremltools")
     path = tmp_path / "network.mlpackage"
-    export_network(network, "coreml", "float16", path, SIZE, about=ABOUT)
+    export_network(network, Variant("coreml", "float16", SIZE), path, about=ABOUT)
     assert capfd.readouterr().out == ""
     assert [made.name for made in tmp_path.iterdir()] == ["network.mlpackage"]
     model = coremltools.models.MLModel(str(path), skip_model_load=True)

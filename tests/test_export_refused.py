@@ -6,7 +6,7 @@ from platform import system
 
 import pytest
 
-from compress.export.formats import export_network
+from compress.export.formats import Variant, export_network
 from compress.runtime.runtimes import load
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -34,7 +34,7 @@ def test_a_missing_coremltools_is_an_error_that_names_the_extra(
     network = build(Blueprint.from_genotype(Genotype((Stage(depth=1, width=4),) * 5)), seed=0)
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(ImportError, match=r"pip install 'lpienas\[coreml\]'"):
-        export_network(network, "coreml", "float", tmp_path / "a.mlpackage", SIZE)
+        export_network(network, Variant("coreml", "float", SIZE), tmp_path / "a.mlpackage")
     assert not list(tmp_path.iterdir())
 
 
@@ -73,5 +73,5 @@ def test_wrong_request_is_an_error_and_leaves_no_file(
     format: str, precision: str, name: str, size: tuple[int, int] | None, rule: str, tmp_path: Path, network: LPIENet
 ) -> None:
     with pytest.raises(ValueError, match=rule):
-        export_network(network, format, precision, tmp_path / name, size)
+        export_network(network, Variant(format, precision, size), tmp_path / name)
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nas.scoring.full import FIRST, STRIPPED, Training, begin, train_fully, weights_digest
+from nas.scoring.full import STRIPPED, train_fully
+from nas.scoring.training import FIRST, Training, begin, weights_digest
 from nas.task.device import Device
 from nas.task.task import Task
 from nas.task.training import Recipe
@@ -65,12 +66,12 @@ def test_a_label_says_the_steps_and_where_the_first_weights_are_from(task):
 def test_a_training_begins_with_the_weights_that_its_key_names(task, tmp_path):
     store, first = Store(tmp_path), build(blueprint(4), seed=5)
     still = Training.on(task, blueprint(4), Recipe(1, learning_rate=1e-9), 0, first)
-    begin(store, still, first)
+    begin(store, still.stage, first)
     train_fully(task, lambda step, loss: None, still, store)
     made = load_network(store.at(still.key) / "network").state_dict()
     assert all(torch.allclose(made[name], tensor, atol=1e-6) for name, tensor in first.state_dict().items())
     assert read_json(store.at(still.key) / RECORD)["made_from"]["first"] == weights_digest(first)
-    begin(store, still, build(blueprint(4), seed=6))  # finished: nothing is written
+    begin(store, still.stage, build(blueprint(4), seed=6))  # finished: nothing is written
     assert weights_digest(load_network(store.at(still.key) / FIRST)) == weights_digest(first)
 
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import optuna
 import pytest
@@ -12,21 +11,29 @@ import torch
 import nas.search
 from nas.scoring.halving import ETA, promotable, rungs_of
 from nas.scoring.short import score_by_training
-from nas.search import SearchSettings, search
+from nas.scoring.training import Training, in_rungs
+from nas.search import search
+from nas.searching import Searching, SearchSettings
+from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.files import load_network
 from results.progress import Silent
 from results.run import Run
+from results.store import Store
 from results.study import REFERENCE_NUMBER, Trained, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.space import default_space
+from tests.finished_search import Told
 
 TINY = Blueprint.from_genotype(Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), head="conv3x3"))
 STEPS = (10, 30, 90)  # rungs of a training of 90 steps
+NUMBERS = {  # of a trial, by the seeds of the search and of its training
+    (seed, derive_seed(seed, number, "training")): number for seed in range(10) for number in range(40)
+}
 
 
 class Killed(BaseException):
@@ -91,29 +98,35 @@ class Log:
     """What a search had trained: (trial, rung) in order, with all that decides the outcome."""
 
     seed: int  # of the made-up qualities
-    entries: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # trial, rung, steps, seed, start
-    quality: dict[Path, Quality] = field(default_factory=dict)  # of what is finished, as quality.json keeps it
+    entries: list[tuple[int, int, int, int]] = field(default_factory=list)  # trial, rung, steps, seed
+    quality: dict[str, Quality] = field(default_factory=dict)  # of what is finished, by its key
     points: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
     calls: int = 0
     kill: tuple[int, str] | None = None  # at which call, "before" or "after" it was finished
     diverges: tuple[int, int] | None = None  # trial, rung
+    keeps: bool = True  # or networks are where a version before kept them
 
-    def score(self, task, on_step, blueprint, recipe, seed, folder, start) -> Quality:
+    def score(self, task, on_step, trainings, store) -> Quality:
         killed, self.calls = (self.calls, "before") == self.kill, self.calls + 1
         if killed:
             raise Killed
-        rung = int(folder.name.removeprefix("rung-")) if folder.name.startswith("rung-") else 0
-        number = int((folder.parent if rung else folder).name)
+        training, rung, key = trainings[-1], len(trainings) - 1, trainings[-1].scoring.key
+        number = NUMBERS[self.seed, trainings[0].seed]
         if (number, rung) == self.diverges:
             raise Diverged("the loss became nan")
-        if folder not in self.quality:
+        if key not in self.quality:
             drawn = random.Random(f"{self.seed}/{number}/{rung}")
-            self.quality[folder] = Quality(0.5 + drawn.randrange(6) / 20, 30.0)
-            self.entries.append((number, rung, recipe.steps, seed, "" if start is None else start.parent.name))
-            self.points[number, rung] = self.quality[folder].ssim, cost(blueprint)
+            self.quality[key] = Quality(0.5 + drawn.randrange(6) / 20, 30.0)
+            below = trainings[-2].scoring.key if rung else None
+            assert training.first == below
+            assert below is None or below in self.quality
+            self.entries.append((number, rung, training.recipe.steps, training.seed))
+            self.points[number, rung] = self.quality[key].ssim, cost(training.blueprint)
+            if self.keeps:
+                store.keep(training.scoring, training.label, self.quality[key].to_json(), 0.0)
         if (self.calls - 1, "after") == self.kill:
             raise Killed
-        return self.quality[folder]
+        return self.quality[key]
 
 
 def cost(blueprint: Blueprint) -> float:
@@ -124,13 +137,13 @@ def cost(blueprint: Blueprint) -> float:
 def halved(tmp_path, task, monkeypatch):
     """A function that runs one search in memory, again after each kill; returns its log and its study."""
 
-    def run(seed: int, kill: tuple[int, str] | None = None, trials: int = 12, diverges=None):
+    def run(seed: int, trials: int = 12, told: Told | None = None, **changed):
         study = optuna.create_study(directions=["maximize", "minimize"])
-        log = Log(seed, kill=kill, diverges=diverges)
+        log = Log(seed, **changed)
         monkeypatch.setattr(nas.search, "open_study", lambda path, create: study)
         monkeypatch.setattr(nas.search, "score_by_training", log.score)
         settings = SearchSettings(trials, Recipe(STEPS[-1]), score="halving", sampler="random", seed=seed)
-        arguments = (Run(tmp_path), default_space(), task, settings, cost, Here(task), Silent())
+        arguments = (Searching(Run(tmp_path), default_space(), task, settings, cost), Here(task), told or Silent())
         try:
             search(*arguments)
         except Killed:
@@ -178,9 +191,9 @@ def test_the_reference_goes_all_the_way(trials, halved):
 
 def test_a_rung_adds_the_steps_that_are_missing_and_starts_from_the_rung_below(halved):
     log, study = halved(0)
-    for number, rung, steps, _, start in log.entries:
+    for _, rung, steps, _ in log.entries:  # where each starts from the log looks at itself
         assert steps == STEPS[rung] - (STEPS[rung - 1] if rung else 0)
-        assert start == ("" if rung == 0 else f"{number:04d}" if rung == 1 else f"rung-{rung - 1}")
+    assert {training.key for training in trainings(study, "rung")} < set(log.quality)
     recorded = {(t.number, t.steps): t.ssim for t in trainings(study, "rung")}
     assert recorded == {(n, STEPS[rung]): point[0] for (n, rung), point in log.points.items() if rung}
 
@@ -219,12 +232,47 @@ def test_a_training_that_diverges_above_the_first_rung_ends_there_with_the_score
     assert len(study.trials) == 12
 
 
-def test_a_higher_rung_begins_with_the_weights_of_the_rung_below(tmp_path, task):
-    def ignore(step: int, loss: float) -> None: ...
+def ignore(step: int, loss: float) -> None: ...
 
-    score_by_training(task, ignore, TINY, Recipe(3), 0, tmp_path / "below")
-    start = tmp_path / "below" / "network"
-    score_by_training(task, ignore, TINY, Recipe(1, learning_rate=1e-7), 1, tmp_path / "above", start)
-    below, above = load_network(start).state_dict(), load_network(tmp_path / "above" / "network").state_dict()
-    assert all(torch.allclose(below[name], above[name], atol=1e-6) for name in below)
-    assert any(not torch.equal(below[name], above[name]) for name in below)
+
+def rungs_on(task, *rungs: int) -> tuple[Training, ...]:
+    return in_rungs(Training.on(task, TINY, Recipe(rungs[-1], learning_rate=1e-7), 0), rungs)
+
+
+def test_where_a_rung_below_is_trained_again_the_search_says_so_and_else_nothing(halved):
+    said = "what it was trained to is not in the run's made/, and made again (10 steps from scratch"
+    for keeps in (False, True):  # in one folder: the first leaves nothing there
+        told = Told()
+        halved(0, told=told, keeps=keeps)
+        assert any(said in line for line in told.lines) == (not keeps)
+
+
+def test_a_higher_rung_begins_with_the_weights_of_the_rung_below(tmp_path, task):
+    store, (below, above) = Store(tmp_path), rungs_on(task, 3, 4)
+    score_by_training(task, ignore, [below], store)
+    score_by_training(task, ignore, [below, above], store)
+    first, last = (load_network(store.at(one.scoring.key) / "network").state_dict() for one in (below, above))
+    assert all(torch.allclose(first[name], last[name], atol=1e-6) for name in first)
+    assert any(not torch.equal(first[name], last[name]) for name in first)
+
+
+def test_a_rung_whose_rung_below_is_not_in_the_store_makes_it_again_first(tmp_path, task):
+    """As in a run of a version before, which kept networks by the number of their trial."""
+    store, other, (below, above) = Store(tmp_path / "one"), Store(tmp_path / "other"), rungs_on(task, 3, 4)
+    score_by_training(task, ignore, [below], other)
+    whole = score_by_training(task, ignore, [below, above], other)
+    assert score_by_training(task, ignore, [below, above], store) == whole
+    assert store.is_made(below.scoring.key)
+
+
+def test_the_record_of_a_rung_says_how_long_it_was_trained_and_from_what(tmp_path, task):
+    store, (below, above) = Store(tmp_path), rungs_on(task, 3, 4)
+    score_by_training(task, ignore, [below, above], store)
+    assert store.record(below.scoring.key)["label"] == "3 steps from scratch, seed 0"
+    assert store.record(above.scoring.key)["label"].startswith(f"1 steps from {below.scoring.key}, seed ")
+
+
+def test_a_finished_rung_is_trained_by_nobody_again(tmp_path, task):
+    store, trainings = Store(tmp_path), rungs_on(task, 3, 4)
+    first = score_by_training(task, ignore, trainings, store)
+    assert score_by_training(task, lambda step, loss: pytest.fail("trained"), trainings, store) == first

@@ -9,6 +9,7 @@ import torch
 import nas.scoring.short
 from lpienas.command import main
 from nas.scoring.short import train_from
+from nas.scoring.training import Training
 from nas.task.evaluation import evaluate, input_quality, is_identity
 from nas.task.training import Diverged, Recipe
 from results.candidate import Scores
@@ -69,7 +70,7 @@ def test_a_training_that_stays_the_identity_is_tried_again_and_then_given_up_wit
     judged = []
     monkeypatch.setattr(nas.scoring.short, "is_identity", lambda network, *_: judged.append(network) or True)
     with pytest.raises(Diverged, match="stayed the identity with 3 seeds"):
-        train_from(None, Blueprint.from_genotype(SMALL), task, Recipe(1), 0, tmp_path)
+        train_from(None, Training.on(task, Blueprint.from_genotype(SMALL), Recipe(1), 0), task, tmp_path)
     assert len(judged) == 3
 
 

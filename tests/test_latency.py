@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress.bench import latency
-from compress.bench.latency import YARDSTICK, Latency, latency_cost, measure_latency
+from compress.bench.latency import YARDSTICK, Latency, Timing, latency_cost, measure_latency
 from compress.int8.quantize import post_training_quantize
 from compress.runtime.runtimes import load
 from search_spaces.blueprint import Blueprint
@@ -46,7 +46,7 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 def test_a_quarter_of_the_widths_is_faster_than_the_reference():
     whole, quarter = (
-        measure_latency(Blueprint.from_genotype(genotype), size=(512, 512), seconds=0.5)
+        measure_latency(Blueprint.from_genotype(genotype), Timing(size=(512, 512), seconds=0.5))
         for genotype in (REFERENCE, quartered(REFERENCE))
     )
     assert whole.median > 1.3 * quarter.median  # in multiply-adds it is about 14 times
@@ -58,7 +58,7 @@ def test_a_quarter_of_the_widths_is_faster_than_the_reference():
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float", "int8"])
 def test_litert_is_measured_at_the_padded_size(precision, exports):
-    measured = measure_latency(SMALL, "litert", precision, (30, 33), seconds=0.1)
+    measured = measure_latency(SMALL, Timing("litert", precision, (30, 33), seconds=0.1))
     assert measured.median > 0
     assert (measured.precision, measured.size) == (precision, (30, 33))
     assert exports == [(padded_side(30), padded_side(33))]
@@ -94,21 +94,21 @@ def test_the_traced_int8_file_runs_integer_convolutions_and_computes_what_the_in
 
 
 def test_a_network_is_measured_once_and_remembered_by_another_process(tmp_path, exports):
-    first = latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
-    assert latency_cost(tmp_path, size=(32, 32), seconds=9)(SMALL) == first
+    first = latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))(SMALL)
+    assert latency_cost(tmp_path, Timing(size=(32, 32), seconds=9))(SMALL) == first
     assert exports == [(32, 32)] * 3  # the yardstick alone, and the two that take turns
 
 
 def test_another_size_network_processor_or_version_is_measured_anew(tmp_path, exports, monkeypatch):
     other = replace(SMALL, activation="relu")
-    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
-    assert latency_cost(tmp_path, size=(32, 36), seconds=0.1)(SMALL).size == (32, 36)
-    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(other)
-    latency_cost(tmp_path, size=(32, 32), threads=2, seconds=0.1)(SMALL)
+    latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))(SMALL)
+    assert latency_cost(tmp_path, Timing(size=(32, 36), seconds=0.1))(SMALL).size == (32, 36)
+    latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))(other)
+    latency_cost(tmp_path, Timing(size=(32, 32), threads=2, seconds=0.1))(SMALL)
     monkeypatch.setattr(latency, "processor", lambda: "another")
-    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))(SMALL)
     monkeypatch.setattr(latency, "_version", lambda package: "0.0")
-    latency_cost(tmp_path, size=(32, 32), seconds=0.1)(SMALL)
+    latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))(SMALL)
     kept = [json.loads(path.read_text())["key"] for path in tmp_path.iterdir()]
     assert sum("beside" in key for key in kept) == 6
     assert sum("beside" not in key for key in kept) == 5  # yardsticks: one serves both networks
@@ -116,7 +116,7 @@ def test_another_size_network_processor_or_version_is_measured_anew(tmp_path, ex
 
 @pytest.mark.parametrize("text", ['{"key": {}', '{"key": {}}', '{"latency": {"size": [1, 2]}}'])
 def test_a_damaged_memory_is_an_error_that_names_the_file(text, tmp_path):
-    cost = latency_cost(tmp_path, size=(32, 32), seconds=0.1)
+    cost = latency_cost(tmp_path, Timing(size=(32, 32), seconds=0.1))
     cost(SMALL)
     (path,) = (path for path in tmp_path.iterdir() if "beside" in path.read_text())
     assert set(json.loads(path.read_text())["key"]) >= {"blueprint", "processor", "runtime", "version"}
@@ -137,9 +137,9 @@ def test_a_damaged_memory_is_an_error_that_names_the_file(text, tmp_path):
 )
 def test_a_wrong_argument_is_an_error_at_once(arguments, rule, tmp_path):
     with pytest.raises(ValueError, match=rule):
-        measure_latency(SMALL, **arguments)
+        measure_latency(SMALL, Timing(**arguments))
     with pytest.raises(ValueError, match=rule):
-        latency_cost(tmp_path, **arguments)
+        latency_cost(tmp_path, Timing(**arguments))
     assert not list(Path(tmp_path).iterdir())
 
 
@@ -204,13 +204,13 @@ def test_what_slows_a_network_and_the_yardstick_alike_does_not_change_the_latenc
     monkeypatch.setattr(latency, "_export", lambda network, *arguments: made.append(network.blueprint))
     monkeypatch.setattr(latency, "load", opened)
     monkeypatch.setattr(latency.time, "thread_time", lambda: clock[0])
-    found = latency_cost(tmp_path, size=(32, 32))(SMALL)
+    found = latency_cost(tmp_path, Timing(size=(32, 32)))(SMALL)
     assert found.median == pytest.approx(3)
     assert found.spread == pytest.approx(0, abs=1e-9)
 
 
 def test_the_yardstick_takes_what_it_takes_alone_and_the_reference_several_times_as_long(tmp_path):
-    cost = latency_cost(tmp_path, size=(128, 128))
+    cost = latency_cost(tmp_path, Timing(size=(128, 128)))
     yardstick, whole = cost(YARDSTICK), cost(Blueprint.from_genotype(REFERENCE))
     kept = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
     (alone,) = (each for each in kept if "beside" not in each["key"])

@@ -31,6 +31,7 @@ ROOMS = (  # of compress, likewise; rooms of one line do not know each other
     ("compress.stages",),
     ("compress.pipeline",),
 )
+COMMAND = ("lpienas.command", "lpienas.__main__")  # the library knows nothing of it
 FORBIDDEN_TO_A_TASK = ("search_spaces.genotype", "search_spaces.space", "optuna")
 NOT_LISTED = {"bm3d"}  # for research alone, by its licence: whoever compares with it installs it
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers"}
@@ -41,6 +42,7 @@ def module_of(path: Path) -> str:
 
 
 FILES = sorted(path for package in ORDER for path in (ROOT / package).rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
 MODULES = [module_of(path) for path in FILES]
 
 
@@ -77,6 +79,9 @@ def violations(source: str, module: str) -> list[str]:
         wrong += [
             name for name, (line, room) in rooms.items() if line > here[0] or (line == here[0] and room != here[1])
         ]
+    if module.startswith("lpienas") and not module.startswith(COMMAND):
+        wrong += [name for name in names if f"{name}.".startswith("lpienas.command.")]
+    wrong += [name for name in names if name.split(".")[-1].startswith("_") and name.split(".")[0] in ORDER]
     if module.startswith("nas.task"):
         wrong += [name for name in names if f"{name}.".startswith(tuple(f"{word}." for word in FORBIDDEN_TO_A_TASK))]
     return wrong
@@ -93,6 +98,12 @@ def test_all_five_layers_are_looked_at():
 @pytest.mark.parametrize("path", FILES, ids=MODULES)
 def test_imports_point_to_the_same_layer_or_further_left(path):
     assert violations(path.read_text(), module_of(path)) == []
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
+def test_a_benchmark_measures_what_is_public(path):
+    names = imported(path.read_text(), path.stem)
+    assert [name for name in names if name.split(".")[0] in ORDER and name.split(".")[-1].startswith("_")] == []
 
 
 @pytest.mark.parametrize(
@@ -115,6 +126,8 @@ def test_imports_point_to_the_same_layer_or_further_left(path):
         ("from optuna.trial import Trial", "nas.task.training"),
         ("from search_spaces.space import Space", "nas.task.task"),
         ("from search_spaces import genotype", "nas.task.task"),
+        ("from lpienas.command.printing import line", "lpienas.runs"),
+        ("from compress.prune.groups import _name", "compress.prune.prune"),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_noticed(source, module):
@@ -134,6 +147,8 @@ def test_an_import_that_points_the_wrong_way_is_noticed(source, module):
         ("from compress.runtime import exif", "compress.runtime.photo"),
         ("from compress.prune.distill import distill", "compress.pipeline"),
         ("from .task import Task", "nas.task.training"),
+        ("from lpienas.command.printing import line", "lpienas.command.front"),
+        ("from lpienas.runs import Run", "lpienas.command.front"),
     ],
 )
 def test_an_import_that_points_the_right_way_passes(source, module):

@@ -154,3 +154,18 @@ def test_the_example_runs(tmp_path):
     assert "ssim=" in done.stdout
     with Image.open(tmp_path / "better.png") as better:
         assert better.size == (70, 50)
+
+
+def test_a_search_with_other_settings_is_refused_before_photographs_and_device_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("lpienas.searches.begun_task", lambda *_: pytest.fail("looked at photographs"))
+    Run(tmp_path).describe({"data": None, "seed": 3})
+    with pytest.raises(lpienas.Error, match="seed was 3, now 4"):
+        lpienas.search(tmp_path, lpienas.SearchOptions(seed=4))
+
+
+def test_a_search_with_other_settings_is_refused_before_what_takes_seconds_to_import(tmp_path):
+    Run(tmp_path).describe({"data": None, "seed": 3} | {"space": {}, "noise": "white"})
+    code = "import sys; from lpienas.command import main; status = main(sys.argv[1:]); "
+    code += "print(status, [name for name in ('optuna', 'scipy', 'nas.search') if name in sys.modules])"
+    words = [sys.executable, "-c", code, "search", "--out", str(tmp_path), "--seed", "4"]
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "1 []\n"

@@ -93,6 +93,12 @@ def test_completion_knows_every_verb_and_option(shell, capsys):
     assert "least-seeds" in script
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_readme_lists_every_verb_and_the_documentation_tells_of_it(verb):
+    assert f"\n    lpienas {verb.name} " in (ROOT / "README.md").read_text()
+    assert verb.name in (ROOT / "docs" / "verbs.md").read_text().lower()
+
+
 def test_a_run_keeps_what_is_not_given_and_a_new_one_has_the_defaults():
     new = settled(RunOptions(patch=32), None)
     assert (new["patch"], new["noise"], new["size"], new["fix"]) == (32, "blend", [256, 256], [])

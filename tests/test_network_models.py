@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from compress.bench.files import plan
+from compress.bench.files import Conditions, plan
 from compress.export.ship import Bare, Wanted, ship_network
 from compress.runtime.runtimes import load
 from lpienas.command import main
@@ -55,7 +55,7 @@ def test_anatomy_evaluate_and_enhance_take_a_network(network, pairs, tmp_path, c
 
 
 def test_a_bench_takes_a_network_and_makes_its_files_elsewhere(network, tmp_path):
-    cases = plan([network.with_suffix(".json")], ["pytorch"], [(16, 16)], tmp_path / "made", Silent())
+    cases = plan([network.with_suffix(".json")], Conditions(["pytorch"], [(16, 16)], tmp_path / "made"), Silent())
     assert [(case.network, case.precision) for case in cases] == [("small", "float"), ("LPIENet reference", "float")]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "small.json", "small.safetensors"]
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from nas.task.data.pairs import judged, validation_pairs
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photo import Photo
 from nas.task.data.photos import read_folder
 from nas.task.data.tiles import Tiles
@@ -85,7 +85,7 @@ def test_sixteen_bit_pairs_are_judged_and_trained_on_at_sixteen_bits(tmp_path):
     ((_, degraded, target),) = validation_pairs(photos, SensorNoise(), 0, None)
     for image, pixels in ((degraded, noisy), (target, clean)):
         np.testing.assert_allclose(image[0].permute(1, 2, 0), pixels / 65535, rtol=0, atol=1e-7)
-    sampler = PatchSampler(photos, 8, 4, SensorNoise(), 0)
+    sampler = PatchSampler(photos, Sampling(8, 4), SensorNoise(), 0)
     values = (sampler.batch(0)[1] * 65535).round().to(torch.int64)
     assert set(values.flatten().tolist()) <= set(clean.flatten().tolist())
     assert len(set((values % 257).flatten().tolist())) > 1  # no multiples of 8 bits
@@ -97,7 +97,7 @@ def test_a_batch_of_both_depths_has_the_values_of_each(tmp_path):
         Photo("deep", torch.from_numpy(deep).permute(2, 0, 1), None),
         Photo("plain", torch.full((3, 16, 16), 100, dtype=torch.uint8), None),
     ]
-    sampler = PatchSampler(photos, 8, 16, SensorNoise(), 0)
+    sampler = PatchSampler(photos, Sampling(8, 16), SensorNoise(), 0)
     values = {round(value, 6) for value in sampler.batch(0)[1].flatten().tolist()}
     assert values == {round(40000 / 65535, 6), round(100 / 255, 6)}
 

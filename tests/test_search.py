@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 import nas.scoring.supernet
 import nas.search
 from nas.scoring.supernet import SupernetSettings
-from nas.search import SearchSettings, SearchStopped, best_so_far, search
+from nas.search import SearchStopped, best_so_far, search
+from nas.searching import Searching, SearchSettings
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
@@ -37,9 +38,9 @@ def trained(monkeypatch) -> list[Blueprint]:
     """Replaces training by a made-up quality, and records which blueprints would have been trained."""
     seen: list[Blueprint] = []
 
-    def quality(task, on_step, blueprint, recipe, seed, folder, start):
-        seen.append(blueprint)
-        return Quality(0.5 + 0.05 * macs(blueprint) / 1e9, 30.0)
+    def quality(task, on_step, trainings, store):
+        seen.append(trainings[-1].blueprint)
+        return Quality(0.5 + 0.05 * macs(trainings[-1].blueprint) / 1e9, 30.0)
 
     monkeypatch.setattr(nas.search, "score_by_training", quality)
     return seen
@@ -52,7 +53,7 @@ def macs(blueprint: Blueprint) -> float:
 def run_search(folder: Path, task: Task, trials: int, budget: int | None = None, space: Space | None = None) -> Run:
     run = Run(folder)
     settings = SearchSettings(trials=trials, recipe=Recipe(1), budget=budget, sampler="tpe")
-    search(run, space or default_space(), task, settings, macs, Here(task), Silent())
+    search(Searching(run, space or default_space(), task, settings, macs), Here(task), Silent())
     return run
 
 
@@ -140,8 +141,8 @@ def test_a_search_that_finds_nothing_affordable_stops_with_what_to_change(tmp_pa
 def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path, task, monkeypatch):
     calls = []
 
-    def sometimes(task, on_step, blueprint, recipe, seed, folder, start):
-        calls.append(blueprint)
+    def sometimes(task, on_step, trainings, store):
+        calls.append(trainings)
         if len(calls) == 2:
             raise Diverged("the loss became nan at step 7 of 9")
         return Quality(0.6, 30.0)
@@ -168,13 +169,24 @@ def test_every_trial_keeps_its_genotype(tmp_path, task, trained):
     assert PAPER not in genotypes
 
 
+def test_every_trial_names_the_training_that_scored_it(tmp_path, task, trained):
+    run = run_search(tmp_path, task, trials=3)
+    settings = SearchSettings(trials=3, recipe=Recipe(1), sampler="tpe")
+    searching = Searching(run, default_space(), task, settings, macs)
+    scored = [trial for trial in open_study(run.study).trials if trial.state is TrialState.COMPLETE]
+    for trial in scored:
+        (training,) = searching.trainings(trial.number, genotype_of(trial))
+        assert trial.user_attrs["scored"] == training.scoring.key
+    assert len({trial.user_attrs["scored"] for trial in scored}) == 3
+
+
 def test_the_cost_is_the_one_that_the_search_was_given(tmp_path, task, trained):
     def memory(blueprint: Blueprint) -> float:
         return float(sum(stage.width for stage in blueprint.stages))
 
     run, budget = Run(tmp_path), 100.0
     settings = SearchSettings(6, Recipe(1), cost="memory", budget=budget, sampler="tpe")
-    search(run, default_space(), task, settings, memory, Here(task), Silent())
+    search(Searching(run, default_space(), task, settings, memory), Here(task), Silent())
     reference, *others = trained
     assert memory(reference) > budget
     assert all(memory(blueprint) <= budget for blueprint in others)
@@ -187,10 +199,10 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
     made: list[tuple[Path, SupernetSettings]] = []
     asked: list[Path] = []
 
-    def train(space, task, settings, seed, folder, on_step):
-        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
+    def train(training, folder, on_step):
+        path = training.at(folder)
         write_tensors(path, {"weight": torch.zeros(3)})
-        made.append((path, settings))
+        made.append((path, training.settings))
 
     def quality(task, on_step, path, space, blueprint):
         asked.append(path)
@@ -200,7 +212,11 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
     monkeypatch.setattr(nas.search, "score_by_supernet", quality)
     settings = SearchSettings(4, Recipe(9), score="supernet", budget=400_000_000, sampler="tpe")
     for trials in (4, 6):
-        search(Run(tmp_path), default_space(), task, replace(settings, trials=trials), macs, Here(task), Silent())
+        search(
+            Searching(Run(tmp_path), default_space(), task, replace(settings, trials=trials), macs),
+            Here(task),
+            Silent(),
+        )
     assert made == [(asked[0], SupernetSettings(Recipe(9), ceiling=400_000_000))]
     assert asked == [asked[0]] * 6
 
@@ -222,19 +238,18 @@ def one_bit(path: Path) -> None:
     ],
 )
 def test_a_supernet_that_was_swapped_or_damaged_scores_nothing_and_is_named(change, says, tmp_path, task, monkeypatch):
-    def train(space, task, settings, seed, folder, on_step):
-        path = nas.scoring.supernet.supernet_path(space, task, settings, seed, folder)
-        write_tensors(path, {"weight": torch.zeros(3)})
+    def train(training, folder, on_step):
+        write_tensors(training.at(folder), {"weight": torch.zeros(3)})
 
     monkeypatch.setattr(nas.scoring.supernet, "train_supernet", train)
     monkeypatch.setattr(nas.search, "score_by_supernet", lambda *_: Quality(0.6, 30.0))
     settings = SearchSettings(2, Recipe(9), score="supernet", sampler="tpe")
-    search(Run(tmp_path), default_space(), task, settings, macs, Here(task), Silent())
-    search(Run(tmp_path), default_space(), task, settings, macs, Here(task), Silent())  # nothing has changed
+    search(Searching(Run(tmp_path), default_space(), task, settings, macs), Here(task), Silent())
+    search(Searching(Run(tmp_path), default_space(), task, settings, macs), Here(task), Silent())  # nothing has changed
     (path,) = Run(tmp_path).supernet.iterdir()
     change(path)
     with pytest.raises(ValueError, match=rf"{path.name}.*{says}"):
-        search(Run(tmp_path), default_space(), task, replace(settings, trials=4), macs, Here(task), Silent())
+        search(Searching(Run(tmp_path), default_space(), task, replace(settings, trials=4), macs), Here(task), Silent())
     assert len(candidates(open_study(Run(tmp_path).study).trials)) == 2
 
 

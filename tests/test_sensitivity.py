@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.fx import GraphModule
 
-from compress.export.formats import FORMATS, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.parity import check
 from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.int8.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, Sensitivity, costly_layers, sensitivity
@@ -130,5 +130,5 @@ def test_a_file_with_a_layer_in_float_says_what_its_graph_says(images, format, t
     stages = tuple(Stage(1, 8, 1.0, kind) for kind in ("both", "none", "none", "none", "none"))
     small = build(Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3")), seed=0).eval()
     path = tmp_path / f"mixed{FORMATS[format].suffix}"
-    graph = export_network(small, format, "int8", path, (48, 64), images, in_float=["encoder1.2.residuals.0"])
+    graph = export_network(small, Variant(format, "int8", (48, 64), in_float=["encoder1.2.residuals.0"]), path, images)
     check(load(path), graph, images)

@@ -17,7 +17,7 @@ import torch
 
 import compress.export.ship as ship_module
 from compress.bench.latency import _write_onnx_by_tracing
-from compress.export.card import about_of
+from compress.export.card import Known, about_of
 from compress.export.parity import ParityError
 from compress.export.ship import Wanted, file_name
 from compress.runtime.about import texts_of
@@ -62,7 +62,7 @@ def network_of(seed: int) -> LPIENet:
 
 def job_of(compressed: Compression, task: Task, format: str, path: Path, size: tuple[int, int]) -> ship_module._Job:
     network = compressed.network("float")
-    about = about_of(load_network(network).blueprint, format, "float", FIGURES, task, "free")
+    about = about_of(Known.by_run(load_network(network).blueprint, FIGURES, task, "free"), format, "float")
     judges = ship_module._Judges(task.validation, task.test)
     return ship_module._Job(ship_module._Origin(network, "weights"), format, "float", path, size, about, judges)
 

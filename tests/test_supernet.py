@@ -13,9 +13,9 @@ from nas.scoring.supernet import (
     Slices,
     Supernet,
     SupernetSettings,
+    SupernetTraining,
     crops,
     score_by_supernet,
-    supernet_path,
     train_supernet,
 )
 from nas.task.device import Device
@@ -147,10 +147,12 @@ def test_a_network_taken_out_has_weights_of_its_own(supernet):
 
 
 def test_a_finished_supernet_is_found_again_and_not_trained_again(tmp_path, task):
-    first = train_supernet(SMALL, task, SETTINGS, 0, tmp_path)
-    again = train_supernet(SMALL, task, SETTINGS, 0, tmp_path, lambda step, loss: pytest.fail("it trained again"))
+    first = train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path)
+    again = train_supernet(
+        SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path, lambda step, loss: pytest.fail("it trained again")
+    )
     assert torch.equal(weights_of(first), weights_of(again))
-    assert list(tmp_path.iterdir()) == [supernet_path(SMALL, task, SETTINGS, 0, tmp_path)]
+    assert list(tmp_path.iterdir()) == [SupernetTraining(SMALL, task, SETTINGS, 0).at(tmp_path)]
 
 
 def test_whatever_the_weights_depend_on_gives_another_file(task):
@@ -158,18 +160,18 @@ def test_whatever_the_weights_depend_on_gives_another_file(task):
     photos = replace(task, photos=replace(task.photos, manifest=task.photos.manifest.without({"rocket"})))
     here = Path()
     paths = {
-        supernet_path(SMALL, task, SETTINGS, 0, here),
-        supernet_path(SMALL, task, SETTINGS, 1, here),
-        supernet_path(WIDE, task, SETTINGS, 0, here),
-        supernet_path(SMALL, patch, SETTINGS, 0, here),
-        supernet_path(SMALL, photos, SETTINGS, 0, here),
-        supernet_path(SMALL, task, SupernetSettings(Recipe(5)), 0, here),
-        supernet_path(SMALL, task, SupernetSettings(Recipe(4, learning_rate=1e-3)), 0, here),
-        supernet_path(SMALL, task, SupernetSettings(Recipe(4), random_slices=3), 0, here),
-        supernet_path(SMALL, task, SupernetSettings(Recipe(4), ceiling=10**8), 0, here),
+        SupernetTraining(SMALL, task, SETTINGS, 0).at(here),
+        SupernetTraining(SMALL, task, SETTINGS, 1).at(here),
+        SupernetTraining(WIDE, task, SETTINGS, 0).at(here),
+        SupernetTraining(SMALL, patch, SETTINGS, 0).at(here),
+        SupernetTraining(SMALL, photos, SETTINGS, 0).at(here),
+        SupernetTraining(SMALL, task, SupernetSettings(Recipe(5)), 0).at(here),
+        SupernetTraining(SMALL, task, SupernetSettings(Recipe(4, learning_rate=1e-3)), 0).at(here),
+        SupernetTraining(SMALL, task, SupernetSettings(Recipe(4), random_slices=3), 0).at(here),
+        SupernetTraining(SMALL, task, SupernetSettings(Recipe(4), ceiling=10**8), 0).at(here),
     }
     assert len(paths) == 9
-    assert supernet_path(space_of(), task, replace(SETTINGS), 0, here) in paths
+    assert SupernetTraining(space_of(), task, replace(SETTINGS), 0).at(here) in paths
 
 
 def test_where_photographs_are_gives_no_other_file_and_what_they_show_does(task):
@@ -178,21 +180,23 @@ def test_where_photographs_are_gives_no_other_file_and_what_they_show_does(task)
     other = replace(task.photos.manifest, entries=(shown, *task.photos.manifest.entries[1:]))
     moved = replace(task, settings=replace(task.settings, data="another place"))
     changed = replace(task, photos=replace(task.photos, manifest=other))
-    here = supernet_path(SMALL, task, SETTINGS, 0, Path())
-    assert supernet_path(SMALL, moved, SETTINGS, 0, Path()) == here
-    assert supernet_path(SMALL, changed, SETTINGS, 0, Path()) != here
+    here = SupernetTraining(SMALL, task, SETTINGS, 0).at(Path())
+    assert SupernetTraining(SMALL, moved, SETTINGS, 0).at(Path()) == here
+    assert SupernetTraining(SMALL, changed, SETTINGS, 0).at(Path()) != here
 
 
 @pytest.mark.parametrize("stops", [[1], [0, 2], [3]])
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(stops, tmp_path, task, monkeypatch):
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    whole = train_supernet(SMALL, task, SETTINGS, 0, tmp_path / "whole")
+    whole = train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path / "whole")
     for stop in stops:
         with pytest.raises(Interrupted):
-            train_supernet(SMALL, task, SETTINGS, 0, tmp_path / "killed", interrupt_at(stop))
-        assert not supernet_path(SMALL, task, SETTINGS, 0, tmp_path / "killed").exists()
+            train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path / "killed", interrupt_at(stop))
+        assert not SupernetTraining(SMALL, task, SETTINGS, 0).at(tmp_path / "killed").exists()
     seen: list[int] = []
-    resumed = train_supernet(SMALL, task, SETTINGS, 0, tmp_path / "killed", lambda step, loss: seen.append(step))
+    resumed = train_supernet(
+        SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path / "killed", lambda step, loss: seen.append(step)
+    )
     assert seen == list(range(stops[-1], SETTINGS.recipe.steps))  # only what was not yet saved
     assert torch.equal(weights_of(resumed), weights_of(whole))
     assert not torch.equal(weights_of(whole), weights_of(Supernet(SMALL, 0)))
@@ -256,8 +260,10 @@ def test_training_lowers_the_loss_of_large_and_small_slices(tmp_path, task):
         with torch.inference_mode():
             return [task.loss(supernet(plan, degraded), clean).item() for plan in plans]
 
-    before = losses(train_supernet(SMALL, task, SupernetSettings(Recipe(1, learning_rate=1e-9)), 0, tmp_path))
-    after = losses(train_supernet(SMALL, task, SupernetSettings(Recipe(40)), 0, tmp_path))
+    before = losses(
+        train_supernet(SupernetTraining(SMALL, task, SupernetSettings(Recipe(1, learning_rate=1e-9)), 0), tmp_path)
+    )
+    after = losses(train_supernet(SupernetTraining(SMALL, task, SupernetSettings(Recipe(40)), 0), tmp_path))
     assert all(late < 0.97 * early for early, late in zip(before, after, strict=True))
 
 
@@ -265,8 +271,8 @@ WORDS = SINCE | {"block": "released", "activation": "relu", "head": "conv3x3"}
 
 
 def test_a_score_is_the_quality_of_the_sliced_network_on_the_crops(tmp_path, task):
-    supernet = train_supernet(SMALL, task, SETTINGS, 0, tmp_path)
-    path = supernet_path(SMALL, task, SETTINGS, 0, tmp_path)
+    supernet = train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path)
+    path = SupernetTraining(SMALL, task, SETTINGS, 0).at(tmp_path)
     for seed in range(3):
         blueprint = drawn(SMALL, seed)
         score = score_by_supernet(task, ignore, path, SMALL, blueprint)

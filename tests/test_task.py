@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from compress.asked import asked_on
-from compress.int8.ways import to_int8
+from compress.int8.ways import Quantizing, to_int8
 from compress.pipeline import compress
 from compress.settings import CompressSettings
 from nas.confirm import Confirming, ConfirmSettings, confirm
-from nas.scoring.full import Training, score_on_test, train_fully
-from nas.search import SearchSettings, search
+from nas.scoring.full import score_on_test, train_fully
+from nas.scoring.training import Training
+from nas.search import search
+from nas.searching import Searching, SearchSettings
 from nas.task.data.photos import Photo
 from nas.task.evaluation import evaluate_each, input_quality
 from nas.task.task import Task, TaskSettings, calibration_images, make_task, pairs_to_test
@@ -85,7 +87,9 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
         settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=10**8)
         space = default_space().fixed(["depth=1"])
         search(
-            run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256))), Here(each), Silent()
+            Searching(run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256)))),
+            Here(each),
+            Silent(),
         )
         confirm(Confirming(run, each), ConfirmSettings(Recipe(3), count=3, seeds=1), Here(each), Silent())
         made.append((run, each))
@@ -136,7 +140,9 @@ def test_other_test_photographs_change_no_way_to_int8_and_no_layer_in_float(task
     network = build(Blueprint.from_genotype(small(8)), seed=0)
     made = []
     for each in (task, with_other_test(task)):
-        found = to_int8(network, each, "best", Recipe(2), calibration_images(each, 2, 0), ("auto",), 0, Silent())
+        found = to_int8(
+            network, each, Quantizing("best", Recipe(2), calibration_images(each, 2, 0), ("auto",), 0), Silent()
+        )
         figures = found.figures
         ways = ("post_training", "quantization_aware", "float_fine_tuned")
         made.append((figures["method"], [figures[way]["ssim"] for way in ways], figures["learning_rate"]))

@@ -18,7 +18,7 @@ from nas.task.degrade import TASKS, Capture, KernelFile, make_noise
 from nas.task.device import Device
 from nas.task.losses import Loss
 from nas.task.task import TaskSettings, make_task, read_photos
-from nas.task.training import Recipe, train
+from nas.task.training import Course, Recipe, train
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -51,7 +51,7 @@ def test_a_network_is_trained_and_judged_for_each_task(task, folder):
         Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, "none"),) * 5, activation="relu", head="conv3x3")), seed=0
     )
     before = [weight.clone() for weight in network.parameters()]
-    train(network, made.batches(0), made.loss, Recipe(2), CPU)
+    train(network, made.batches(0), made.loss, Course(Recipe(2), CPU))
     assert any(not torch.equal(one, other) for one, other in zip(before, network.parameters(), strict=True))
     for _, degraded, clean in (*made.validation, *made.test):
         assert degraded.shape == clean.shape == (1, 3, 40, 48)

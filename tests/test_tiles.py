@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.export.formats import FORMATS, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.runtime.runtimes import Runtime, in_pytorch, load
 from compress.runtime.tiles import Rows, enhance, enhance_rows, fitted, in_tiles, tile_size
 from search_spaces.blueprint import Blueprint
@@ -255,7 +255,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run
             return in_pytorch(network)
         if (which, runtime) not in made:
             path = folder / f"{which}{FORMATS[runtime].suffix}"
-            export_network(network, runtime, "float", path, size)
+            export_network(network, Variant(runtime, "float", size), path)
             made[which, runtime] = load(path)
         return made[which, runtime]
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.task.device import Device
 from nas.task.losses import Loss
-from nas.task.training import Diverged, Recipe, shares, train
+from nas.task.training import Course, Diverged, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -63,12 +63,12 @@ def test_a_longer_training_has_a_lower_peak(steps, peak):
 @pytest.mark.parametrize("stops", [[1], [2, 7], [9]])
 def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(checkpoint, stops):
     recipe, whole = Recipe(steps=10), new_network()
-    train(whole, batch, l1, recipe, CPU)
+    train(whole, batch, l1, Course(recipe, CPU))
     for stop in stops:
         with pytest.raises(Interrupted):
-            train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(stop))
+            train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(stop)))
     resumed = new_network()
-    train(resumed, batch, l1, recipe, CPU, checkpoint)
+    train(resumed, batch, l1, Course(recipe, CPU, checkpoint))
     assert torch.equal(weights_after(resumed), weights_after(whole))
     assert not torch.equal(weights_after(whole), weights_after(new_network()))
 
@@ -76,26 +76,31 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(c
 def test_a_resumed_training_does_only_the_steps_that_are_left(checkpoint):
     recipe, seen = Recipe(steps=6), []
     with pytest.raises(Interrupted):
-        train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(3))
-    train(new_network(), batch, l1, recipe, CPU, checkpoint, lambda step, loss: seen.append(step))
+        train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(3)))
+    train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, lambda step, loss: seen.append(step)))
     assert seen == [3, 4, 5]  # the third step was done, but not yet saved
 
 
 def test_a_finished_training_is_not_done_again(checkpoint):
     recipe, finished, again = Recipe(steps=3), new_network(), new_network()
-    train(finished, batch, l1, recipe, CPU, checkpoint)
-    train(again, batch, l1, recipe, CPU, checkpoint, lambda step, loss: pytest.fail("it trained again"))
+    train(finished, batch, l1, Course(recipe, CPU, checkpoint))
+    train(again, batch, l1, Course(recipe, CPU, checkpoint, lambda step, loss: pytest.fail("it trained again")))
     assert torch.equal(weights_after(again), weights_after(finished))
 
 
 def test_nothing_is_saved_before_the_time_between_checkpoints_is_over(tmp_path):
-    train(new_network(), batch, l1, Recipe(steps=2), CPU, tmp_path / "state.safetensors")
+    train(new_network(), batch, l1, Course(Recipe(steps=2), CPU, tmp_path / "state.safetensors"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_training_lowers_the_loss():
     losses = []
-    train(new_network(), lambda step: batch(0), l1, Recipe(steps=40), CPU, on_step=lambda _, loss: losses.append(loss))
+    train(
+        new_network(),
+        lambda step: batch(0),
+        l1,
+        Course(Recipe(steps=40), CPU, on_step=lambda _, loss: losses.append(loss)),
+    )
     assert losses[-1] < 0.6 * losses[0]
 
 
@@ -103,7 +108,7 @@ def test_every_step_is_reported_with_its_loss():
     network, seen = new_network(), []
     with torch.no_grad():
         first = l1(network(batch(0)[0]), batch(0)[1]).item()
-    train(network, batch, l1, Recipe(steps=3), CPU, on_step=lambda step, loss: seen.append((step, loss)))
+    train(network, batch, l1, Course(Recipe(steps=3), CPU, on_step=lambda step, loss: seen.append((step, loss))))
     assert [step for step, _ in seen] == [0, 1, 2]
     assert seen[0][1] == pytest.approx(first, rel=1e-5)
 
@@ -116,7 +121,12 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step(value):
 
     seen = []
     with pytest.raises(Diverged, match=f"the loss became {value} at step 2 of 5"):
-        train(new_network(), breaks_at_the_third, l1, Recipe(steps=5), CPU, on_step=lambda step, _: seen.append(step))
+        train(
+            new_network(),
+            breaks_at_the_third,
+            l1,
+            Course(Recipe(steps=5), CPU, on_step=lambda step, _: seen.append(step)),
+        )
     assert seen == [0, 1]
 
 
@@ -126,14 +136,14 @@ def test_a_gradient_that_is_no_number_is_noticed_before_it_moves_a_weight():
 
     network = new_network()
     with pytest.raises(Diverged, match="gradient"):
-        train(network, batch, finite_with_an_infinite_slope, Recipe(steps=1), CPU)
+        train(network, batch, finite_with_an_infinite_slope, Course(Recipe(steps=1), CPU))
     assert torch.equal(weights_after(network), weights_after(new_network()))
 
 
 def test_a_broken_step_leaves_finite_weights_behind():
     network = new_network()
     with pytest.raises(Diverged):
-        train(network, batch, lambda output, clean: l1(output, clean) * math.nan, Recipe(steps=1), CPU)
+        train(network, batch, lambda output, clean: l1(output, clean) * math.nan, Course(Recipe(steps=1), CPU))
     assert torch.equal(weights_after(network), weights_after(new_network()))
 
 
@@ -165,7 +175,7 @@ def test_each_step_uses_its_own_learning_rate_and_each_convolution_its_share():
         return degraded.double(), clean.double()
 
     with pytest.raises(Interrupted):
-        train(network, in_double, l1, recipe, CPU, on_step=interrupt_at(0))
+        train(network, in_double, l1, Course(recipe, CPU, on_step=interrupt_at(0)))
     names = {weight: name for name, weight in network.named_parameters()}
     for share, weights in shares(network).items():
         moved = torch.cat([(weight.detach() - before[names[weight]]).abs().flatten() for weight in weights])
@@ -206,13 +216,13 @@ def test_a_recipe_that_cannot_be_followed_is_refused_by_name_and_value(settings,
 )
 def test_a_damaged_checkpoint_is_dropped_which_is_said_and_the_training_begins_again(damage, checkpoint):
     recipe, whole, seen = Recipe(steps=6), new_network(), []
-    train(whole, batch, l1, recipe, CPU)
+    train(whole, batch, l1, Course(recipe, CPU))
     with pytest.raises(Interrupted):
-        train(new_network(), batch, l1, recipe, CPU, checkpoint, interrupt_at(4))
+        train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(4)))
     checkpoint.write_bytes(damage(checkpoint.read_bytes()))
     again = new_network()
     with pytest.warns(UserWarning, match=rf"{checkpoint.name} is damaged: this training begins again"):
-        train(again, batch, l1, recipe, CPU, checkpoint, lambda step, loss: seen.append(step))
+        train(again, batch, l1, Course(recipe, CPU, checkpoint, lambda step, loss: seen.append(step)))
     assert seen == [0, 1, 2, 3, 4, 5]
     assert torch.equal(weights_after(again), weights_after(whole))
 
@@ -220,11 +230,11 @@ def test_a_damaged_checkpoint_is_dropped_which_is_said_and_the_training_begins_a
 def test_the_checkpoint_of_another_network_is_dropped_and_leaves_nothing_of_its_own(checkpoint):
     other, recipe = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1)), Recipe(steps=6)
     with pytest.raises(Interrupted):
-        train(other, batch, l1, recipe, CPU, checkpoint, interrupt_at(4))
+        train(other, batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(4)))
     whole, again = new_network(), new_network()
-    train(whole, batch, l1, recipe, CPU)
+    train(whole, batch, l1, Course(recipe, CPU))
     with pytest.warns(UserWarning, match="begins again"):
-        train(again, batch, l1, recipe, CPU, checkpoint)
+        train(again, batch, l1, Course(recipe, CPU, checkpoint))
     assert torch.equal(weights_after(again), weights_after(whole))
 
 
@@ -244,6 +254,11 @@ def test_a_training_knows_which_pixels_were_clipped():
     ends = []
     for weight in (0.0, 2.0):
         network = Constant()
-        train(network, lambda step: (degraded, clean), Loss(0, 0, weight), Recipe(300, 0.01, optimizer="adam"), CPU)
+        train(
+            network,
+            lambda step: (degraded, clean),
+            Loss(0, 0, weight),
+            Course(Recipe(300, 0.01, optimizer="adam"), CPU),
+        )
         ends.append(float(network.value.detach()))
     assert ends == pytest.approx([0.2, 0.8], abs=0.05)

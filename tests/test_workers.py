@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas.scoring.short import score_by_training
+from nas.scoring.training import Training, in_rungs
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.workers import Here, Processes, default_count, make_workers
+from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 
@@ -31,29 +33,32 @@ def task() -> Task:
     return make_task(settings, read_photos(settings), Device("cpu", False, "test", threads=(2, 1)))
 
 
-def broken_start(folder: Path, task: Task) -> Path:
-    """Weights with which the first loss is no number."""
-    score_by_training(task, lambda step, loss: None, PLANS[0], Recipe(1), 0, folder)
-    weights = load_file(folder / "network.safetensors")
-    save_file({name: tensor * torch.nan for name, tensor in weights.items()}, folder / "network.safetensors")
-    return folder / "network"
+def broken_start(folder: Path, task: Task) -> tuple[Training, ...]:
+    """A training whose first weights make the first loss no number, and the one that it goes on from."""
+    store, training = Store(folder), Training.on(task, PLANS[0], Recipe(1), 0)
+    score_by_training(task, lambda step, loss: None, [training], store)
+    weights = store.at(training.scoring.key) / "network.safetensors"
+    save_file({name: tensor * torch.nan for name, tensor in load_file(weights).items()}, weights)
+    return in_rungs(training, (1, 1 + RECIPE.steps))
 
 
 def test_two_workers_train_what_one_does_to_the_bit_and_bring_an_exception_back(tmp_path, task):
     """One test, because each process takes seconds to start."""
     broken = broken_start(tmp_path / "broken", task)
+    trainings = [Training.on(task, plan, RECIPE, 7) for plan in PLANS]
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "two")
     with make_workers(task, 1) as here:
-        alone = [here.submit(score_by_training, plan, RECIPE, 7, tmp_path / f"one-{i}") for i, plan in enumerate(PLANS)]
+        alone = [here.submit(score_by_training, [training], one) for training in trainings]
     with make_workers(task, 2) as two:
         assert isinstance(two, Processes)
-        both = [two.submit(score_by_training, plan, RECIPE, 7, tmp_path / f"two-{i}") for i, plan in enumerate(PLANS)]
-        failing = two.submit(score_by_training, PLANS[0], RECIPE, 7, tmp_path / "failing", broken)
+        both = [two.submit(score_by_training, [training], other) for training in trainings]
+        failing = two.submit(score_by_training, broken, Store(tmp_path / "broken"))
         assert [work.result() for work in both] == [work.result() for work in alone]
         with pytest.raises(Diverged, match="the loss became nan at step 0 of 4"):
             failing.result()
         assert two.steps() == here.steps() >= 2 * RECIPE.steps
-    for i in range(len(PLANS)):
-        weights = [(tmp_path / f"{who}-{i}" / "network.safetensors").read_bytes() for who in ("one", "two")]
+    for training in trainings:
+        weights = [(store.at(training.scoring.key) / "network.safetensors").read_bytes() for store in (one, other)]
         assert weights[0] == weights[1]
 
 
@@ -64,7 +69,7 @@ def test_a_killed_worker_process_is_explained_and_what_to_do_about_it(tmp_path, 
 
 def train_and_kill(task: Task, folder: Path) -> None:
     with Processes(task, 1) as workers:
-        work = workers.submit(score_by_training, PLANS[0], Recipe(10**6), 0, folder)
+        work = workers.submit(score_by_training, [Training.on(task, PLANS[0], Recipe(10**6), 0)], Store(folder))
         for _ in range(600):
             time.sleep(0.1)
             if workers.steps():

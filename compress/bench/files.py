@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compress.bench.bench import OPENVINO, REFERENCE, Case
 from compress.bench.latency import random_image
-from compress.export.formats import FORMATS, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.int8.calibration import CALIBRATION_IMAGES, calibration_fingerprint, kept_calibration
 from compress.quiet import quiet, quiet_natives
 from compress.runtime.runtimes import load, require_survives
@@ -65,24 +65,28 @@ def installed() -> tuple[str, ...]:
     return tuple(name for name in RUNTIMES if name != OPENVINO or find_spec("openvino"))
 
 
-def plan(
-    models: Sequence[Path],
-    runtimes: Sequence[str] | None,
-    sizes: Sequence[tuple[int, int]],
-    folder: Path,
-    watcher: Watcher,
-    pairs: Sequence[Pair] = (),
-) -> list[Case]:
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """In what networks are timed, and at what sizes."""
+
+    runtimes: Sequence[str] | None  # of the runs' networks; None: all installed
+    sizes: Sequence[tuple[int, int]]  # height, width in pixels
+    folder: Path  # for files that belong to no run
+    pairs: Sequence[Pair] = ()  # photographs that int8 ranges of bare networks are taken from
+
+
+def plan(models: Sequence[Path], conditions: Conditions, watcher: Watcher) -> list[Case]:
     """Cases of all `models`, and of the reference in the same runtimes and sizes.
 
     Models are run folders, compressions of them, saved networks and files.
-    Files that are missing are made: in `bench/` of a run, those of the reference in the last run's, or in `folder`.
-    `runtimes` are those of the runs' networks (None: all installed); a file runs in its own. The reference has the
-    weights of the run's longest full training of it; without one they are random, and it has no SSIM. In int8 it stands
-    beside int8 rows where photographs are there to take its ranges from, a run's or those of `pairs`.
+    Files that are missing are made: in `bench/` of a run, those of the reference in the last run's, or in the folder of
+    `conditions`. A file runs in its own runtime. The reference has the weights of the run's longest full training of
+    it; without one they are random, and it has no SSIM. In int8 it stands beside int8 rows where photographs are there
+    to take its ranges from, a run's or those of `conditions`.
     Raises FileNotFoundError for a run without a compressed network, ValueError for a file that cannot be opened.
     """
-    wanted = tuple(runtimes or installed())
+    wanted = tuple(conditions.runtimes or installed())
+    sizes, folder, pairs = conditions.sizes, conditions.folder, conditions.pairs
     cases: list[Case] = []
     used: set[tuple[str, str, tuple[int, int]]] = set()  # precision, runtime, size
     trained: tuple[Path, float | None] | None = None
@@ -223,5 +227,7 @@ def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
         source: LPIENet = load_network(network.path)
         images = list(network.calibration) or [random_image(_PATCH, _PATCH)]
         with quiet(), quiet_natives(), written_whole(path) as unfinished:
-            export_network(source, format, network.precision, unfinished, padded, images, in_float=network.in_float)
+            export_network(
+                source, Variant(format, network.precision, padded, in_float=network.in_float), unfinished, images
+            )
     return path

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.export.formats import FORMATS, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.rewrite import rewritten
 from compress.int8.quantize import post_training_quantize
 from compress.quiet import quiet, quiet_natives
@@ -45,6 +45,51 @@ _OPSET = 17  # the oldest of ONNX that has all operators of an LPIENet, float an
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How a latency is measured; raises ValueError for a wrong value."""
+
+    runtime: str = "onnx"  # a key of RUNTIMES
+    precision: str = "float"
+    size: tuple[int, int] = DEFAULT_SIZE  # height, width in pixels
+    threads: int = 1
+    seconds: float = 5.0  # of passes, at most, without the export
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime = {self.runtime!r}: must be one of {', '.join(RUNTIMES)}")
+        if self.precision not in FORMATS[self.runtime].precisions:
+            known = ", ".join(FORMATS[self.runtime].precisions)
+            raise ValueError(f"precision = {self.precision!r}: must be one of {known}")
+        if min(self.size) < 1:
+            raise ValueError(f"size = {self.size[0]}x{self.size[1]}: both sides must be at least 1 pixel")
+        if self.threads < 1:
+            raise ValueError(f"threads = {self.threads}: must be at least 1")
+        if not self.seconds > 0:
+            raise ValueError(f"seconds = {self.seconds}: must be above 0")
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """All that decides a latency but the network, this host's processor among it.
+
+        Raises ImportError where the runtime is missing.
+        """
+        made_by = {
+            "runtime": self.runtime,
+            "version": _version(RUNTIMES[self.runtime]),
+            "precision": self.precision,
+            "size": list(self.size),
+            "threads": self.threads,
+            "processor": processor(),
+        }
+        if rewrites := FORMATS[self.runtime].rewrites.get(self.precision):
+            made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
+        return made_by
+
+
+USUAL = Timing()
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """What repeated passes of one image took, its copies in and out included.
 
@@ -66,36 +111,22 @@ class Latency:
         return _error(self.spread, self.repeats)
 
 
-def measure_latency(
-    blueprint: Blueprint,
-    runtime: str = "onnx",
-    precision: str = "float",
-    size: tuple[int, int] = DEFAULT_SIZE,
-    threads: int = 1,
-    seconds: float = 5.0,
-) -> Latency:
-    """Latency of the network of `blueprint` for one image of `size` (height, width).
+def measure_latency(blueprint: Blueprint, timing: Timing = USUAL) -> Latency:
+    """Latency of the network of `blueprint` for one image.
 
     The weights are untrained: the runtimes do the same work whatever the weights are. Passes are repeated until the
-    median is known to PRECISE_ENOUGH, for `seconds` at most (of passes, without the export), but FEWEST times at
-    least. Other work on the machine makes the figure larger, without a larger spread to tell of it: by up to a half
-    with one thread, whose caches and memory are shared, and several times with more. `latency_cost` is for what is to
-    be compared. Raises ValueError for a wrong argument and ImportError where a runtime is missing.
+    median is known to PRECISE_ENOUGH, for `timing.seconds` at most, but FEWEST times at least. Other work on the
+    machine makes the figure larger, without a larger spread to tell of it: by up to a half with one thread, whose
+    caches and memory are shared, and several times with more. `latency_cost` is for what is to be compared. Raises
+    ImportError where a runtime is missing.
     """
-    _validate(runtime, precision, size, threads, seconds)
-    run, image = opened(blueprint, runtime, precision, size, threads)
-    times = repeated(lambda: pass_time(run, image, threads), seconds)
-    return Latency(statistics.median(times), spread_of(times), len(times), runtime, precision, size, threads)
+    run, image = opened(blueprint, timing)
+    times = repeated(lambda: pass_time(run, image, timing.threads), timing.seconds)
+    kind = (timing.runtime, timing.precision, timing.size, timing.threads)
+    return Latency(statistics.median(times), spread_of(times), len(times), *kind)
 
 
-def latency_cost(
-    memory: Path,
-    runtime: str = "onnx",
-    precision: str = "float",
-    size: tuple[int, int] = DEFAULT_SIZE,
-    threads: int = 1,
-    seconds: float = 5.0,
-) -> Callable[[Blueprint], Latency]:
+def latency_cost(memory: Path, timing: Timing = USUAL) -> Callable[[Blueprint], Latency]:
     """Latencies that can be compared: a function that measures each blueprint once for all time.
 
     Each takes turns with YARDSTICK; its latency is the median share of the yardstick's in neighbouring passes, times
@@ -105,11 +136,10 @@ def latency_cost(
 
     The folder `memory` keeps one JSON file for each blueprint, runtime and its version, precision, size, number of
     threads, and processor. Each is written whole, so a search may be killed at any moment, and several processes may
-    share the folder. Repeats are those of `measure_latency`, and so is what it raises, wrong arguments at once; the
-    function raises ValueError for a damaged file.
+    share the folder. Repeats are those of `measure_latency`, and so is what it raises, at once; the function raises
+    ValueError for a damaged file.
     """
-    _validate(runtime, precision, size, threads, seconds)
-    made_by = measured_by(runtime, precision, size, threads)
+    made_by, threads = timing.made_by, timing.threads
 
     def remembered(key: dict[str, Any], measure: Callable[[], Latency]) -> Latency:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -120,16 +150,16 @@ def latency_cost(
 
     def yardstick() -> Latency:
         key = made_by | {"blueprint": YARDSTICK.to_json()}
-        return remembered(key, lambda: measure_latency(YARDSTICK, runtime, precision, size, threads, seconds))
+        return remembered(key, lambda: measure_latency(YARDSTICK, timing))
 
     @cache
     def opened_yardstick() -> Runtime:
-        return opened(YARDSTICK, runtime, precision, size, threads)[0]
+        return opened(YARDSTICK, timing)[0]
 
     def beside_yardstick(blueprint: Blueprint) -> Latency:
         whole, other = yardstick(), opened_yardstick()
-        run, image = opened(blueprint, runtime, precision, size, threads)
-        shares = repeated(lambda: pass_time(run, image, threads) / pass_time(other, image, threads), seconds)
+        run, image = opened(blueprint, timing)
+        shares = repeated(lambda: pass_time(run, image, threads) / pass_time(other, image, threads), timing.seconds)
         median, spread = whole.median * statistics.median(shares), whole.median * spread_of(shares)
         return replace(whole, median=median, spread=spread, repeats=len(shares))
 
@@ -140,37 +170,22 @@ def latency_cost(
     return cost
 
 
-def measured_by(runtime: str, precision: str, size: tuple[int, int], threads: int = 1) -> dict[str, Any]:
-    """All that decides a latency but the network, this host's processor among it."""
-    made_by = {
-        "runtime": runtime,
-        "version": _version(RUNTIMES[runtime]),
-        "precision": precision,
-        "size": list(size),
-        "threads": threads,
-        "processor": processor(),
-    }
-    if rewrites := FORMATS[runtime].rewrites.get(precision):
-        made_by["rewrites"] = list(rewrites)  # the file is another one since it has them
-    return made_by
-
-
-def opened(
-    blueprint: Blueprint, runtime: str, precision: str, size: tuple[int, int], threads: int
-) -> tuple[Runtime, Tensor]:
-    """An untrained network of `blueprint` in its runtime, and an image of the padded `size` for it."""
+def opened(blueprint: Blueprint, timing: Timing) -> tuple[Runtime, Tensor]:
+    """An untrained network of `blueprint` in its runtime, and an image of the padded size for it."""
+    runtime, size = timing.runtime, timing.size
     image = random_image(padded_side(size[0]), padded_side(size[1]))
     with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
         path = Path(folder) / f"network{FORMATS[runtime].suffix}"
-        _export(build(blueprint, seed=0).eval(), runtime, precision, (image.shape[-2], image.shape[-1]), path)
-        return load(path, threads), image
+        _export(build(blueprint, seed=0).eval(), timing, (image.shape[-2], image.shape[-1]), path)
+        return load(path, timing.threads), image
 
 
-def _export(network: LPIENet, runtime: str, precision: str, size: tuple[int, int], path: Path) -> None:
+def _export(network: LPIENet, timing: Timing, size: tuple[int, int], path: Path) -> None:
+    runtime, precision = timing.runtime, timing.precision
     calibration = [random_image(16 * STRIDE, 16 * STRIDE)]
     if runtime != "onnx":
         with quiet_natives():
-            export_network(network, runtime, precision, path, size, calibration)
+            export_network(network, Variant(runtime, precision, size), path, calibration)
         return
     network = rewritten(network, FORMATS[runtime].rewrites.get(precision, ()))
     module = post_training_quantize(network, calibration) if precision == "int8" else network
@@ -218,20 +233,18 @@ class _Plain(nn.Module):
         return self
 
 
-# The arguments of these are those of torch.ops.quantized_decomposed; `low` and `high` are the limits of int8.
-def _quantize(graph: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any, dtype: Any) -> Any:
+# The arguments of these are those of torch.ops.quantized_decomposed; the rest are int8's limits, and types.
+def _quantize(graph: Any, x: Any, scale: Any, zero: Any, *rest: Any) -> Any:
     return graph.op("QuantizeLinear", x, *_scale_and_zero(graph, scale, zero))
 
 
-def _dequantize(graph: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any, dtype: Any, out_dtype: Any) -> Any:
+def _dequantize(graph: Any, x: Any, scale: Any, zero: Any, *rest: Any) -> Any:
     return graph.op("DequantizeLinear", x, *_scale_and_zero(graph, scale, zero))
 
 
-def _dequantize_weights(
-    graph: Any, x: Any, scales: Any, zeros: Any, axis: Any, low: Any, high: Any, dtype: Any, out_dtype: Any
-) -> Any:
+def _dequantize_weights(graph: Any, x: Any, scales: Any, zeros: Any, *axis_and_rest: Any) -> Any:
     int8 = graph.op("Cast", zeros, to_i=3)  # onnx.TensorProto.INT8
-    return graph.op("DequantizeLinear", x, scales, int8, axis_i=int(_constant(axis)))
+    return graph.op("DequantizeLinear", x, scales, int8, axis_i=int(_constant(axis_and_rest[0])))
 
 
 def _scale_and_zero(graph: Any, scale: Any, zero: Any) -> tuple[Any, Any]:
@@ -307,16 +320,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError as error:
         raise ImportError(f"measuring latency needs {package}: pip install {package}") from error
-
-
-def _validate(runtime: str, precision: str, size: tuple[int, int], threads: int, seconds: float) -> None:
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime = {runtime!r}: must be one of {', '.join(RUNTIMES)}")
-    if precision not in FORMATS[runtime].precisions:
-        raise ValueError(f"precision = {precision!r}: must be one of {', '.join(FORMATS[runtime].precisions)}")
-    if min(size) < 1:
-        raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be at least 1 pixel")
-    if threads < 1:
-        raise ValueError(f"threads = {threads}: must be at least 1")
-    if not seconds > 0:
-        raise ValueError(f"seconds = {seconds}: must be above 0")

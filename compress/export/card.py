@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,40 +37,48 @@ _VERSIONED = (
 )  # fmt: skip
 
 
-def about_of(
-    blueprint: Blueprint, format: str, precision: str, scores: Mapping[str, Any], task: Task, licence: str
-) -> About:
-    """What a file of a network says of itself; `scores` are those of the network before it is written."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a network before it becomes a file."""
+
+    blueprint: Blueprint
+    quality: str  # a sentence, with the photographs that it is of
+    training: str
+    licence: str
+
+    @classmethod
+    def by_run(cls, blueprint: Blueprint, scores: Mapping[str, Any], task: Task, licence: str) -> "Known":
+        """Of a network of a run, with `scores` in PyTorch."""
+        quality = (
+            f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
+            "PyTorch, before it became this file (the photographs themselves: "
+            f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)"
+        )
+        training = public_text(f"{task.photos.source} {degradation(task)}", task.settings.data)
+        return cls(blueprint, quality, training, licence)
+
+    @classmethod
+    def alone(cls, blueprint: Blueprint, quality: Quality, judged_on: Unseen, licence: str) -> "Known":
+        """Of a network that has no run, so that its training is not known."""
+        said = (
+            f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
+            f"{'test ' if judged_on.split == 'test' else ''}photographs ({judged_on.crops}) in PyTorch, before it "
+            "became this file"
+        )
+        return cls(blueprint, said, "Not known: exported from a network without its run.", licence)
+
+
+def about_of(known: Known, format: str, precision: str) -> About:
+    """What a file of a network says of itself."""
     layout = FORMATS[format].layout
     return About(
-        network=f"LPIENet that enhances photographs: {_size_text(blueprint)}",
+        network=f"LPIENet that enhances photographs: {_size_text(known.blueprint)}",
         input=input_text(layout),
         output=output_text(layout),
         precision=precision,
-        quality=f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
-        "PyTorch, before it became this file (the photographs themselves: "
-        f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)",
-        training=public_text(f"{task.photos.source} {degradation(task)}", task.settings.data),
-        licence=licence,
-        made_by=f"lpienas {versions()['lpienas']}",
-    )
-
-
-def about_of_network(
-    blueprint: Blueprint, format: str, precision: str, quality: Quality, judged_on: Unseen, licence: str
-) -> About:
-    """What a file of a network says of itself that has no run, so that its training is not known."""
-    layout = FORMATS[format].layout
-    return About(
-        network=f"LPIENet that enhances photographs: {_size_text(blueprint)}",
-        input=input_text(layout),
-        output=output_text(layout),
-        precision=precision,
-        quality=f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
-        f"{'test ' if judged_on.split == 'test' else ''}photographs ({judged_on.crops}) in PyTorch, before it "
-        "became this file",
-        training="Not known: exported from a network without its run.",
-        licence=licence,
+        quality=known.quality,
+        training=known.training,
+        licence=known.licence,
         made_by=f"lpienas {versions()['lpienas']}",
     )
 

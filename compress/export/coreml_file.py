@@ -1,6 +1,7 @@
 """Core ML (.mlpackage): one folder a size, float or float16, for iPhones and Macs; only macOS can run it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,24 +21,18 @@ def write_coreml(
     Input `image` and output `enhanced` are (1, 3, height, width) float32. Raises ValueError without a size,
     ImportError when coremltools is missing.
     """
-    _write(module, blueprint, size, path, about, float16=False)
+    _save(_converted(module, size, float16=False), blueprint, path, about)
 
 
 def write_coreml_float16(
     module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """As `write_coreml`, weights and arithmetic in float16, which Apple's neural engine needs; images stay float32."""
-    _write(module, blueprint, size, path, about, float16=True)
+    _save(_converted(module, size, float16=True), blueprint, path, about)
 
 
-def _write(
-    module: nn.Module,
-    blueprint: Blueprint,
-    size: tuple[int, int] | None,
-    path: Path,
-    about: About | None,
-    float16: bool,
-) -> None:
+def _converted(module: nn.Module, size: tuple[int, int] | None, float16: bool) -> Any:
+    """coremltools' model of `module`."""
     if size is None:
         raise ValueError("a Core ML file has one size: give size=(height, width), multiples of 8")
     try:
@@ -50,7 +45,7 @@ def _write(
     with quiet():
         # By tracing: coremltools 9 does not read torch.export's max_pool2d without a stride.
         traced = torch.jit.trace(module, torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
-        model = coremltools.convert(
+        return coremltools.convert(
             traced,
             convert_to="mlprogram",
             inputs=[coremltools.TensorType(name="image", shape=shape, dtype=np.float32)],
@@ -59,6 +54,10 @@ def _write(
             minimum_deployment_target=coremltools.target.iOS16,
             skip_model_load=True,  # which compiles it, on macOS only
         )
+
+
+def _save(model: Any, blueprint: Blueprint, path: Path, about: About | None) -> None:
+    with quiet():
         for key, text in texts_of(blueprint, about).items():
             model.user_defined_metadata[key] = text
         model.user_defined_metadata[UNITS_KEY] = COREML_UNITS

@@ -99,16 +99,33 @@ FORMATS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What kind of file a network becomes; raises ValueError for an unknown word and a size not divisible by 8."""
+
+    format: str  # a key of FORMATS
+    precision: str  # one of those that the format has
+    size: tuple[int, int] | None = None  # height, width, needed where the format has a static size
+    in_float: Collection[str] = ()  # layers that int8 leaves alone (quantize.layers_of)
+    rewrites: Sequence[str] | None = None  # keys of rewrite.REWRITES; None: those that the format ships with
+
+    def __post_init__(self) -> None:
+        format, precision, size = self.format, self.precision, self.size
+        if format not in FORMATS:
+            raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
+        if precision not in FORMATS[format].writers:
+            known = ", ".join(FORMATS[format].writers)
+            raise ValueError(f"precision = {precision!r}: of {format} must be one of {known}")
+        if size is not None and (min(size) < STRIDE or any(side % STRIDE for side in size)):
+            raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be multiples of {STRIDE}, at least {STRIDE}")
+
+
 def export_network(
     network: LPIENet,
-    format: str,
-    precision: str,
+    variant: Variant,
     path: Path,
-    size: tuple[int, int] | None = None,
     calibration: Sequence[Tensor] = (),
     about: About | None = None,
-    in_float: Collection[str] = (),
-    rewrites: Sequence[str] | None = None,
 ) -> nn.Module:
     """Write `network` to `path` and return the torch module that the file came from, on the CPU, for `parity.check`.
 
@@ -116,32 +133,23 @@ def export_network(
     of the network as rewritten; and for a float16 file that network with rounded weights, so that the file can be held
     to all its digits.
 
-    `size` is (height, width), needed where the format has a static size; `calibration` holds images (B, 3, H, W) in
-    [0, 1], needed for int8, which leaves the layers `in_float` alone (quantize.layers_of); `about` is kept in the file;
-    `rewrites` are keys of rewrite.REWRITES (None: those that the format ships with). Raises ValueError for an unknown
-    word or layer, a wrong suffix or a size not divisible by 8.
+    `calibration` holds images (B, 3, H, W) in [0, 1], needed for int8; `about` is kept in the file. Raises ValueError
+    for an unknown layer, a wrong suffix or a size that is missing.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
-    chosen = FORMATS[format]
-    if precision not in chosen.writers:
-        raise ValueError(f"precision = {precision!r}: of {format} must be one of {', '.join(chosen.writers)}")
+    chosen, precision = FORMATS[variant.format], variant.precision
     if path.suffix != chosen.suffix:
-        raise ValueError(f"path = {path}: a file of format {format} must end in {chosen.suffix}")
-    if size is not None and (min(size) < STRIDE or any(side % STRIDE for side in size)):
-        raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be multiples of {STRIDE}, at least {STRIDE}")
-
+        raise ValueError(f"path = {path}: a file of format {variant.format} must end in {chosen.suffix}")
     source = LPIENet(network.blueprint)
     source.load_state_dict(network.state_dict())
     source.eval()
-    suited = rewritten(source, chosen.rewrites.get(precision, ()) if rewrites is None else rewrites)
+    suited = rewritten(source, chosen.rewrites.get(precision, ()) if variant.rewrites is None else variant.rewrites)
     module: nn.Module = suited
     if precision == "int8":
         images = [image.cpu() for image in calibration]
-        module = post_training_quantize(suited, images, fold_weights=chosen.folds_weights, in_float=in_float)
+        module = post_training_quantize(suited, images, fold_weights=chosen.folds_weights, in_float=variant.in_float)
     elif precision == "float16":
         round_weights(suited)
-    chosen.writers[precision](module, network.blueprint, size, path, about)
+    chosen.writers[precision](module, network.blueprint, variant.size, path, about)
     return source if precision == "float" else module
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.export.card import MADE_WITH, NOT_RUN, about_of, about_of_network, write_card
-from compress.export.formats import FORMATS, export_network
+from compress.export.card import MADE_WITH, NOT_RUN, Known, about_of, write_card
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.onnx_file import OPSETS, at_opset, opset_of
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
@@ -93,7 +93,7 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
         stage = STAGES[precision]
         network = compression.network(stage)
         blueprint = load_network(network).blueprint
-        about = about_of(blueprint, format, precision, compression.scores[stage], task, licence)
+        about = about_of(Known.by_run(blueprint, compression.scores[stage], task, licence), format, precision)
         path = compression.exported / file_name(format, precision, size)
         known, made_from = there.get(path.name, {}), compression.made_from(stage)
         said = (known.get("made_from"), known.get("says"), known.get("rewrites", []))
@@ -127,6 +127,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     saved = load_network(bare.network)
     quality = evaluate(saved.eval(), bare.judged_on.pairs, torch.device("cpu"))
     licence, pairs = wanted.licence or NO_LICENCE, bare.judged_on.pairs
+    known = Known.alone(saved.blueprint, quality, bare.judged_on, licence)
     made_from = network_fingerprint(bare.network)
     calibrated = f"{made_from}, calibrated on {calibration_fingerprint(bare.calibration)}"
     jobs = [
@@ -136,7 +137,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
             precision,
             _network_file(bare.network, bare.out, file_name(format, precision, size)),
             size,
-            about_of_network(saved.blueprint, format, precision, quality, bare.judged_on, licence),
+            about_of(known, format, precision),
             _Judges(pairs, pairs, bare.judged_on.split),
             wanted.opset if FORMATS[format].suffix == ".onnx" else None,
         )
@@ -271,7 +272,9 @@ def _export(job: _Job) -> dict[str, Any]:
     size = None if made.any_size else job.size
     try:
         network, calibration, in_float = load_network(job.origin.network), job.origin.calibration, job.origin.in_float
-        origin = export_network(network, job.format, job.precision, unproven, size, calibration, job.about, in_float)
+        origin = export_network(
+            network, Variant(job.format, job.precision, size, in_float=in_float), unproven, calibration, job.about
+        )
         if job.opset is not None:
             at_opset(unproven, job.opset)
         figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.suggest import derive_seed
 from nas.task.data.layouts import DataError
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photos import read_folder
 from nas.task.task import Task, TaskSettings, calibration_images
 from results.files import held_in, read_tensors, write_tensors
@@ -40,7 +40,9 @@ def folder_calibration(settings: TaskSettings, folder: Path, drawn: int) -> list
     what is brighter or darker than they are, int8 cuts off.
     """
     photos = read_folder(folder, settings.patch)
-    degraded, clean = PatchSampler(photos, settings.patch, CALIBRATION_IMAGES, settings.degradation, drawn).batch(0)
+    degraded, clean = PatchSampler(
+        photos, Sampling(settings.patch, CALIBRATION_IMAGES), settings.degradation, drawn
+    ).batch(0)
     taken = degraded if photos[0].is_pair else clean
     _require_range(taken, folder)
     return [image[None].contiguous() for image in taken]

@@ -14,7 +14,7 @@ from compress.int8.sensitivity import costly_layers
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe, train
+from nas.task.training import Course, Diverged, Recipe, train
 from results.files import read_json, write_json
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
@@ -35,6 +35,21 @@ WAYS = ("best", "qat", "ptq")  # all of them side by side, or one
 
 
 @dataclass(frozen=True, slots=True)
+class Quantizing:
+    """How a network comes to int8; raises ValueError for an unknown way."""
+
+    way: str  # one of WAYS
+    recipe: Recipe  # of quantization-aware training; its learning rate is found by a sweep
+    calibration: Sequence[Tensor]  # degraded images (1, 3, H, W) in [0, 1] that every int8 graph takes its ranges from
+    in_float: Collection[str] = ()  # layers that stay float (quantize.layers_of), or AUTO
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.way not in WAYS:
+            raise ValueError(f"way = {self.way!r}: must be one of {', '.join(WAYS)}")
+
+
+@dataclass(frozen=True, slots=True)
 class Int8:
     """What `to_int8` made: float weights of an int8 network, and the figures of every way that was tried."""
 
@@ -43,35 +58,25 @@ class Int8:
     longer: LPIENet | None = None  # trained in float for as long, where that was one of the ways
 
 
-def to_int8(
-    network: LPIENet,
-    task: Task,
-    way: str,
-    recipe: Recipe,
-    calibration: Sequence[Tensor],
-    in_float: Collection[str],
-    seed: int,
-    watcher: Watcher,
-    checkpoints: Path | None = None,
-) -> Int8:
+def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, checkpoints: Path | None = None) -> Int8:
     """The best by SSIM on the validation photographs of the ways that are asked for, with the figures of all of them.
 
     The figures have SSIM and PSNR on the test photographs too, by which nothing is chosen.
 
-    `best` tries post-training quantization, quantization-aware training by `recipe`, whose learning rate is found by a
-    short sweep, and a float training just as long and with the same rate: what both trainings gain is not due to int8.
-    The figures of the latter have those of its network in float beside those in int8. Every int8 graph takes its
-    ranges from `calibration`, degraded images (1, 3, H, W) in [0, 1].
-    The layers `in_float` (see quantize.layers_of) stay float; those that `network` does not have are passed over;
-    AUTO alone leaves those in float that cost the most, where few of them bring the loss within what is allowed
-    (sensitivity.costly_layers). With `checkpoints`, the beginning of their names, a call that was cut off goes on from
-    them; whoever calls removes them. Raises Diverged where a training fails.
+    `best` tries post-training quantization, quantization-aware training, whose learning rate is found by a short sweep,
+    and a float training just as long and with the same rate: what both trainings gain is not due to int8. The figures
+    of the latter have those of its network in float beside those in int8.
+    Layers to stay float that `network` does not have are passed over; AUTO alone leaves those in float that cost the
+    most, where few of them bring the loss within what is allowed (sensitivity.costly_layers). With `checkpoints`, the
+    beginning of their names, a call that was cut off goes on from them; whoever calls removes them. Raises Diverged
+    where a training fails.
     """
-    cpu = torch.device("cpu")
+    cpu, calibration, in_float = torch.device("cpu"), asked.calibration, asked.in_float
     if AUTO in in_float:
         in_float = costly_layers(network, calibration, task.validation, watcher)
         watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")
     in_float = sorted(set(in_float) & set(layers_of(network.blueprint)))
+    asked = replace(asked, in_float=in_float, seed=derive_seed(asked.seed, 0, "quantization"))
 
     def judged(candidate: LPIENet) -> _Judged:
         candidate = candidate.cpu().eval()
@@ -86,33 +91,29 @@ def to_int8(
 
     found: dict[str, _Judged] = {}
     swept: dict[str, float | None] = {}
-    training = derive_seed(seed, 0, "quantization")
-    if way != "qat":
+    if asked.way != "qat":
         watcher.begin("quantization", 1)
         found["post_training"] = judged(network)
         watcher.at(1, f"after training: SSIM {found['post_training'].validation.ssim:.4f}")
-    if way != "ptq":
-        swept = _sweep(network, task, recipe, calibration, in_float, training, watcher, checkpoint("sweep.json"))
-        recipe = replace(recipe, learning_rate=_highest_unharmed(swept))
-        watcher.begin("quantization-aware", recipe.steps)
-        trained_so_far = checkpoint("aware.safetensors")
-        aware = _quantization_aware(
-            network, task, recipe, calibration, in_float, training, _steps(watcher), trained_so_far
-        )
+    if asked.way != "ptq":
+        swept = _sweep(network, task, asked, watcher, checkpoint("sweep.json"))
+        asked = replace(asked, recipe=replace(asked.recipe, learning_rate=_highest_unharmed(swept)))
+        watcher.begin("quantization-aware", asked.recipe.steps)
+        aware = _quantization_aware(network, task, asked, _steps(watcher), checkpoint("aware.safetensors"))
         found["quantization_aware"] = judged(aware)
     longer: LPIENet | None = None
-    if way == "best":
-        watcher.begin("as long in float", recipe.steps)
+    if asked.way == "best":
+        watcher.begin("as long in float", asked.recipe.steps)
         longer = build(network.blueprint, seed=0)
         longer.load_state_dict(network.state_dict())
-        trained_so_far = checkpoint("float.safetensors")
-        train(longer, task.batches(training), task.loss, recipe, task.device, trained_so_far, _steps(watcher))
+        course = Course(asked.recipe, task.device, checkpoint("float.safetensors"), _steps(watcher))
+        train(longer, task.batches(asked.seed), task.loss, course)
         found["float_fine_tuned"] = judged(longer)
     best = max(found, key=lambda name: found[name].validation.ssim)
     kept = found[best]
     figures: dict[str, Any] = kept.figures() | {"method": METHODS[best], "in_float": in_float}
     if swept:
-        figures["learning_rate"] = {"chosen": recipe.learning_rate, "loss": swept}
+        figures["learning_rate"] = {"chosen": asked.recipe.learning_rate, "loss": swept}
     figures |= {name: each.figures() for name, each in found.items()}
     if longer is not None:
         in_floats = _Judged(longer, evaluate(longer, task.validation, cpu), evaluate(longer, task.test, cpu))
@@ -133,14 +134,7 @@ class _Judged:
 
 
 def _sweep(
-    network: LPIENet,
-    task: Task,
-    recipe: Recipe,
-    calibration: Sequence[Tensor],
-    in_float: Collection[str],
-    seed: int,
-    watcher: Watcher,
-    kept: Path | None,
+    network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, kept: Path | None
 ) -> dict[str, float | None]:
     """The training loss that each of RATES comes to in a short quantization-aware training; None where it diverges.
 
@@ -148,7 +142,7 @@ def _sweep(
     """
     if kept is not None and kept.exists():
         return read_json(kept)
-    steps = min(_SWEPT, recipe.steps)
+    steps = min(_SWEPT, asked.recipe.steps)
     watcher.begin("learning rate", len(RATES) * steps)
     reached: dict[str, float | None] = {}
     for number, rate in enumerate(RATES):
@@ -159,7 +153,8 @@ def _sweep(
             watcher.at(done + step + 1, f"loss {loss:.4f}")
 
         try:
-            _quantization_aware(network, task, Recipe(steps, learning_rate=rate), calibration, in_float, seed, on_step)
+            tried = replace(asked, recipe=Recipe(steps, learning_rate=rate))
+            _quantization_aware(network, task, tried, on_step)
             reached[str(rate)] = fmean(losses[len(losses) * 2 // 3 :])
         except Diverged:
             reached[str(rate)] = None
@@ -183,22 +178,19 @@ def _highest_unharmed(swept: Mapping[str, float | None]) -> float:
 def _quantization_aware(
     network: LPIENet,
     task: Task,
-    recipe: Recipe,
-    calibration: Sequence[Tensor],
-    in_float: Collection[str],
-    seed: int,
+    asked: Quantizing,
     step_done: Callable[[int, float], None],
     checkpoint: Path | None = None,
 ) -> LPIENet:
     """Float weights after quantization-aware training, its ranges frozen in the last third; resumable like training."""
-    fake = FakeQuantized(network, calibration, in_float)
+    fake, steps = FakeQuantized(network, asked.calibration, asked.in_float), asked.recipe.steps
 
     def on_step(step: int, loss: float) -> None:
-        if (step + 1) % _RANGES_EVERY == 0 and step + 1 <= recipe.steps * 2 // 3:
-            fake.take_ranges(calibration)  # in the checkpoint too
+        if (step + 1) % _RANGES_EVERY == 0 and step + 1 <= steps * 2 // 3:
+            fake.take_ranges(asked.calibration)  # in the checkpoint too
         step_done(step, loss)
 
-    train(fake, task.batches(seed), task.loss, recipe, task.device, checkpoint, on_step)
+    train(fake, task.batches(asked.seed), task.loss, Course(asked.recipe, task.device, checkpoint, on_step))
     return fake.float_network()
 
 

@@ -1,41 +1,40 @@
 """Distill: train a network on the clean photographs and on what its teacher makes of the degraded ones."""
 
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.task.task import Task
-from nas.task.training import Recipe, train
+from nas.task.training import Course, train
 
 
-def distill(
-    network: nn.Module,
-    teacher: nn.Module,
-    weight: float,
-    task: Task,
-    recipe: Recipe,
-    seed: int,
-    checkpoint: Path | None = None,
-    on_step: Callable[[int, float], None] | None = None,
-) -> None:
-    """Train `network` in place by the task's loss plus `weight` times the L1 distance to the output of `teacher`.
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Whose output a network is trained on beside the clean photographs; raises ValueError for a negative weight."""
+
+    network: nn.Module
+    weight: float  # of the L1 distance to its output in the loss; 0: it is not asked
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise ValueError(f"weight of distillation = {self.weight}: must not be negative")
+
+
+def distill(network: nn.Module, teacher: Teacher, task: Task, seed: int, course: Course) -> None:
+    """Train `network` in place by the task's loss plus the teacher's weight times the L1 distance to its output.
 
     Hinton et al., "Distilling the knowledge in a neural network", 2015, with the output as the knowledge, as is usual
-    for restoration. A weight of 0 leaves the teacher unasked. Resumable from `checkpoint` like training; raises
-    Diverged, and ValueError for a negative weight.
+    for restoration. Resumable like training; raises Diverged.
     """
-    if weight < 0:
-        raise ValueError(f"weight of distillation = {weight}: must not be negative")
-    device, batch = task.device, task.batches(seed)
-    teacher = teacher.to(device.torch, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    device, batch, weight = course.device, task.batches(seed), teacher.weight
+    taught_by = teacher.network.to(device.torch, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def taught(step: int) -> tuple[Tensor, Tensor]:
         degraded, clean = batch(step)
         with torch.no_grad(), device.autocast():
-            return degraded, torch.stack([clean, teacher(degraded).float()])
+            return degraded, torch.stack([clean, taught_by(degraded).float()])
 
     def loss(output: Tensor, targets: Tensor) -> Tensor:
         clean, teachers = targets
@@ -43,6 +42,6 @@ def distill(
 
     network.train()
     if weight:
-        train(network, taught, loss, recipe, device, checkpoint, on_step)
+        train(network, taught, loss, course)
     else:
-        train(network, batch, task.loss, recipe, device, checkpoint, on_step)
+        train(network, batch, task.loss, course)

@@ -35,9 +35,9 @@ def groups_of(network: LPIENet) -> tuple[Group, ...]:
     loses count of.
     """
     example = torch.rand(1, IMAGE_CHANNELS, _TRACED_SIDE, _TRACED_SIDE, generator=torch.Generator().manual_seed(0))
-    with _maps_cut_off(network):
+    with maps_cut_off(network):
         graph = torch_pruning.DependencyGraph().build_dependency(network, example)
-    stay = [*_convolutions(network.head), *_before_gates(network)]
+    stay = [*convolutions(network.head), *before_gates(network)]
     names = {module: name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     found = []
     for traced in graph.get_all_groups(ignored_layers=stay, root_module_types=[nn.Conv2d]):
@@ -144,18 +144,18 @@ def _others(gone: Tensor, count: int) -> Tensor:
     return stays.nonzero().flatten()
 
 
-def _convolutions(part: nn.Module) -> list[nn.Module]:
+def convolutions(part: nn.Module) -> list[nn.Module]:
     return [module for module in part.modules() if isinstance(module, nn.Conv2d)]
 
 
-def _before_gates(network: nn.Module) -> list[nn.Module]:
+def before_gates(network: nn.Module) -> list[nn.Module]:
     pairs = [pair for block in network.modules() if isinstance(block, InvertedResidual) for pair in block.children()]
     gated = [pair for pair in pairs if isinstance(pair, nn.Sequential) and any(isinstance(m, Gate) for m in pair)]
     return [layer for pair in gated for layer in list(pair)[:-1]]
 
 
 @contextmanager
-def _maps_cut_off(network: nn.Module) -> Iterator[None]:
+def maps_cut_off(network: nn.Module) -> Iterator[None]:
     """Detach the attention maps from the features while the dependency graph is traced.
 
     torch-pruning takes the mean and maximum over channels for elementwise operations, ties the widths to the maps'

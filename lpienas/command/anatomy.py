@@ -5,16 +5,15 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
-from lpienas.fields import a_file, count, named, option, threads_here
-
-RUN_OR_NETWORK = "run folder (its compressed network), or a network: its .json, with the .safetensors beside it"
+from lpienas.fields import a_file, option
+from lpienas.shared import A_RUN_OR_NETWORK, ALL_THREADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnatomyOptions:
     """Which network, on which photographs."""
 
-    model: Path = named(RUN_OR_NETWORK, "RUN|NETWORK", parse=a_file)
+    model: Path = A_RUN_OR_NETWORK
     data: Path | None = option(
         None,
         "pairs, or clean photographs to be degraded",
@@ -22,7 +21,7 @@ class AnatomyOptions:
         parse=a_file,
         default="the run's own validation photographs, or the samples",
     )
-    threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
+    threads: int = ALL_THREADS
 
 
 def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
@@ -30,8 +29,8 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     import torch
 
     from lpienas.networks import saved_network
+    from nas.anatomy import Sample, verdict, worthless
     from nas.anatomy import anatomy as look_into
-    from nas.anatomy import verdict, worthless
     from nas.kept import kept_part
     from nas.task.data.pairs import judged, validation_pairs
     from nas.task.data.photos import read_folder
@@ -54,7 +53,7 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
     pairs = validation_pairs(photos, settings.degradation, settings.seed, side)
     with bars() as shown:
-        found = look_into(network, pairs, str(asked.model), which, watcher=shown).to_json()
+        found = look_into(network, str(asked.model), Sample(pairs, which), watcher=shown).to_json()
     if json_only:
         as_json(found)
         return

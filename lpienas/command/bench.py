@@ -6,8 +6,9 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, table
-from lpienas.fields import a_file, a_size, count, option, switch
-from lpienas.settings import COMPRESSION, Size, is_path
+from lpienas.fields import a_file, a_size, count, option
+from lpienas.settings import Size, is_path
+from lpienas.shared import COMPRESSION, WHOLE
 
 _MODELS = (".onnx", ".tflite", ".pte", ".mlpackage", ".json", ".safetensors")
 
@@ -41,9 +42,7 @@ class BenchOptions:
         parse=a_file,
         default="the run's own figures on its test photographs",
     )
-    whole: bool = switch(
-        "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
-    )
+    whole: bool = WHOLE
     compression: str | None = COMPRESSION
     seconds: float = option(2.0, "of each case in each round", "S", parse=float, default="2")
     imported: tuple[Path, ...] = option(
@@ -73,7 +72,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
 
     from compress.bench.bench import bench as measure
     from compress.bench.bench import beside, judge, ratio
-    from compress.bench.files import SIZES, plan
+    from compress.bench.files import SIZES, Conditions, plan
     from compress.bench.phone import Phone, on_phone
     from compress.bench.phone_log import imported
     from lpienas.networks import of_compression
@@ -94,9 +93,8 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     with ExitStack() as stack:
         shown = stack.enter_context(bars())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
-        cases = plan(
-            of_compression(asked.models, asked.compression), runtimes, asked.size or SIZES, folder, shown, pairs
-        )
+        conditions = Conditions(runtimes, asked.size or SIZES, folder, pairs)
+        cases = plan(of_compression(asked.models, asked.compression), conditions, shown)
         if pairs:
             cases = judge(cases, pairs, asked.threads, shown)
         if phone is not None:

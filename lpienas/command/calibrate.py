@@ -7,17 +7,18 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
 from lpienas.command.search import CONTINUES
-from lpienas.fields import a_file, count, needed, option
+from lpienas.fields import count, option
 from lpienas.settings import STARTS, RunOptions
+from lpienas.shared import A_RUN_TO_WRITE, FULL_STEPS, WORKER_THREADS, WORKERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrateOptions(RunOptions):
     """What a run is made with, and what its calibration may spend."""
 
-    out: Path = needed("run folder, made or continued", "RUN", parse=a_file)
+    out: Path = A_RUN_TO_WRITE
     networks: int = option(12, "networks to train fully", "N", parse=count)
-    full_steps: int = option(6000, "of a full training", "N", parse=count)
+    full_steps: int = FULL_STEPS
     seeds: int = option(1, "full trainings of each network", "N", parse=count)
     start: str = option(
         "inherited",
@@ -27,20 +28,18 @@ class CalibrateOptions(RunOptions):
     )
     short_steps: int | None = option(None, "of the highest rung", "N", parse=count, default="400")
     tau: float = option(0.7, "agreement that is asked for", "TAU", parse=float)
-    workers: int | None = option(
-        None, "candidates at a time", "N", parse=count, default="one a processor, at most 4; on a GPU one"
-    )
-    threads: int | None = option(None, "processor threads of each worker", "N", parse=count, default="1")
+    workers: int | None = WORKERS
+    threads: int | None = WORKER_THREADS
 
 
 def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     """Train networks of all sizes fully, and print how well every score ranks them."""
     from lpienas.searches import STEPS, begun_task, made_with
-    from nas.calibrate import CalibrationSettings
+    from nas.calibrate import Calibrating, CalibrationSettings
     from nas.calibrate import calibrate as measure
-    from nas.scoring.full import INHERITED, SCRATCH
     from nas.scoring.supernet import SupernetSettings
-    from nas.search import space_of
+    from nas.scoring.training import INHERITED, SCRATCH
+    from nas.searching import space_of
     from nas.task.training import Recipe
     from nas.workers import default_count, make_workers
     from results.run import Run
@@ -71,7 +70,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
         shown = stack.enter_context(bars())
         task = begun_task(run, made, asked.threads, shown, asked)
         workers = stack.enter_context(make_workers(task, asked.workers or default_count(task), asked.threads or 1))
-        result = measure(run.folder, space_of(made), task, settings, workers, shown)
+        result = measure(Calibrating(run.folder, space_of(made), task, settings), workers, shown)
         run.summarize(calibration=result)
     if json_only:
         as_json(result)

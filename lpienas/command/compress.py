@@ -6,15 +6,15 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
 from lpienas.command.search import CONTINUES
-from lpienas.fields import a_file, named
 from lpienas.settings import CompressOptions
+from lpienas.shared import A_RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressWords(CompressOptions):
     """Of which run, which candidate, and how."""
 
-    run: Path = named("run folder", "RUN", parse=a_file)
+    run: Path = A_RUN
 
 
 def compress(asked: CompressWords, json_only: bool) -> None:

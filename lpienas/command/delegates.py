@@ -6,7 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, named
-from lpienas.settings import COMPRESSION
+from lpienas.shared import COMPRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, count, named, needed, option, switch, threads_here
+from lpienas.fields import a_file, count, named, needed, option, switch
+from lpienas.shared import ALL_THREADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class EnhanceOptions:
     skip: bool = switch("leave results that exist, and do the rest", instead="there")
     megapixels: int = option(400, "larger pictures are refused by their header", "N", parse=count)
     compare: Path | None = option(None, "also draw before and after side by side", "FILE", parse=a_file)
-    threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
+    threads: int = ALL_THREADS
 
 
 def enhance(asked: EnhanceOptions, json_only: bool) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, count, named, option, switch, threads_here
-from lpienas.settings import COMPRESSION
+from lpienas.fields import a_file, named, option
+from lpienas.shared import ALL_THREADS, COMPRESSION, WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,8 @@ class EvaluateOptions:
         default="default: the test photographs of the run, or of the samples",
     )
     compression: str | None = COMPRESSION
-    whole: bool = switch(
-        "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
-    )
-    threads: int = option(threads_here(), "processor threads", "N", parse=count, default="all")
+    whole: bool = WHOLE
+    threads: int = ALL_THREADS
 
 
 def evaluate(asked: EvaluateOptions, json_only: bool) -> None:

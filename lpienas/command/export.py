@@ -3,18 +3,17 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lpienas.command.anatomy import RUN_OR_NETWORK
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, named
 from lpienas.settings import ExportOptions
+from lpienas.shared import A_RUN_OR_NETWORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportWords(ExportOptions):
     """Of which network, which files."""
 
-    run: Path = named(RUN_OR_NETWORK, "RUN|NETWORK", parse=a_file)
+    run: Path = A_RUN_OR_NETWORK
 
 
 def export(asked: ExportWords, json_only: bool) -> None:

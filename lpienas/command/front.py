@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line, table
-from lpienas.fields import a_file, named, option, switch
+from lpienas.fields import a_file, option, switch
+from lpienas.shared import A_RUN
 
 CALIBRATED_AGAIN = "delete it, and `lpienas calibrate` makes it again from what it has trained"
 
@@ -14,7 +15,7 @@ CALIBRATED_AGAIN = "delete it, and `lpienas calibrate` makes it again from what 
 class FrontOptions:
     """Which run, and whether it is drawn."""
 
-    run: Path = named("run folder", "RUN", parse=a_file)
+    run: Path = A_RUN
     under: str | None = option(None, "only what costs at most so much", "600M|25ms|8MB")
     above: float | None = option(None, "only what has at least this SSIM", "SSIM", parse=float)
     photographs: bool = switch("SSIM and PSNR of each test photograph, the worst first")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
-from lpienas.fields import a_file, needed
 from lpienas.settings import SearchOptions
+from lpienas.shared import A_RUN_TO_WRITE
 
 CONTINUES = "the same command continues where it stopped"
 
@@ -15,7 +15,7 @@ CONTINUES = "the same command continues where it stopped"
 class SearchWords(SearchOptions):
     """What a search is made with, and where."""
 
-    out: Path = needed("run folder, made or continued", "RUN", parse=a_file)
+    out: Path = A_RUN_TO_WRITE
 
 
 def search(asked: SearchWords, json_only: bool) -> None:

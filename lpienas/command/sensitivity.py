@@ -5,17 +5,16 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
-from lpienas.fields import a_file, count, named, option
-from lpienas.settings import COMPRESSION
+from lpienas.shared import A_RUN, COMPRESSION, TRAINING_THREADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensitivityOptions:
     """Of which run."""
 
-    run: Path = named("run folder", "RUN", parse=a_file)
+    run: Path = A_RUN
     compression: str | None = COMPRESSION
-    threads: int | None = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")
+    threads: int | None = TRAINING_THREADS
 
 
 def sensitivity(asked: SensitivityOptions, json_only: bool) -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line, live
-from lpienas.fields import a_file, named, option, switch
+from lpienas.fields import option, switch
+from lpienas.shared import A_RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
     """Which run, and how often it is looked at."""
 
-    run: Path = named("run folder of the search", "RUN", parse=a_file)
+    run: Path = A_RUN
     once: bool = switch("print where it stands, and end")
     every: float = option(2.0, "look again after so many seconds", "SECONDS", parse=float)
 

@@ -1,89 +1,29 @@
-"""Full training: a value, all that decides it, whose key names what comes of it; resuming is asking for it again.
+"""Full training: its network is judged on the test photographs, which choose nothing, and taken apart.
 
-Its network is judged on the test photographs, which choose nothing, and taken apart: what each stage is worth, and what
-is left without dead channels, stands beside it.
+What each stage is worth, and what is left without dead channels, stands beside it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nas.anatomy import anatomy, few
+from nas.anatomy import Sample, anatomy, few
 from nas.dead import Lightened, lightened
-from nas.scoring.short import score_by_training
+from nas.scoring.short import quality_of, train_from
+from nas.scoring.training import NETWORK, Training, first_weights
 from nas.task.evaluation import Quality, as_test, evaluate_each, mean_quality
 from nas.task.task import Task
-from nas.task.training import Recipe
 from results.files import held_in, load_network, network_fingerprint, read_json, save_network, write_json
 from results.photo_score import PhotoScore, photo_scores
 from results.progress import Watcher
 from results.spent import Spent
-from results.store import CHECKPOINT, Stage, Store
-from search_spaces.blueprint import Blueprint
+from results.store import CHECKPOINT, Store
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet
 
-SCRATCH, INHERITED = "scratch", "inherited weights"
 ANATOMY = "anatomy.json"  # name of the record in the folder of a full training
-NETWORK, STRIPPED = "network", "network-stripped"  # as it was trained, and without what computes nothing
-FIRST = "first"  # the weights that the training begins with
-_METHOD = 1  # counts the changes of what a full training does that no other part of its key tells
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """All that decides a training."""
-
-    blueprint: Blueprint
-    trains_on: Mapping[str, Any]  # the task, with the fingerprint of its photographs: Task.trains_on
-    recipe: Recipe
-    seed: int
-    first: str | None  # digest of the first weights; None: random ones, which follow from the seed
-    precision: str  # see nas.task.device.Device.precision
-
-    @classmethod
-    def on(
-        cls, task: Task, blueprint: Blueprint, recipe: Recipe, seed: int, first: LPIENet | None = None
-    ) -> "Training":
-        """A training on `task`, from the weights of `first` or from random ones."""
-        digest = None if first is None else weights_digest(first)
-        return cls(blueprint, task.trains_on, recipe, seed, digest, task.device.precision)
-
-    @property
-    def stage(self) -> Stage:
-        made_from = asdict(self) | {"blueprint": self.blueprint.to_json(), "method": _METHOD}
-        return Stage("training", made_from)
-
-    @property
-    def key(self) -> str:
-        return self.stage.key
-
-    @property
-    def start(self) -> str:
-        """Where the first weights come from."""
-        return SCRATCH if self.first is None else INHERITED
-
-    @property
-    def label(self) -> str:
-        return f"{self.recipe.steps} steps from {self.start}, seed {self.seed}"
-
-
-def weights_digest(network: LPIENet) -> str:
-    """Hexadecimal digest of all weights, by name."""
-    digest = sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def begin(store: Store, training: Training, first: LPIENet | None = None) -> None:
-    """Write the first weights of a training that is not finished, where a worker reads them."""
-    if first is not None and not store.is_made(training.key):
-        save_network(store.at(training.key) / FIRST, first)
+STRIPPED = "network-stripped"  # beside the network as it was trained: without what computes nothing
 
 
 def train_fully(
@@ -92,17 +32,14 @@ def train_fully(
     """Quality on the validation photographs, and the scores of every test photograph, of a training that is kept.
 
     A piece of work for nas.workers. What an earlier call came to is taken up from its checkpoint, or as it is where it
-    was finished; a training from given weights was begun by `begin`. Raises Diverged.
+    was finished; a training from given weights was begun by nas.scoring.training.begin. Raises Diverged.
     """
     folder = store.at(training.key)
     if not store.is_made(training.key):
         with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
-            first = None if training.first is None else folder / FIRST
-            quality = score_by_training(
-                task, spent.after(on_step), training.blueprint, training.recipe, training.seed, folder, first
-            )
-            test = score_on_test(task, folder)
-            whole = load_network(folder / NETWORK)
+            first = first_weights(store, training, training.stage)
+            _, quality = train_from(first, training, task, folder, spent.after(on_step))
+            test, whole = score_on_test(task, folder), load_network(folder / NETWORK)
             left = lightened(whole, task)
             save_network(folder / STRIPPED, left.network)  # its output is the same
             made_from = {"made_from": network_fingerprint(folder / NETWORK)}
@@ -112,8 +49,7 @@ def train_fully(
         if left.removed:
             figures |= {"macs_in_training": macs_of(whole.blueprint, DEFAULT_SIZE), "dead": left.to_json()}
         store.keep(training.stage, training.label, figures, spent.seconds())
-    figures = store.figures(training.key)
-    return Quality(figures["ssim"], figures["psnr"]), score_on_test(task, folder)
+    return quality_of(store, training.key), score_on_test(task, folder)
 
 
 def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
@@ -151,7 +87,7 @@ def _taken_apart(
     photographs = (
         f"{len(pairs)} of the {len(task.validation)} validation photographs, cropped to at most {side}x{side} pixels"
     )
-    found = anatomy(network, pairs, name, photographs, task.device.torch, watcher).to_json()
+    found = anatomy(network, name, Sample(pairs, photographs), task.device.torch, watcher).to_json()
     return found | {"stripped": _cost(left.network) | {"removed": left.to_json()}}
 
 

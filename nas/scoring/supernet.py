@@ -19,7 +19,7 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
 from nas.task.task import Task
-from nas.task.training import Recipe, descend
+from nas.task.training import Course, Recipe, descend
 from results.files import digest_of_tensors, fingerprint, read_tensors, write_tensors
 from results.progress import Watcher
 from search_spaces import reach
@@ -55,6 +55,27 @@ class SupernetSettings:
         if budget is None:
             return cls(recipe)
         return cls(recipe, ceiling=round(budget * COUNTED_AT[0] * COUNTED_AT[1] / (size[0] * size[1])))
+
+
+@dataclass(frozen=True, slots=True)
+class SupernetTraining:
+    """All that decides the weights of a supernet."""
+
+    space: Space
+    task: Task
+    settings: SupernetSettings
+    seed: int
+
+    def at(self, folder: Path) -> Path:
+        """The file in `folder` where the finished supernet is kept."""
+        inputs = {
+            "space": dict(self.space.choices),
+            **self.task.made_from,
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "method": _METHOD,
+        }
+        return folder / f"supernet-{fingerprint(inputs)}.safetensors"
 
 
 class Supernet(nn.Module):
@@ -120,19 +141,15 @@ class Supernet(nn.Module):
 
 
 def train_supernet(
-    space: Space,
-    task: Task,
-    settings: SupernetSettings,
-    seed: int,
-    folder: Path,
-    on_step: Callable[[int, float], None] | None = None,
+    training: SupernetTraining, folder: Path, on_step: Callable[[int, float], None] | None = None
 ) -> Supernet:
-    """The trained supernet of these inputs: from `folder` where it was trained before, else trained, resumable, kept.
+    """The trained supernet: from `folder` where it was trained before, else trained, resumable, and kept there.
 
     Raises Diverged.
     """
+    space, task, settings, seed = training.space, training.task, training.settings, training.seed
     supernet = Supernet(space, derive_seed(seed, 0, "supernet weights"))
-    finished = supernet_path(space, task, settings, seed, folder)
+    finished = training.at(folder)
     if finished.exists():
         supernet.load_state_dict(_weights(finished, supernet))
         return supernet.to(task.device.torch)
@@ -154,26 +171,19 @@ def train_supernet(
 
     checkpoint = finished.with_stem(f"{finished.stem}-checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
-    descend(supernet, gradients, settings.recipe, task.device, checkpoint, on_step)
+    descend(supernet, gradients, Course(settings.recipe, task.device, checkpoint, on_step))
     write_tensors(finished, supernet.state_dict(), {})
     checkpoint.unlink(missing_ok=True)
     return supernet
 
 
-def have_supernet(
-    space: Space, task: Task, settings: SupernetSettings, seed: int, folder: Path, watcher: Watcher
-) -> Path:
-    """The file of the supernet of these inputs, which is trained first if it is not there; raises Diverged."""
-    path = supernet_path(space, task, settings, seed, folder)
+def have_supernet(training: SupernetTraining, folder: Path, watcher: Watcher) -> Path:
+    """The file of a supernet in `folder`, which is trained first if it is not there; raises Diverged."""
+    path = training.at(folder)
     if not path.exists():
-        watcher.begin("supernet", settings.recipe.steps)
-        train_supernet(space, task, settings, seed, folder, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
+        watcher.begin("supernet", training.settings.recipe.steps)
+        train_supernet(training, folder, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
     return path
-
-
-def supernet_path(space: Space, task: Task, settings: SupernetSettings, seed: int, folder: Path) -> Path:
-    """Where the supernet of these inputs is kept."""
-    return folder / f"supernet-{_key_of(space, task, settings, seed)}.safetensors"
 
 
 class Slices:
@@ -265,18 +275,6 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _wiring(blueprint: Blueprint) -> LPIENet:
     """A network to call with a slice instead of its own weights; on the meta device it takes four times as long."""
     return build(blueprint, seed=0)
-
-
-def _key_of(space: Space, task: Task, settings: SupernetSettings, seed: int) -> str:
-    """A name for all that the weights depend on."""
-    inputs = {
-        "space": dict(space.choices),
-        **task.made_from,
-        "settings": asdict(settings),
-        "seed": seed,
-        "method": _METHOD,
-    }
-    return fingerprint(inputs)
 
 
 def _affine(weight: Tensor, first: Tensor, activations: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 
 from nas.task.data.layouts import BLURS
 from nas.task.data.pairs import Pairs, judged, validation_pairs
-from nas.task.data.patches import PatchSampler
+from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photos import Photos, Picture, Where, settled_photos
 from nas.task.data.tiles import Tiles, default_folder
 from nas.task.degrade import Degradation, KernelFile, Noise, NoiseProfile, SensorNoise, degradation_of, make_noise
@@ -164,15 +164,8 @@ class Task:
 
 def sampler_of(settings: TaskSettings, photos: Photos, seed: int, device: Device) -> PatchSampler:
     """The training patches of a task; raises ValueError for photographs that `settings` do not suit."""
-    return PatchSampler(
-        photos.training,
-        settings.patch,
-        settings.batch,
-        settings.degradation,
-        seed,
-        device.torch,
-        settings.synthetic,
-    )
+    sampling = Sampling(settings.patch, settings.batch, settings.synthetic)
+    return PatchSampler(photos.training, sampling, settings.degradation, seed, device.torch)
 
 
 def read_photos(settings: TaskSettings, tiles: Tiles | None = None) -> Photos:

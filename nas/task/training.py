@@ -62,20 +62,23 @@ class Recipe:
         return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one training goes: by what recipe, where, and how it is kept and watched."""
+
+    recipe: Recipe
+    device: Device
+    checkpoint: Path | None = None  # safetensors, written every ten seconds and kept until the caller removes it
+    on_step: Callable[[int, float], None] | None = None  # is told the step and its loss
+
+
 class Diverged(RuntimeError):
     """The loss or a gradient became NaN or infinite; the weights are those of the step before."""
 
 
-def train(
-    network: nn.Module,
-    batch: Batch,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    recipe: Recipe,
-    device: Device,
-    checkpoint: Path | None = None,
-    on_step: Callable[[int, float], None] | None = None,
-) -> None:
-    """Train `network` in place for `recipe.steps` steps and leave it on `device`; see `descend`."""
+def train(network: nn.Module, batch: Batch, loss: Callable[[Tensor, Tensor], Tensor], course: Course) -> None:
+    """Train `network` in place for all steps of the recipe and leave it on the device; see `descend`."""
+    device = course.device
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def gradients(step: int) -> float:
@@ -86,26 +89,19 @@ def train(
         value.backward()  # type: ignore[no-untyped-call]
         return value.item()
 
-    descend(network, gradients, recipe, device, checkpoint, on_step)
+    descend(network, gradients, course)
 
 
-def descend(
-    network: nn.Module,
-    gradients: Callable[[int], float],
-    recipe: Recipe,
-    device: Device,
-    checkpoint: Path | None = None,
-    on_step: Callable[[int, float], None] | None = None,
-) -> None:
-    """Move the weights of `network`, already on `device`, along `gradients(step)` for `recipe.steps` steps.
+def descend(network: nn.Module, gradients: Callable[[int], float], course: Course) -> None:
+    """Move the weights of `network`, already on the device, along `gradients(step)` for all steps of the recipe.
 
     Each convolution has its own share of the learning rate, see `shares`.
 
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
-    continues from `checkpoint` (safetensors, written every ten seconds and kept until the caller removes it) sees what
-    an uninterrupted one would; a damaged one is dropped, which a warning says, and the training begins again.
-    `on_step(step, loss)` is called after each step. Raises Diverged.
+    continues from the checkpoint sees what an uninterrupted one would; a damaged one is dropped, which a warning says,
+    and the training begins again. Raises Diverged.
     """
+    recipe, checkpoint = course.recipe, course.checkpoint
     optimizer = _optimizer(network, recipe)
     done = 0
     if checkpoint is not None and checkpoint.exists():
@@ -118,7 +114,7 @@ def descend(
             network.load_state_dict(first)
             optimizer = _optimizer(network, recipe)
     saved = time.monotonic()
-    threads = ThreadChoice(device.threads)
+    threads = ThreadChoice(course.device.threads)
     for step in range(done, recipe.steps):
         threads.begin_step()
         for group in optimizer.param_groups:
@@ -132,8 +128,8 @@ def descend(
             raise Diverged(f"a gradient became NaN or infinite at step {step} of {recipe.steps}")
         optimizer.step()
         threads.end_step()
-        if on_step is not None:
-            on_step(step, current)
+        if course.on_step is not None:
+            course.on_step(step, current)
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, network, optimizer, step + 1)
             saved = time.monotonic()

@@ -116,13 +116,23 @@ def _seen_in(folder: Path, name: str, where: Where, known: Ledger) -> tuple[str,
     problems = list(found.problems)
     seen = []
     for joined in found.joins:
-        entry = _entry(folder, name, joined, where.patch, known, problems)
+        entry = _entry(joined, _Within(folder, name, where.patch), known, problems)
         if entry is not None:
             seen.append(_Seen(joined, entry, joined.part if name == DATA else name))
     return found.says, seen, list(dict.fromkeys(problems))
 
 
-def _entry(folder: Path, name: str, joined: Join, patch: int, known: Ledger, problems: list[str]) -> Entry | None:
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The folder that photographs are in."""
+
+    folder: Path
+    name: str  # as Entry.folder says it
+    patch: int  # pixels per side that they must have at least
+
+
+def _entry(joined: Join, within: _Within, known: Ledger, problems: list[str]) -> Entry | None:
+    folder, name, patch = within.folder, within.name, within.patch
     sides = []
     sizes = []
     files = [joined.clean] if joined.degraded is None else [joined.clean, joined.degraded]

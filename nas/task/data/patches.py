@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,21 @@ from nas.task.degrade.turns import EVERY_TURN, Turn, turned
 _TRAINING = 0  # random stream of a seed
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many patches a batch has, and of what kind; raises ValueError for what cannot be."""
+
+    patch: int  # pixels per side
+    batch: int  # patches
+    synthetic: float = 0.0  # share of the patches of pairs whose clean side is degraded instead
+
+    def __post_init__(self) -> None:
+        if self.patch < 1 or self.batch < 1:
+            raise ValueError(f"patch = {self.patch}, batch = {self.batch}: both must be at least 1")
+        if not 0 <= self.synthetic <= 1:
+            raise ValueError(f"synthetic = {self.synthetic}: must be a share of the patches, from 0 to 1")
+
+
 class PatchSampler:
     """Random patches of training photos: crops, flips and rotations by 90 degrees, degraded on the fly.
 
@@ -23,30 +39,26 @@ class PatchSampler:
 
     Photos are drawn in proportion to their area. The batch of a step depends on the seed and the step alone (and on
     the kind of device, which draws the noise), so a resumed training sees what an unbroken one would have seen.
-    Photos that have a degraded side are degraded by `degradation` in a share `synthetic` of the patches only: so many
+    Photos that have a degraded side are degraded by `degradation` in the synthetic share of the patches only: so many
     of a batch, where that is no whole number by chance one more; and they are turned in those ways alone after which
     they still look degraded so. What a degradation reads around a patch is cut with it. Raises ValueError when there
-    are no photos, when some have a degraded side and others do not, when a photo is smaller than `patch`, for numbers
-    below 1, and for a share of synthetic patches outside [0, 1] or of photos that have no other.
+    are no photos, when some have a degraded side and others do not, when a photo is smaller than the patch, for a
+    negative seed, and for a share of synthetic patches of photos that have no other.
     """
 
     def __init__(
         self,
         photos: Sequence[Picture],
-        patch: int,  # pixels per side
-        batch_size: int,  # patches
+        sampling: Sampling,
         degradation: Degradation,
         seed: int,
         device: torch.device | str = "cpu",
-        synthetic: float = 0.0,  # share of the patches of pairs whose clean side is degraded instead
     ) -> None:
+        patch, synthetic = sampling.patch, sampling.synthetic
         if not photos:
             raise ValueError("a patch sampler needs at least one photo, got none")
-        if patch < 1 or batch_size < 1 or seed < 0:
-            raise ValueError(
-                f"patch = {patch}, batch_size = {batch_size}, seed = {seed}: the first two must be at least 1, the "
-                "seed at least 0"
-            )
+        if seed < 0:
+            raise ValueError(f"seed = {seed}: must be at least 0")
         for photo in photos:
             if min(photo.size) < patch:
                 raise ValueError(
@@ -55,8 +67,6 @@ class PatchSampler:
         paired = [photo.is_pair for photo in photos]
         if any(paired) != all(paired):
             raise ValueError("either all photos or none must have a degraded side: train on one kind")
-        if not 0 <= synthetic <= 1:
-            raise ValueError(f"synthetic = {synthetic}: must be a share of the patches, from 0 to 1")
         if synthetic and not all(paired):
             raise ValueError(
                 f"synthetic = {synthetic}: these photos are all degraded synthetically; leave it out, or bring pairs"
@@ -64,7 +74,7 @@ class PatchSampler:
         self._photos = photos
         areas = np.array([photo.size[0] * photo.size[1] for photo in photos], dtype=np.float64)
         self._shares = areas / areas.sum()
-        self._degradation, self._patch, self._batch_size, self._seed = degradation, patch, batch_size, seed
+        self._degradation, self._patch, self._batch_size, self._seed = degradation, patch, sampling.batch, seed
         self._margin = 0 if all(paired) and not synthetic else degradation.margin
         self._turns = degradation.turns if all(paired) else EVERY_TURN
         self._device, self._synthetic = torch.device(device), synthetic

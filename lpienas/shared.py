@@ -1,0 +1,32 @@
+"""Shared: options that several verbs have and that mean the same in each, told once."""
+
+from typing import Any
+
+from lpienas.fields import a_file, count, named, needed, option, switch, threads_here
+
+A_RUN: Any = named("run folder", "RUN", parse=a_file)
+A_RUN_OR_NETWORK: Any = named(
+    "run folder (its compressed network), or a network: its .json, with the .safetensors beside it",
+    "RUN|NETWORK",
+    parse=a_file,
+)
+A_RUN_TO_WRITE: Any = needed("run folder, made or continued", "RUN", parse=a_file)
+COMPRESSION: Any = option(None, "of a run: which one", "NAME", default="the one that was asked for last")
+FIX: dict[str, Any] = {  # of a search and of what shows its space
+    "says": "leave genes these choices: activation=relu attention=none,spatial encoder1.depth=1; or ones that the "
+    "space leaves out: head=gated stem=space-to-depth block=paper",
+    "shows": "GENE=VALUE",
+    "several": True,
+    "accepts": lambda word: "=" in word,
+    "default": "",
+}
+FULL_STEPS: Any = option(6000, "of a full training", "N", parse=count)
+WHOLE: Any = switch(
+    "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
+)
+WORKERS: Any = option(
+    None, "candidates at a time", "N", parse=count, default="one a processor, at most 4; on a GPU one"
+)
+WORKER_THREADS: Any = option(None, "processor threads of each worker", "N", parse=count, default="1")
+TRAINING_THREADS: Any = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")
+ALL_THREADS: Any = option(threads_here(), "processor threads", "N", parse=count, default="all")
