@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from compress.export.formats import export_network
+from compress.export.formats import Variant, export_network
 from compress.export.onnx_file import OPSETS, at_opset, opset_of
 from compress.export.ship import Wanted
 from compress.runtime.about import About
@@ -31,7 +31,7 @@ def network() -> LPIENet:
 @pytest.fixture(scope="module", params=["float", "int8"])
 def fixed(request: pytest.FixtureRequest, network: LPIENet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fixed") / f"{request.param}.onnx"
-    export_network(network, "onnx-fixed", request.param, path, SIZE, [image()], ABOUT)
+    export_network(network, Variant("onnx-fixed", request.param, SIZE), path, [image()], ABOUT)
     return path
 
 
