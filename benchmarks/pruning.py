@@ -19,8 +19,9 @@ network with fewer channels everywhere, and `scratch`, the one that `measured` l
 import argparse
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,28 +106,33 @@ def main() -> None:
 
 
 def _plan(options: Any) -> Iterator[Cell]:
-    """Every cell that is asked for: the cheap and the important ones first."""
+    """Every cell that is asked for, once: the cheap and the important ones first."""
     networks = [Path(name) if "/" in name else PUBLISHED / name for name in options.networks]
-    small = [path for path in networks if path.name != NETWORKS[-1]]
-    prune_by = [way for way in options.ways if way not in ("nothing", *CONTROLS)]
-    tune_by = [way for way in ("measured", "nothing", "narrow", *PRUNE) if way in options.ways]
-    tune_by = list(dict.fromkeys((*tune_by, *options.ways)))
-    first = [path for path in networks if path.name in FIRST] or networks[:1]
+    large = [path for path in networks if path.name == NETWORKS[-1]]
+    small = [path for path in networks if path not in large]
+    first = [path for path in small if path.name in FIRST] or small[:1]
+    foremost, steps = options.shares[:1], options.steps
+    controls = [way for way in ("nothing", *CONTROLS) if way in options.ways]
+    prune_by = [way for way in options.ways if way not in controls]
 
-    def without() -> Iterator[Cell]:
-        for some in (small, [path for path in networks if path not in small]):
-            yield from (Cell(path, share, way, 0) for share in options.shares for path in some for way in prune_by)
-            yield from (Cell(path, share, "nothing", 0) for path in some for share in options.shares[:1])
+    def cells(ways: Sequence[str], of: Sequence[Path], shares: Sequence[float], steps: int = 0) -> Iterator[Cell]:
+        some = ((share, way, path) for share in shares for way in ways for path in of)
+        return (Cell(path, foremost[0] if way == "nothing" else share, way, steps) for share, way, path in some)
 
-    def tuned() -> Iterator[Cell]:
-        for some in (first, [p for p in small if p not in first], [p for p in networks if p not in small]):
-            for seed in range(options.seeds):
-                for share in options.shares:
-                    yield from (Cell(path, share, way, options.steps, seed) for way in tune_by for path in some)
+    def without(of: Sequence[Path], shares: Sequence[float]) -> Iterator[Cell]:
+        ways = [way for way in (*prune_by, "nothing") if way != "stretches"]
+        return (cell for path in of for cell in cells(ways, [path], shares))
 
-    yield from (cell for cell in without() if cell.way != "stretches")
-    if options.steps:
-        yield from dict.fromkeys(replace(c, share=options.shares[0]) if c.way == "nothing" else c for c in tuned())
+    plan = [without(small, foremost)]
+    plan += [cells(ways, first, foremost, steps) for ways in (prune_by[:1], controls[:2], prune_by[1:])]
+    plan += [without(small, options.shares), without(large, foremost)]
+    plan += [cells(prune_by[:1] + controls[:1], networks, foremost, steps)]
+    plan += [cells(prune_by + controls, small, options.shares, steps), without(large, options.shares)]
+    plan += [cells(prune_by + controls, large, options.shares, steps)]
+    once = dict.fromkeys(chain.from_iterable(plan))
+    found = [cell for cell in once if (cell.steps or cell.way not in CONTROLS) and (steps or not cell.steps)]
+    yield from found
+    yield from (replace(c, seed=seed) for seed in range(1, options.seeds) for c in found if c.steps)
 
 
 def _folder(out: Path, cell: Cell) -> Path:
