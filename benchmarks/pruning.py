@@ -31,6 +31,7 @@ from compress.prune.cost import MACS
 from compress.prune.distill import distill
 from compress.prune.judge import Judge
 from compress.prune.prune import Target, prune
+from compress.settings import CompressSettings
 from curves import claimed, curve, described, first_weights, one_thread
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
@@ -53,6 +54,7 @@ PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
 CONTROLS = ("narrow", "scratch")
 FURTHER = ("stretches", "zeros")
 TRAINED_FOR = 12000  # steps that made the published networks
+RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
 CPU = torch.device("cpu")
 
 
@@ -85,7 +87,9 @@ def main() -> None:
     every = (*PRUNE, "nothing", *CONTROLS, *FURTHER)
     parser.add_argument("--ways", nargs="+", choices=every, default=(*PRUNE, "nothing", *CONTROLS))
     parser.add_argument("--steps", type=int, default=6000, help="of fine-tuning; 0: none")
-    parser.add_argument("--rate", type=float, help="peak learning rate of fine-tuning; default: the recipe's own")
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="peak learning rate of fine-tuning (default: %(default)s)"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and prune nothing")
     options = parser.parse_args()
@@ -150,7 +154,7 @@ class Table:
     out: Path
     task: Task
     steps: int
-    rate: float | None
+    rate: float
 
     def fill(self, cell: Cell) -> None:
         """Make one cell, unless it is there or another process makes it; what it is made from is made first."""
