@@ -69,8 +69,13 @@ class Cell:
     seed: int = 0  # of fine-tuning and controls, and of the patches that rank
 
     @property
+    def name(self) -> str:
+        """Of the network; of one in a run, that of its folder."""
+        return (self.network.parent if self.network.name == "network" else self.network).name
+
+    @property
     def key(self) -> str:
-        return f"{self.network.name}-{self.share:g}-{self.way}-{self.steps}-{self.seed}"
+        return f"{self.name}-{self.share:g}-{self.way}-{self.steps}-{self.seed}"
 
     @property
     def before(self) -> "Cell":
@@ -178,7 +183,7 @@ class Table:
             print(f"{cell.key}: {said(row)}", flush=True)
 
     def _described(self, cell: Cell) -> dict[str, Any]:
-        row = {"network": cell.network.name, "share": cell.share, "way": cell.way, "seed": cell.seed}
+        row = {"network": cell.name, "share": cell.share, "way": cell.way, "seed": cell.seed}
         return row | ({"steps": cell.steps, "rate": Recipe(cell.steps, self.rate).peak} if cell.steps else {})
 
     def _pruned(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
