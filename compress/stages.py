@@ -145,10 +145,10 @@ class Stages:
             self.watcher.say(f"control: without its dead channels it takes {taken:.3g} ms, too long")
             return None
         figures = control.figures | {"candidate": rival.number} | ({"latency_ms": taken} if is_fast else {})
-        scores = [score_on_test(self.task, self.store.at(part.stage)) for part in (pruned, control)]
-        if len(scores[0]) > 1:
+        ours, theirs = (score_on_test(self.task, self.store.at(part.stage)) for part in (pruned, control))
+        if len(ours) > 1:
             names = "the pruned network", f"candidate {rival.number}, its control"
-            verdict = paired(self.run, *scores, names)
+            verdict = paired(self.run, ours, theirs, names)
             self.watcher.say(verdict.sentence)
             figures |= {"verdict": verdict.to_json()}
         return replace(control, figures=figures)
