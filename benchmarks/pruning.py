@@ -1,175 +1,293 @@
 """Pruning: what a network is worth after 15, 30 and 50 % of its multiply-adds went, by each way to choose what goes.
 
-    python benchmarks/pruning.py --networks results/published/recipe/networks/adds --data DIR --out runs/pruning
-    python benchmarks/pruning.py --networks ... --data DIR --out runs/pruning --steps 300 --shares 0.3
+    python benchmarks/pruning.py --data DIR --out runs/pruning              # several at once share the work
+    python benchmarks/pruning.py --data DIR --out runs/pruning --networks 0018 --shares 0.3 --ways measured narrow
+    python benchmarks/pruning.py --out runs/pruning --publish results/published/pruning/pruning.json
 
-Ways: `rounds`, that of versions before 2026-11-26 (benchmarks/rounds.py); `magnitude`, the moves of `compress`, each
-ranked by the mean square of the weights that read its channels, for each multiply-add; `taylor`, ranked by the Taylor
-expansion alone; `zeros`, as `compress` chooses, with nothing in the place of what goes; `measured`, as `compress` does
-it. `nothing` prunes nothing, and is the control of fine-tuning. Printed: SSIM and PSNR on the test photographs,
-before and, with `--steps`, after fine-tuning with distillation; of `stretches`, which is `measured` with a fifth of
-these steps after each tenth of the cost, after as many steps in all. Resumable.
+Networks are those of results/published/denoise (their names), or paths. Every cell of the table has a folder of its own
+in --out, is kept as soon as it is made, and continues where it was cut off. What is pruned and not trained again comes
+first, then fine-tuning with distillation for --steps, beginning with 30 % of networks 18 and 19.
+
+Ways that prune: `measured`, as `compress` does it; `rounds`, as versions before 2026-11-26 did (benchmarks/rounds.py);
+`magnitude` and `taylor`, the same moves of channels ranked without being measured (benchmarks/ranked.py); `zeros`, as
+`measured` where nothing tells of the channels that go; `stretches`, as `measured` with a fifth of --steps after each
+tenth of the cost, and as many steps in all. Ways that do not: `nothing`, which fine-tunes the whole network; and two
+controls for as much computing as training, pruning and fine-tuning took, from first weights: `narrow`, the whole
+network with fewer channels everywhere, and `scratch`, the one that `measured` left.
 """
 
 import argparse
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from compress.prune.cost import MACS
 from compress.prune.distill import Teacher, distill
-from compress.prune.groups import Group, blueprint_of, groups_of, shapes_of, shapes_without, without
-from compress.prune.judge import Judge, Look
-from compress.prune.prune import FEW, NEAR, Target, prune
-from compress.prune.read import Read
-from curves import described
+from compress.prune.judge import Judge
+from compress.prune.prune import Target, prune
+from compress.settings import CompressSettings
+from curves import Plan, claimed, curve, described, first_weights, one_thread
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.device import Device
-from nas.task.evaluation import evaluate
+from nas.task.evaluation import evaluate, evaluate_each, mean_quality
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Course, Recipe
-from results.files import load_network, read_json, save_network, write_json
+from ranked import RANKED, Zeros, by_rank
+from results.files import has_network, load_network, read_json, save_network, write_json
+from results.verdict import judge as verdict_of
 from rounds import by_rounds
+from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 
-SHARES = (0.15, 0.3, 0.5)
-WAYS = ("rounds", "magnitude", "taylor", "zeros", "measured", "stretches", "nothing")
+PUBLISHED = Path("results/published/denoise/networks")
+NETWORKS = ("0018", "0019", "0017", "0000")  # of the front, and LPIENet with its gated head
+FIRST = ("0018", "0019")  # whose fine-tuning comes before all other
+SHARES = (0.3, 0.15, 0.5)
+PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
+CONTROLS = ("narrow", "scratch")
+FURTHER = ("stretches", "zeros")
+TRAINED_FOR = 12000  # steps that made the published networks
+RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
 CPU = torch.device("cpu")
 
 
-class Zeros(Judge):
-    """A judge after whom nothing stands in the place of what goes."""
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of the table."""
 
-    def look(self, network: torch.nn.Module) -> Look:
-        seen = super().look(network)
-        return Look({layer: Unmended(read.mean, read.covariance) for layer, read in seen.reads.items()}, seen.effects)
+    network: Path
+    share: float  # of the MACs, to be removed
+    way: str
+    steps: int  # of fine-tuning; 0: none
+    seed: int = 0  # of fine-tuning and controls, and of the patches that rank
 
+    @property
+    def name(self) -> str:
+        """Of the network; of one in a run, that of its folder."""
+        return (self.network.parent if self.network.name == "network" else self.network).name
 
-class Unmended(Read):
-    """What a layer read, of which nothing is told by the rest."""
+    @property
+    def key(self) -> str:
+        return f"{self.name}-{self.share:g}-{self.way}-{self.steps}-{self.seed}"
 
-    def told(self, lost: Tensor, stays: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros(len(lost), len(stays)), torch.zeros(len(lost))
+    @property
+    def before(self) -> "Cell":
+        """The same without fine-tuning."""
+        return replace(self, steps=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=Path, nargs="+", required=True)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--data", help="folder of photographs; default: the samples")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/pruning"))
     parser.add_argument("--shares", type=float, nargs="+", default=SHARES)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS[:5])
-    parser.add_argument("--steps", type=int, default=0, help="of fine-tuning; 0: none")
-    parser.add_argument("--rate", type=float, help="peak learning rate of fine-tuning; default: the recipe's own")
-    parser.add_argument("--seeds", type=int, default=1, help="of fine-tuning, and of the patches that rank")
+    every = (*PRUNE, "nothing", *CONTROLS, *FURTHER)
+    parser.add_argument("--ways", nargs="+", choices=every, default=(*PRUNE, "nothing", *CONTROLS))
+    parser.add_argument("--steps", type=int, default=6000, help="of fine-tuning; 0: none")
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="peak learning rate of fine-tuning (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and prune nothing")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
-    kept = options.out / "pruning.json"
-    found: dict[str, Any] = read_json(kept) if kept.exists() else {}
-    found["photographs"] = described(task) | {"test": [name for name, *_ in task.test]}
-    for share in options.shares:
-        for path in options.networks:
-            name = (path.parent if path.name == "network" else path).name.split(",")[0]
-            for way in options.ways:
-                for seed in range(options.seeds):
-                    key = f"{name} {share:g} {way} {seed}"
-                    row = found.setdefault("rows", {}).setdefault(key, {"network": name, "share": share, "way": way})
-                    _measure(row, load_network(path), task, options, seed)
-                    write_json(kept, found)
-                    print(f"{key}: {_said(row)}", flush=True)
+    cells = list(_plan(options))
+    if options.publish is None:
+        one_thread()
+        settings = TaskSettings(options.data, noise=make_noise("blend"))
+        task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+        write_json(options.out / "data.json", described(task))
+        table = Table(options.out, task, options.steps, options.rate)
+        for cell in cells:
+            table.fill(cell)
+        return
+    rows = {cell.key: read_json(file) for cell in cells if (file := _figures(options.out, cell)).exists()}
+    found = {"rows": rows, "missing": [cell.key for cell in cells if cell.key not in rows]}
+    write_json(options.publish, found | {"verdicts": _verdicts(rows)} | read_json(options.out / "data.json"))
+    print(f"{len(rows)} of {len(cells)} cells in {options.publish}")
 
 
-def _measure(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed: int) -> None:
-    """Fill in what `row` does not have yet."""
-    path = options.out / "networks" / f"{row['network']},{row['share']:g},{row['way']},{seed}"
-    if "pruned" not in row:
-        begun = time.process_time()
-        network = _pruned(row, whole, task, options, seed)
-        row["seconds"] = time.process_time() - begun
-        row["macs"] = MACS.of(network.blueprint)
-        row["kept"] = row["macs"] / MACS.of(whole.blueprint)
-        row["pruned"] = evaluate(network, task.test, CPU).to_json()
-        save_network(path, network)
-    steps = options.steps
-    told = f"after {steps} steps" + (f" at {options.rate:g}" if options.rate else "")
-    if steps and told not in row:
-        network = load_network(path)
-        left = steps - row.get("steps before", 0)
-        drawn, course = derive_seed(seed, 0, "fine-tuning"), Course(Recipe(left, options.rate), task.device)
-        distill(network, Teacher(whole, 1.0), task, drawn, course)
-        row[told] = evaluate(network.eval(), task.test, CPU).to_json()
+def _plan(options: Any) -> Iterator[Cell]:
+    """Every cell that is asked for, once: the cheap and the important ones first."""
+    networks = [Path(name) if "/" in name else PUBLISHED / name for name in options.networks]
+    large = [path for path in networks if path.name == NETWORKS[-1]]
+    small = [path for path in networks if path not in large]
+    first = [path for path in small if path.name in FIRST] or small[:1]
+    foremost, steps = options.shares[:1], options.steps
+    controls = [way for way in ("nothing", *CONTROLS) if way in options.ways]
+    prune_by = [way for way in options.ways if way not in controls]
+
+    def cells(ways: Sequence[str], of: Sequence[Path], shares: Sequence[float], steps: int = 0) -> Iterator[Cell]:
+        some = ((share, way, path) for share in shares for way in ways for path in of)
+        return (Cell(path, foremost[0] if way == "nothing" else share, way, steps) for share, way, path in some)
+
+    def without(of: Sequence[Path], shares: Sequence[float]) -> Iterator[Cell]:
+        ways = [way for way in (*prune_by, "nothing") if way != "stretches"]
+        return (cell for path in of for cell in cells(ways, [path], shares))
+
+    plan = [without(small, foremost)]
+    plan += [cells(ways, first, foremost, steps) for ways in (prune_by[:1], controls[:2], prune_by[1:])]
+    plan += [without(small, options.shares), without(large, foremost)]
+    plan += [cells(prune_by[:1] + controls[:1], networks, foremost, steps)]
+    plan += [cells(prune_by + controls, small, options.shares, steps), without(large, options.shares)]
+    plan += [cells(prune_by + controls, large, options.shares, steps)]
+    once = dict.fromkeys(chain.from_iterable(plan))
+    found = [cell for cell in once if (cell.steps or cell.way not in CONTROLS) and (steps or not cell.steps)]
+    yield from found
+    yield from (replace(c, seed=seed) for seed in range(1, options.seeds) for c in found if c.steps)
 
 
-def _pruned(row: dict[str, Any], whole: LPIENet, task: Task, options: Any, seed: int) -> LPIENet:
-    way, target = row["way"], (1 - row["share"]) * MACS.of(whole.blueprint)
-    judge = Judge.of(task, derive_seed(seed, 0, "pruning"))
-    if way == "nothing":
-        return whole
-    if way == "rounds":
-        return by_rounds(whole, 1 - row["share"], judge)
-    if way in ("magnitude", "taylor"):
-        return _ranked(whole, target, judge, way)
-    if way == "zeros":
-        judge = Zeros(judge.ranking, judge.watching, judge.loss)
-    tuned: list[int] = []
-
-    def fine_tune(network: LPIENet) -> None:
-        steps = options.steps // 5
-        tuned.append(steps)
-        drawn, course = derive_seed(seed, len(tuned), "stretch"), Course(Recipe(steps, options.rate), task.device)
-        distill(network, Teacher(whole, 1.0), task, drawn, course)
-
-    done = prune(whole, Target(target), judge, fine_tune=fine_tune if way == "stretches" else None)
-    row["way down"] = done.way.to_json()
-    if tuned:
-        row["steps before"] = sum(tuned)
-    return done.network
+def _folder(out: Path, cell: Cell) -> Path:
+    return out / cell.key
 
 
-def _ranked(network: LPIENet, target: float, judge: Judge, way: str) -> LPIENet:
-    """`network` after moves of few channels that are ranked without being measured, the least for each MAC first."""
-    whole = MACS.of(network.blueprint)
-    while MACS.of(network.blueprint) > target:
-        look, best = judge.look(network), None
-        moves = list(_moves(network, look, way))
-        fits = [move for move in moves if move[1] >= target - NEAR * whole]
-        now = MACS.of(network.blueprint)
-        best = min(fits or moves, key=lambda move: move[3] / (now - move[1]))
-        network = without(network, best[0], best[2], look.reads)
-    return network
+def _figures(out: Path, cell: Cell) -> Path:
+    return _folder(out, cell) / "row.json"
 
 
-def _moves(network: LPIENet, look: Look, way: str) -> Iterator[tuple[Group, float, list[int], float]]:
-    """Group, MACs that are left, channels, and what they are said to be worth."""
-    shapes = shapes_of(network)
-    for group in groups_of(network):
-        worth = look.worth(group) if way == "taylor" else _magnitude(network, group)
-        order = worth.argsort(stable=True).tolist()
-        for count in {min(FEW, max(1, group.channels // 4)), 1}:
-            if count < group.channels:
-                left = blueprint_of(shapes_without(shapes, group, count), network.blueprint)
-                yield group, MACS.of(left), order[:count], float(worth[order[:count]].sum())
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where cells are kept, and what they are made with."""
+
+    out: Path
+    task: Task
+    steps: int
+    rate: float
+
+    def fill(self, cell: Cell) -> None:
+        """Make one cell, unless it is there or another process makes it; what it is made from is made first."""
+        with claimed(_folder(self.out, cell)) as mine:
+            if not mine or _figures(self.out, cell).exists():
+                return
+            begun = time.process_time()
+            whole, row = load_network(cell.network), self._described(cell)
+            network = self._trained(cell, whole, row) if cell.steps else self._pruned(cell, whole, row)
+            if network is None:
+                return
+            row["macs"] = MACS.of(network.blueprint)
+            row["kept"] = row["macs"] / MACS.of(whole.blueprint)
+            row["seconds"] = time.process_time() - begun
+            row["validation"] = evaluate(network, self.task.validation, CPU).to_json()
+            scores = evaluate_each(network, self.task.test, CPU)
+            photographs = [{"name": score.name, "ssim": score.ssim, "psnr": score.psnr} for score in scores]
+            row["test"] = mean_quality(scores).to_json() | {"photographs": photographs}
+            save_network(_folder(self.out, cell) / "network", network)
+            write_json(_figures(self.out, cell), row)
+            print(f"{cell.key}: {said(row)}", flush=True)
+
+    def _described(self, cell: Cell) -> dict[str, Any]:
+        row = {"network": cell.name, "share": cell.share, "way": cell.way, "seed": cell.seed}
+        return row | ({"steps": cell.steps, "rate": Recipe(cell.steps, self.rate).peak} if cell.steps else {})
+
+    def _pruned(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
+        target = (1 - cell.share) * MACS.of(whole.blueprint)
+        judge = Judge.of(self.task, derive_seed(cell.seed, 0, "pruning"))
+        if cell.way == "nothing":
+            return whole
+        if cell.way == "rounds":
+            return by_rounds(whole, 1 - cell.share, judge)
+        if cell.way in RANKED:
+            return by_rank(whole, target, judge, cell.way)
+        if cell.way == "zeros":
+            judge = Zeros(judge.ranking, judge.watching, judge.loss)
+        done = prune(whole, Target(target), judge)
+        row["way down"] = done.way.to_json()
+        return done.network
+
+    def _trained(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet | None:
+        """The network of a cell with fine-tuning, or a control; None while what it is made from is being made."""
+        if cell.way == "narrow":
+            return self._control(cell, narrowed(whole.blueprint, 1 - cell.share), whole, row)
+        if cell.way == "stretches":
+            return self._in_stretches(cell, whole, row)
+        source = cell.before if cell.way != "scratch" else replace(cell.before, way="measured")
+        self.fill(source)
+        if not has_network(_folder(self.out, source) / "network"):
+            return None
+        network = load_network(_folder(self.out, source) / "network")
+        if cell.way == "scratch":
+            return self._control(cell, network.blueprint, whole, row)
+        checkpoint = _folder(self.out, cell) / "checkpoint.safetensors"
+        recipe, seed = Recipe(cell.steps, self.rate), derive_seed(cell.seed, 0, "fine-tuning")
+        distill(network, Teacher(whole, 1.0), self.task, seed, Course(recipe, self.task.device, checkpoint))
+        checkpoint.unlink(missing_ok=True)
+        return network.eval()
+
+    def _control(self, cell: Cell, blueprint: Blueprint, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
+        """A network from first weights, for as much computing as the pruned one took, the training of `whole` too."""
+        macs = MACS.of(blueprint)
+        steps = round((TRAINED_FOR * MACS.of(whole.blueprint) + cell.steps * macs) / macs)
+        seed, folder = 1000 * int(cell.share * 100) + cell.seed, _folder(self.out, cell) / "training"
+        row["steps"], row["rate"] = steps, Recipe(steps).peak
+        row["curve"] = curve(folder, self.task, first_weights(blueprint, seed), Plan(Recipe(steps), seed))["curve"]
+        return load_network(folder / "network")
+
+    def _in_stretches(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
+        judge, spent = Judge.of(self.task, derive_seed(cell.seed, 0, "pruning")), [0]
+
+        def fine_tune(network: LPIENet) -> None:
+            steps = cell.steps // 5
+            spent.append(spent[-1] + steps)
+            seed = derive_seed(cell.seed, len(spent), "stretch")
+            distill(network, Teacher(whole, 1.0), self.task, seed, Course(Recipe(steps, self.rate), self.task.device))
+
+        done = prune(whole, Target((1 - cell.share) * MACS.of(whole.blueprint)), judge, fine_tune=fine_tune)
+        row["way down"], row["steps before"] = done.way.to_json(), spent[-1]
+        recipe = Recipe(max(1, cell.steps - spent[-1]), self.rate)
+        seed = derive_seed(cell.seed, 0, "fine-tuning")
+        distill(done.network, Teacher(whole, 1.0), self.task, seed, Course(recipe, self.task.device))
+        return done.network.eval()
 
 
-def _magnitude(network: LPIENet, group: Group) -> Tensor:
-    """The mean square of the weights that read each channel of a group (C,), added up over its layers."""
-    whole, state = torch.zeros(group.channels), network.state_dict()
-    for layer, places in group.inputs:
-        whole = whole + state[f"{layer}.weight"].square().mean(dim=(0, 2, 3))[torch.tensor(places)].sum(dim=1)
-    return whole
+def narrowed(whole: Blueprint, keep: float) -> Blueprint:
+    """`whole` with one share of all its channels, the largest that costs at most `keep` of its MACs."""
+    target = keep * MACS.of(whole)
+    shares = (share / 200 for share in range(200, 0, -1))
+    return next(left for left in (_narrow(whole, share) for share in shares) if MACS.of(left) <= target)
 
 
-def _said(row: dict[str, Any]) -> str:
-    after = ", ".join(f"{name}: {value['ssim']:.4f}" for name, value in row.items() if name.startswith("after "))
-    figures = f"SSIM {row['pruned']['ssim']:.4f}, PSNR {row['pruned']['psnr']:.2f} dB"
-    return f"{row['macs'] / 1e6:.1f} MMACs, {1 - row['kept']:.1%} gone in {row['seconds']:.0f} s; {figures} {after}"
+def _narrow(whole: Blueprint, share: float) -> Blueprint:
+    def less(count: int) -> int:
+        return max(1, math.floor(count * share + 0.5)) if count else 0
+
+    stages = []
+    for stage in whole.stages:
+        blocks = tuple(replace(b, depthwise=less(b.depthwise), pointwise=less(b.pointwise)) for b in stage.blocks)
+        hidden = less(stage.attention_hidden)
+        stages.append(replace(stage, width=less(stage.width), blocks=blocks, attention_hidden=hidden))
+    return replace(whole, stages=tuple(stages))
+
+
+def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each network and share, what `measured` left after fine-tuning against the whole one and the controls."""
+    tuned: dict[tuple[str, float], dict[str, list[list[float]]]] = {}
+    for row in rows.values():
+        if "steps" in row or row["way"] == "nothing":
+            way = row["way"] if "steps" in row else "whole"
+            ssims = [photograph["ssim"] for photograph in row["test"]["photographs"]]
+            tuned.setdefault((row["network"], row["share"]), {}).setdefault(way, []).append(ssims)
+    found = {}
+    for (network, share), ways in tuned.items():
+        whole = tuned.get((network, SHARES[0]), {})
+        others = {way: ways[way] for way in CONTROLS if way in ways}
+        others |= {way: whole[way] for way in ("whole", "nothing") if way in whole}
+        for way, other in others.items() if "measured" in ways else ():
+            names = (f"{network} less {share:.0%}", way)
+            found[f"{network}-{share:g} against {way}"] = verdict_of(ways["measured"], other, names=names).to_json()
+    return found
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """One line for a cell."""
+    figures = f"SSIM {row['test']['ssim']:.4f}, PSNR {row['test']['psnr']:.2f} dB"
+    return f"{row['macs'] / 1e6:.1f} MMACs, {1 - row['kept']:.1%} gone; {figures}; {row['seconds']:.0f} s"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from results.run import Run
 from results.store import Stage
 from results.study import REFERENCE_NUMBER, candidates, open_study, stated_start
 
-_METHOD = 1  # counts the changes of what a compression does that no other part of its key tells
+_METHOD = 2  # counts the changes of what a compression does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ def compress(run: Run, asked: Asked, task: Task, watcher: Watcher, name: str | N
     Every figure that chooses is of the validation photographs (`ssim`, `psnr`); beside it stands that of the test
     photographs (`test_ssim`, `test_psnr`), which is what a network is said to be worth.
     Beside the pruned network stands its control: the best one of the search that costs no more, trained for as much
-    computing. The better of the two by SSIM on the validation photographs goes on to int8, as `float`; where the float
+    computing, and a verdict by the test photographs, whether the difference may be chance. The better of the two by
+    SSIM on the validation photographs goes on to int8, as `float`; where the float
     training that stands beside quantization-aware training makes it better still, `float` is what that made. A stage
     that was made from the same already, by a search or another compression, is taken as it is; one that was cut off
     continues from its checkpoints. Raises Diverged when a training fails, ValueError when pruning cannot reach its
@@ -36,12 +37,12 @@ def compress(run: Run, asked: Asked, task: Task, watcher: Watcher, name: str | N
     compressions.require_free(run, name, asked.key)
     stages.require_layers()
     calibration = int8_calibration(task, asked.settings.seed, asked.settings.calibration)
-    keep = None if asked.settings.prune is None else stages.share_kept()
+    stages.require_slow()
     made = {TRAINED: stages.trained()}
     watcher.say(figures_line("trained", made[TRAINED].figures))
     kept = TRAINED
-    if keep is not None:
-        made[PRUNED] = stages.pruned(made[TRAINED], keep)
+    if asked.settings.prune is not None:
+        made[PRUNED] = stages.pruned(made[TRAINED])
         kept = PRUNED
         watcher.say(figures_line("pruned and fine-tuned", made[PRUNED].figures))
         control = stages.control(made)

@@ -43,7 +43,7 @@ class CompressSettings:
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
     calibration: Path | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
     seed: int = 0
-    prune_loss: float | None = None  # SSIM on training patches that pruning may lose, instead of a share or a latency
+    prune_loss: float | None = None  # SSIM on training patches that pruning may lose; instead of a share of the MACs
 
     def __post_init__(self) -> None:
         if isinstance(self.prune, float) and not 0 < self.prune < 1:
@@ -52,6 +52,11 @@ class CompressSettings:
             raise ValueError(f"prune_loss = {self.prune_loss}: must be an SSIM above 0 and below 1")
         if self.prune_loss is not None and self.prune is None:
             raise ValueError(f"prune_loss = {self.prune_loss} with prune off: leave one of them out")
+        if self.in_float and isinstance(self.prune, Fast) and self.prune.precision == "int8":
+            raise ValueError(
+                f"in_float = {', '.join(self.in_float)} with a latency in int8: layers in float would take longer than "
+                "what is measured; leave one of them out, or ask for the latency of a file in float"
+            )
         if self.distillation < 0:
             raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
         if self.int8 not in INT8:
@@ -59,9 +64,13 @@ class CompressSettings:
 
     @classmethod
     def of_steps(cls, steps: int) -> "CompressSettings":
-        """Settings of a full training of `steps`, half as many for fine-tuning and for quantization."""
+        """Settings of a full training of `steps`, half as many for fine-tuning and for quantization.
+
+        Fine-tuning has half of the training's peak rate: with that of as short a training it first forgets what is left
+        (results/published/pruning).
+        """
         return cls(
             training=Recipe(steps),
-            fine_tuning=Recipe(max(1, steps // 2)),
+            fine_tuning=Recipe(max(1, steps // 2), Recipe(steps).peak / 2),
             quantization=Recipe(max(1, steps // 2), optimizer="adam", betas=(0.8, 0.99)),  # as its rates were measured
         )

@@ -12,21 +12,21 @@ from torch import Tensor
 
 from compress.asked import Asked
 from compress.bench.latency import latency_cost
-from compress.control import cheaper, equal_steps
+from compress.control import cheaper, equal_steps, paired
 from compress.int8.calibration import calibration_fingerprint, keep_calibration
 from compress.int8.quantize import layers_of
 from compress.int8.ways import AUTO, Quantizing, to_int8
-from compress.prune.cost import MACS, latency
+from compress.prune.cost import latency
 from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
-from compress.prune.prune import OutOfReach, Target, prune
+from compress.prune.prune import OutOfReach, Pruned, Target, prune
 from compress.settings import CompressSettings, Fast
 from nas.confirm import seed_of
-from nas.scoring.full import STRIPPED, train_fully
+from nas.scoring.full import STRIPPED, score_on_test, train_fully
 from nas.scoring.training import NETWORK, Training, begin
 from nas.searching import slices_of
 from nas.suggest import derive_seed
-from nas.task.evaluation import Quality, as_test, evaluate
+from nas.task.evaluation import as_test, evaluate, mean_quality
 from nas.task.task import Task
 from nas.task.training import Course, Diverged, Recipe
 from results.candidate import Candidate
@@ -44,7 +44,7 @@ from search_spaces.lpienet import LPIENet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_METHODS = {"pruning": 2, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
+_METHODS = {"pruning": 3, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +82,26 @@ class Stages:
             if layer not in known and self.settings.in_float != (AUTO,):
                 raise ValueError(f"in_float = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
 
-    def share_kept(self) -> float:
-        """The share of its cost that pruning keeps of the candidate."""
+    def require_slow(self) -> None:
+        """Raises ValueError where a latency is asked for, and nothing else, that the candidate has already."""
         asked, chosen = self.settings.prune, self.asked.chosen
         if not isinstance(asked, Fast):
-            assert asked is not None
-            return 1 - asked
+            return
         now = self._cost()(Blueprint.from_genotype(chosen.genotype))
         where = f"{asked.runtime}-{asked.precision} at {asked.size[0]}x{asked.size[1]}, one thread"
         self.watcher.say(f"candidate {chosen.number} takes {now:.3g} ms ({where})")
-        if now <= asked.milliseconds:
+        if now <= asked.milliseconds and self.settings.prune_loss is None:
             raise ValueError(
                 f"the network takes {now:.3g} ms, which is {asked.milliseconds:g} ms or less already; "
-                "ask for fewer, or --prune off"
+                "ask for fewer, for a loss (--prune-loss), or --prune off"
             )
-        return asked.milliseconds / now
 
     def trained(self) -> Part:
         """The chosen candidate after full training, without what computes nothing."""
         seed = seed_of(self.settings.seed, self.asked.chosen.number, 0)  # as a search trains it first
         return self._training("full training", self.asked.chosen, self.settings.training, seed)
 
-    def pruned(self, trained: Part, keep: float) -> Part:
+    def pruned(self, trained: Part) -> Part:
         """The trained network after pruning and fine-tuning; without its dead channels it costs less than before."""
         asked, settings = self.settings.prune, self.settings
         assert asked is not None
@@ -116,20 +114,20 @@ class Stages:
             "distillation": settings.distillation,
             "seed": settings.seed,
         }
-        least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{keep:.0%} of its MACs"
+        least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{1 - asked:.0%} of its MACs"
         if settings.prune_loss is not None:
             least = f"what a loss of {settings.prune_loss:g} SSIM allows"
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
-            return stages._prune(trained, keep, folder)
+            return stages._prune(trained, folder)
 
         return self._made(Stage("pruning", made_from), f"{trained.stage} pruned to {least}", make)
 
     def control(self, made: Mapping[str, Part]) -> Part | None:
         """The trained control of the pruned network; None, and said why, where there is none."""
-        asked, cost = self.settings.prune, self._cost()
-        is_fast = (lambda blueprint: cost(blueprint) <= asked.milliseconds) if isinstance(asked, Fast) else None
-        rival = cheaper(self.run, made[PRUNED].figures["macs"], is_fast)
+        cost, pruned = self._cost(), made[PRUNED]
+        is_fast, limit = isinstance(self.settings.prune, Fast), self._limit(pruned)
+        rival = cheaper(self.run, lambda blueprint: cost(blueprint) <= limit)
         if rival is None:
             self.watcher.say("control: the search has no network that costs as little as the pruned one")
             return None
@@ -143,7 +141,18 @@ class Stages:
             return None
         said = f"control: candidate {rival.number}, trained for as much computing from {control.figures['start']}"
         self.watcher.say(figures_line(said, control.figures))
-        return replace(control, figures=control.figures | {"candidate": rival.number})
+        taken = cost(load_network(control.at(self.store)).blueprint)
+        if taken > limit:  # an odd count of channels may take longer than a few more
+            self.watcher.say(f"control: without its dead channels it takes {taken:.3g} ms, too long")
+            return None
+        figures = control.figures | {"candidate": rival.number} | ({"latency_ms": taken} if is_fast else {})
+        ours, theirs = (score_on_test(self.task, self.store.at(part.stage)) for part in (pruned, control))
+        if len(ours) > 1:
+            names = "the pruned network", f"candidate {rival.number}, its control"
+            verdict = paired(self.run, ours, theirs, names)
+            self.watcher.say(verdict.sentence)
+            figures |= {"verdict": verdict.to_json()}
+        return replace(control, figures=figures)
 
     def quantized(self, network: Part, calibration: list[Tensor]) -> Part:
         """Float weights of the int8 network."""
@@ -201,6 +210,13 @@ class Stages:
             self.store.keep(stage, label, figures, spent.seconds())
         return Part(stage.key, NETWORK, self.store.figures(stage.key))
 
+    def _limit(self, pruned: Part) -> float:
+        """What the control of the pruned network may cost: as much as that, or the latency that was asked for."""
+        asked = self.settings.prune
+        if not isinstance(asked, Fast):
+            return float(pruned.figures["macs"])
+        return asked.milliseconds if self.settings.prune_loss is None else float(pruned.figures["latency_ms"])
+
     def _cost(self) -> Callable[[Blueprint], float]:
         """What pruning makes small: a latency in ms, or MACs."""
         asked = self.settings.prune
@@ -209,24 +225,33 @@ class Stages:
         measured = latency_cost(self.run.folder / "latency", asked.timing)
         return lambda blueprint: measured(blueprint).median
 
-    def _prune(self, of: Part, keep: float, folder: Path) -> dict[str, Any]:
-        task, settings, watcher = self.task, self.settings, self.watcher
-        trained, seed = load_network(of.at(self.store)), derive_seed(settings.seed, 0, "fine-tuning")
-        watcher.begin("pruning", 1)
-        cost, fast = self._cost(), isinstance(settings.prune, Fast)
-        now = cost(trained.blueprint)
-        if isinstance(settings.prune, Fast):  # without its dead channels the network takes less than the candidate did
-            keep = settings.prune.milliseconds / now
+    def _pruned(self, trained: LPIENet) -> Pruned:
+        """As far as asked: to a share of the MACs, as a loss allows, or to a latency, and then as a loss allows."""
+        settings, cost = self.settings, self._cost()
+        asked, loss = settings.prune, settings.prune_loss
+        judge = Judge.of(self.task, derive_seed(settings.seed, 0, "pruning"))
+        if not isinstance(asked, Fast):
+            assert asked is not None
+            share = Target((1 - asked) * cost(trained.blueprint))
+            return prune(trained, share if loss is None else Target(lost=loss), judge)
+        ranking = latency(cost, trained.blueprint)
         try:
-            judge = Judge.of(task, derive_seed(settings.seed, 0, "pruning"))
-            ranking = latency(cost, trained.blueprint) if fast else MACS
-            goal = Target(keep * now) if settings.prune_loss is None else Target(lost=settings.prune_loss)
-            pruned = prune(trained, goal, judge, ranking)
+            if loss is not None:
+                pruned = prune(trained, Target(lost=loss), judge, ranking)
+                if pruned.cost <= asked.milliseconds:
+                    return pruned
+            return prune(trained, Target(asked.milliseconds), judge, ranking)
         except OutOfReach as error:
-            if not fast:
-                raise
+            now = cost(trained.blueprint)
             reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
             raise ValueError(f"{reached}; ask for more, or pick a candidate that costs less") from error
+
+    def _prune(self, of: Part, folder: Path) -> dict[str, Any]:
+        task, settings, watcher = self.task, self.settings, self.watcher
+        trained, seed = load_network(of.at(self.store)), derive_seed(settings.seed, 0, "fine-tuning")
+        fast = isinstance(settings.prune, Fast)
+        watcher.begin("pruning", 1)
+        pruned = self._pruned(trained)
         network, way = pruned.network, pruned.way
         write_json(folder / WAY, way.to_json())
         plot_way((folder / WAY).with_suffix(".png"), [(step.cost, step.ssim) for step in way.steps], way.unit)
@@ -238,8 +263,8 @@ class Stages:
         course = Course(settings.fine_tuning, task.device, checkpoint, _steps(watcher))
         distill(network, Teacher(trained, settings.distillation), task, seed, course)
         after = evaluate(network.eval(), task.validation, task.device.torch)
-        figures = _figures(network, after, task)
         save_network(folder / NETWORK, network.cpu())
+        figures = after.to_json() | as_test(mean_quality(score_on_test(task, folder))) | _cost_figures(network)
         return figures | {
             "method": "greedy pruning by measured loss for the cost, then fine-tuning",
             "distillation": settings.distillation,
@@ -253,11 +278,6 @@ def figures_line(name: str, figures: Mapping[str, Any]) -> str:
     """What is said of a stage that is made."""
     quality = f"SSIM {figures['test_ssim']:.4f}, PSNR {figures['test_psnr']:.2f} dB on the test photographs"
     return f"{name}: {quality}, {figures['macs'] / 1e9:.3g} GMACs"
-
-
-def _figures(network: LPIENet, quality: Quality, task: Task) -> dict[str, Any]:
-    test = evaluate(network.to(task.device.torch), task.test, task.device.torch)
-    return quality.to_json() | as_test(test) | _cost_figures(network)
 
 
 def _cost_figures(network: LPIENet) -> dict[str, Any]:

@@ -193,14 +193,15 @@ class CompressOptions(ReadOptions):
     prune: float | str | None = option(
         0.3,
         "share of the MACs to remove (0.3), latency to reach (25ms), or off; beside it, a network of the search that "
-        "has as few MACs is trained for as much computing, and the better one is kept",
+        "costs as little is trained for as much computing, and the better one is kept",
         "SHARE|TIME|off",
         parse=share_or_latency_or_off,
         default="",
     )
     prune_loss: float | None = option(
         None,
-        "SSIM that pruning may lose on training patches, before fine-tuning, in place of a share or a latency",
+        "SSIM that pruning may lose on training patches, before fine-tuning, in place of a share; with a latency, how "
+        "far it goes on below that",
         "SSIM",
         parse=float,
         default="",

@@ -15,7 +15,7 @@ class BlockBlueprint:
     """Hidden channels of one residual block: those that its last convolution of a pair takes, behind a gate if any."""
 
     depthwise: int  # of the pair around the depthwise convolution; between the two 3x3 ones in a plain block
-    pointwise: int  # of the second pair; 0 where there is none, in a "mobilenet" or a "plain" block
+    pointwise: int  # of the second pair; 0 where there is none: in a "mobilenet" or a "plain" block, or pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,12 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
         )
     counts = [stage.width]
     for inner in stage.blocks:
-        if (inner.pointwise == 0) != (block in SINGLE):
+        if inner.pointwise and block in SINGLE:
             raise ValueError(
-                f"blueprint {name}.blocks has pointwise = {inner.pointwise}: must be 0 exactly where the block has no "
-                f"second pair of convolutions, in a {' or '.join(SINGLE)} block (block = {block!r})"
+                f"blueprint {name}.blocks has pointwise = {inner.pointwise}: must be 0, since a "
+                f"{' or '.join(SINGLE)} block has no second pair of convolutions (block = {block!r})"
             )
-        counts += [inner.depthwise] if block in SINGLE else [inner.depthwise, inner.pointwise]
+        counts += [inner.depthwise, inner.pointwise] if inner.pointwise else [inner.depthwise]
     if has_channel_branch:
         counts.append(stage.attention_hidden)
     if any(not isinstance(count, int) or count < 1 for count in counts):

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from search_spaces.blueprint import BlockBlueprint, Blueprint
+from search_spaces.cost import cost_of
+from search_spaces.count import macs_of
 from search_spaces.space import PAPER, REFERENCE, default_space
 
 SAMPLES = [default_space().sample(random.Random(seed)) for seed in range(20)]
@@ -101,12 +103,22 @@ def test_only_a_mobilenet_block_has_no_second_pair():
     }
 
 
-@pytest.mark.parametrize(("block", "pointwise"), [("released", 0), ("paper", 0), ("mobilenet", 16), ("mobilenet", -1)])
-def test_a_second_pair_where_the_block_has_none_and_the_reverse_are_refused(block, pointwise):
-    blueprint = Blueprint.from_genotype(replace(REFERENCE, block=block))
+@pytest.mark.parametrize("pointwise", [16, -1])
+def test_a_second_pair_where_the_block_has_none_is_refused(pointwise):
+    blueprint = Blueprint.from_genotype(replace(REFERENCE, block="mobilenet"))
     stage = replace(ENCODER1, blocks=(BlockBlueprint(16, pointwise),))
-    with pytest.raises(ValueError, match=rf"encoder1\.blocks has pointwise = {pointwise}: .*block = '{block}'"):
+    with pytest.raises(ValueError, match=rf"encoder1\.blocks has pointwise = {pointwise}: .*block = 'mobilenet'"):
         replace(blueprint, stages=(stage, *blueprint.stages[1:]))
+
+
+@pytest.mark.parametrize("block", ["released", "paper"])
+def test_a_block_may_have_lost_its_second_pair_but_not_more(block):
+    blueprint = Blueprint.from_genotype(replace(REFERENCE, block=block))
+    left = replace(blueprint, stages=(replace(ENCODER1, blocks=(BlockBlueprint(16, 0),)), *blueprint.stages[1:]))
+    assert Blueprint.from_json(left.to_json()) == left
+    assert macs_of(left, (64, 64)) == cost_of(left, (64, 64)).macs < macs_of(blueprint, (64, 64))
+    with pytest.raises(ValueError, match="at least 1"):
+        replace(blueprint, stages=(replace(ENCODER1, blocks=(BlockBlueprint(16, -1),)), *blueprint.stages[1:]))
 
 
 @pytest.mark.parametrize("depthwise", [0, 2.5])

@@ -1,14 +1,13 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from compress.asked import asked_on
-from compress.control import cheaper, equal_steps
+from compress.control import cheaper, equal_steps, paired
 from compress.pipeline import compress
-from compress.settings import Fast
 from nas.confirm import Confirming, ConfirmSettings, confirm
 from nas.scoring.full import train_fully
 from nas.task.evaluation import evaluate
@@ -16,6 +15,7 @@ from nas.task.training import Diverged, Recipe
 from nas.workers import Here
 from results.compressions import compression_of, compressions, path_of
 from results.files import load_network
+from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.run import Run
 from results.study import (
@@ -27,7 +27,6 @@ from results.study import (
 )
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
-from search_spaces.count import macs_of
 from search_spaces.lpienet import LPIENet
 from tests.finished_search import (
     GENOTYPES,
@@ -87,19 +86,48 @@ def test_of_those_that_cost_less_the_best_by_the_search_is_taken_whichever_was_t
     study = open_study(run.study)
     record_training(study, Trained(3, "full", 6, 0, "scratch", 0.6, 28.0))
     state_full(study, 6, "scratch")
-    best = cheaper(run, small)
+    best = cheaper(run, lambda blueprint: cost_of(blueprint).macs <= small)
     assert best is not None
     assert best.number == 2
-    assert cheaper(run, 1000) is None
+    assert cheaper(run, lambda blueprint: False) is None
 
 
-def test_where_a_latency_is_asked_for_a_control_that_is_slower_is_passed_over(run):
-    small = cost_of(Blueprint.from_genotype(GENOTYPES[2])).macs
-    slow = Blueprint.from_genotype(GENOTYPES[2])
-    fast = cheaper(run, small, lambda blueprint: blueprint != slow)
-    assert fast is not None
-    assert fast.number == 3
-    assert cheaper(run, small, lambda blueprint: False) is None
+def test_no_latency_is_measured_of_candidates_behind_the_one_that_is_taken(run):
+    asked = []
+
+    def is_fast(blueprint):
+        asked.append(blueprint)
+        return blueprint == Blueprint.from_genotype(GENOTYPES[4])
+
+    assert cheaper(run, is_fast).number == 4
+    assert asked == [Blueprint.from_genotype(GENOTYPES[number]) for number in (0, 4)]  # by their SSIM
+
+
+def test_the_verdict_on_a_pruned_network_and_its_control_is_by_the_same_test_photographs(run, task):
+    told = Told()
+    scores = compressed(run, 1, task, SETTINGS, told).scores
+    verdict = scores["control"]["verdict"]
+    assert verdict["photographs"] == len(task.test) > 1
+    assert verdict["gain"] == pytest.approx(scores["pruned"]["test_ssim"] - scores["control"]["test_ssim"], abs=1e-6)
+    assert verdict["names"] == ["the pruned network", "candidate 2, its control"]
+    assert verdict["word"] == "cannot be said: one training each"
+    assert verdict["sentence"] in told.lines
+
+
+def test_where_the_search_trained_a_network_twice_the_verdict_knows_how_far_trainings_scatter(run):
+    photographs = [f"{number}.png" for number in range(12)]
+    scores = {
+        seed: tuple(PhotoScore(name, 0.7 + seed / 100 + place / 1000, 30.0) for place, name in enumerate(photographs))
+        for seed in (0, 1)
+    }
+    study = open_study(run.study)
+    state_full(study, 6, "scratch")
+    for seed in scores:
+        record_training(study, Trained(0, "full", 6, seed, "scratch", 0.7, 30.0, scores[seed]))
+    far = tuple(replace(score, ssim=score.ssim - 0.3) for score in scores[0])
+    near = tuple(replace(score, ssim=score.ssim - 1e-3) for score in scores[0])
+    assert paired(run, scores[0], far, ("one", "other")).word == "better"
+    assert paired(run, scores[0], near, ("one", "other")).word == "not distinguishable"
 
 
 @pytest.mark.parametrize(
@@ -246,33 +274,6 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
     scores = compressed(run, 2, task, replace(settings, int8="ptq")).scores
     assert "method" not in scores["float"]
     require_equal(state(run, "float"), state(run, "trained"))
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A latency that is counted, so that no scatter of a busy machine decides: 2 ms, and 1 ms for each 100 kMACs."""
-
-    median: float
-
-    @classmethod
-    def of(cls, blueprint):
-        return cls(2 + macs_of(blueprint, (256, 256)) / 1e5)
-
-
-def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_already_is_refused(run, task, monkeypatch):
-    monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Counted.of)
-    before = Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
-    fast = Fast(0.8 * before, "onnx", "float", (256, 256))
-    scores = compressed(run, 1, task, replace(SETTINGS, prune=fast)).scores
-    assert 0.7 * before < scores["pruned"]["latency_ms"] <= 0.8 * before
-    assert scores["pruned"]["macs"] < scores["trained"]["macs"]
-    for wrong, says in (
-        (2 * before, r"ms or less already; ask for fewer, or --prune off"),
-        (0.01 * before, r"pruning reached \S+ ms and no less, of \S+ ms before; ask for more"),
-    ):
-        settings = replace(SETTINGS, prune=replace(fast, milliseconds=wrong))
-        with pytest.raises(ValueError, match=says):
-            compressed(run, 1, task, settings)
 
 
 def test_two_compressions_of_one_run_are_exported_side_by_side(run, task):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compress.prune.distill import Teacher, distill
-from compress.settings import CompressSettings
+from compress.settings import CompressSettings, Fast
 from lpienas.command import main
 from nas.task.training import Course, Recipe
 from search_spaces.blueprint import Blueprint
@@ -67,6 +67,7 @@ def test_a_negative_weight_of_distillation_is_refused(task):
         ({"prune_loss": 0.0}, "prune_loss"),
         ({"prune_loss": 1.0}, "prune_loss"),
         ({"prune_loss": 0.01, "prune": None}, "with prune off"),
+        ({"prune": Fast(20.0), "in_float": ("head",)}, "in_float = head with a latency in int8"),
         ({"distillation": -1.0}, "distillation"),
         ({"int8": "uint8"}, "int8 = 'uint8'"),
     ],
@@ -81,3 +82,11 @@ def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys
     with pytest.raises(SystemExit):
         main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
     assert "like 0.5, a latency to reach, like 25ms, or off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("steps", [40, 12000])
+def test_fine_tuning_takes_half_as_many_steps_as_the_training_before_it_and_half_of_its_rate(steps):
+    settings = CompressSettings.of_steps(steps)
+    assert settings.fine_tuning.steps == steps / 2
+    assert settings.fine_tuning.peak == pytest.approx(settings.training.peak / 2)
+    assert max(map(settings.fine_tuning.rate, range(settings.fine_tuning.steps))) <= settings.fine_tuning.peak

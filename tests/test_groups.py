@@ -1,14 +1,12 @@
-"""Groups and parts: what goes from a network goes everywhere, and what stays computes what it did."""
+"""Groups: what goes from a network goes everywhere, and what stays computes what it did."""
 
 from dataclasses import replace
-from itertools import chain
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from compress.prune.groups import Group, blueprint_of, groups_of, shapes_of, shapes_without, without
-from compress.prune.parts import parts_of
 from compress.prune.read import Read, Reading
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -157,61 +155,3 @@ def test_the_blueprint_of_what_is_left_is_known_before_it_is_made(kind):
 def test_before_a_gate_no_channel_goes():
     gated = replace(PLAIN, block="mobilenet", activation="gate")
     assert all(group.name.startswith("width of") for group in groups_of(network_of(gated)))
-
-
-DEEP = replace(PLAIN, stages=tuple(replace(stage, depth=3, attention="both") for stage in PLAIN.stages))
-
-
-def zeroed(network: LPIENet, *layers: str) -> LPIENet:
-    """A copy in which these layers give nothing."""
-    state = {
-        name: torch.zeros_like(tensor) if name.startswith(layers) else tensor.clone()
-        for name, tensor in network.state_dict().items()
-    }
-    copy = build(network.blueprint, seed=0).eval()
-    copy.load_state_dict(state)
-    return copy
-
-
-@pytest.mark.parametrize("block", [0, 1, 2])
-def test_without_a_block_a_network_computes_what_it_does_where_the_block_adds_nothing(block):
-    whole = network_of(DEEP)
-    within = f"encoder2.2.residuals.{block}"
-    silent = zeroed(whole, f"{within}.spatial.3", f"{within}.mixing.2")
-    part = next(part for part in parts_of(whole.blueprint) if part.name == f"block {block} of encoder2")
-    smaller = part.without(whole)
-    assert len(smaller.blueprint.stages[1].blocks) == 2
-    assert torch.allclose(output(smaller), output(silent), atol=1e-6)
-
-
-def test_without_attention_a_network_computes_what_it_does_where_attention_adds_nothing():
-    whole = network_of(DEEP)
-    part = next(part for part in parts_of(whole.blueprint) if part.name == "attention of decoder1")
-    silent = zeroed(whole, "decoder1.2.attention.join")
-    assert torch.allclose(output(part.without(whole)), output(silent), atol=1e-6)
-
-
-@pytest.mark.parametrize(("stays", "gone"), [("spatial", slice(8, 16)), ("channel", slice(0, 8))])
-def test_without_a_branch_a_network_computes_what_it_does_where_the_branch_is_not_read(stays, gone):
-    whole = network_of(DEEP)
-    name = f"attention of encoder1 but its {stays} branch"
-    part = next(part for part in parts_of(whole.blueprint) if part.name == name)
-    silent = zeroed(whole)
-    with torch.no_grad():
-        silent.encoder1[2].attention.join.weight[:, gone] = 0
-    assert torch.allclose(output(part.without(whole)), output(silent), atol=1e-6)
-
-
-def test_the_only_block_of_a_stage_is_no_part_and_stages_without_attention_have_none():
-    assert list(parts_of(Blueprint.from_genotype(PLAIN))) == []
-
-
-def test_every_part_leaves_the_blueprint_that_it_says_and_the_whole_as_it_was():
-    whole = network_of(DEEP)
-    before = {name: tensor.clone() for name, tensor in whole.state_dict().items()}
-    for part in parts_of(whole.blueprint):
-        assert part.without(whole).blueprint == part.blueprint(whole.blueprint)
-    for group in groups_of(whole):
-        without(whole, group, (0,), untold(whole))
-    assert all(torch.equal(before[name], tensor) for name, tensor in whole.state_dict().items())
-    assert not any(chain.from_iterable(module._forward_hooks for module in whole.modules()))

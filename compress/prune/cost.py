@@ -45,7 +45,7 @@ def latency(measured: Counts, whole: Blueprint) -> Cost:
 
     def modelled(blueprint: Blueprint) -> float:
         macs = macs_by_part(blueprint, DEFAULT_SIZE)
-        return max(rest, 0.0) + sum(rate * macs[name] for name, rate in rates.items())
+        return max(rest, 0.0) + sum(rate * macs.get(name, 0) for name, rate in rates.items())  # a level may be gone
 
     return Cost(measured, modelled, "ms")
 

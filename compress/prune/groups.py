@@ -76,7 +76,7 @@ def shapes_without(shapes: Shapes, group: Group, count: int) -> Shapes:
 
 def blueprint_of(shapes: Mapping[str, tuple[int, int]], origin: Blueprint) -> Blueprint:
     """The blueprint of a network like `origin` whose convolutions have these channel counts."""
-    last = 2 if origin.block == "plain" else 3  # of the convolutions around the depthwise one
+    last = _last(origin)
     stages = []
     for name, stage in origin.named():
         blocks = []
@@ -94,16 +94,11 @@ def without(network: LPIENet, group: Group, gone: Collection[int], reads: Mappin
     """`network` without these channels of `group`; it stays as it was, itself.
 
     In the place of a channel, each layer that reads it reads what its other inputs tell of it (see Read.told), which
-    goes into its weights and its bias: the network is not trained again for long, and loses less so than by zeros.
+    goes into its weights and its bias: it loses less so than by zeros.
     """
     state = dict(network.state_dict())
     for layer, places in group.inputs:
-        weight, bias = state[f"{layer}.weight"], state[f"{layer}.bias"]
-        lost = _among(places, gone)
-        stays = _others(lost, weight.shape[1])
-        told, constant = reads[layer].told(lost, stays)
-        state[f"{layer}.weight"] = weight[:, stays] + torch.einsum("olhw,ls->oshw", weight[:, lost], told)
-        state[f"{layer}.bias"] = bias + weight[:, lost].sum(dim=(2, 3)) @ constant
+        less_inputs(state, layer, _among(places, gone), reads[layer])
     for layer, places in group.outputs:
         stays = _others(_among(places, gone), len(state[f"{layer}.bias"]))
         for part in ("weight", "bias"):
@@ -112,11 +107,32 @@ def without(network: LPIENet, group: Group, gone: Collection[int], reads: Mappin
     return with_weights(blueprint_of(shapes, network.blueprint), state)
 
 
+def less_inputs(state: dict[str, Tensor], layer: str, lost: Tensor, read: Read) -> None:
+    """Take the inputs `lost` of a layer out of `state`; in their place it reads what its others tell of them."""
+    weight, bias = state[f"{layer}.weight"], state[f"{layer}.bias"]
+    stays = _others(lost, weight.shape[1])
+    told, constant = read.told(lost, stays)
+    state[f"{layer}.weight"] = weight[:, stays] + torch.einsum("olhw,ls->oshw", weight[:, lost], told)
+    state[f"{layer}.bias"] = bias + weight[:, lost].sum(dim=(2, 3)) @ constant
+
+
+def last_of(blueprint: Blueprint, stage: str, number: int) -> str:
+    """The convolution that adds to a stage's map last, of those of one block."""
+    block = dict(blueprint.named())[stage].blocks[number]
+    last = "mixing.2" if block.pointwise else f"spatial.{_last(blueprint)}"
+    return f"{stage}.2.residuals.{number}.{last}"
+
+
 def with_weights(blueprint: Blueprint, state: Mapping[str, Tensor]) -> LPIENet:
     """The network of `blueprint` with copies of these weights, for evaluation."""
     network = build(blueprint, seed=0)
     network.load_state_dict(state)
     return network.eval()
+
+
+def _last(blueprint: Blueprint) -> int:
+    """Place of the last convolution of a first pair."""
+    return 2 if blueprint.block == "plain" else 3
 
 
 def _places(channels: Sequence[int], own: Sequence[int], count: int) -> Places:

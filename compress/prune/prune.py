@@ -73,8 +73,8 @@ def prune(
     """`network` less what costs more than it is worth, until `target`; it stays as it was, itself.
 
     First what computes nothing goes. Then move after move, the one whose loss grows least for each unit of cost:
-    a move is few channels of one group of torch-pruning's graph, the least of them by a Taylor expansion, or a
-    residual block or a branch of attention as a whole. What a move loses is measured on the judge's patches. What was
+    a move is few channels of one group of torch-pruning's graph, the least of them by a Taylor expansion, or a whole
+    part (parts.py). What a move loses is measured on the judge's patches. What was
     measured before the last moves ranks which are measured again: the first that is the least anew is taken (the lazy
     greedy algorithm of Minoux, 1978). None overshoots the cost by more than NEAR while another does not, and where
     four channels do, two or one go. Where `fine_tune` is given, it trains a copy after every STRETCH, which goes on
@@ -209,7 +209,7 @@ class _Descent:
                 if count <= most and count < group.channels
             ]
         for part in parts_of(blueprint):
-            yield [Move(part.name, part.name, part.blueprint(blueprint), _takes_part(part))]
+            yield [Move(part.name, part.name, part.blueprint(blueprint), _takes_part(part, look))]
 
     def _fitting(self, moves: list[list[Move]]) -> list[Move]:
         """The largest move of each that does not overshoot; where all do, the one that does so the least."""
@@ -243,8 +243,8 @@ def _takes(group: Group, channels: list[int], look: Look) -> Callable[[LPIENet],
     return lambda network: without(network, group, channels, look.reads)
 
 
-def _takes_part(part: Part) -> Callable[[LPIENet], LPIENet]:
-    return part.without
+def _takes_part(part: Part, look: Look) -> Callable[[LPIENet], LPIENet]:
+    return lambda network: part.without(network, look.reads)
 
 
 def _on_processor(network: LPIENet) -> LPIENet:
