@@ -327,8 +327,7 @@ def test_tiles_too_small_for_the_receptive_field_are_as_large_as_it_needs() -> N
 def test_of_an_image_that_is_read_in_parts_no_more_rows_are_asked_for_than_a_tile_has(
     size: tuple[int, int] | None,
 ) -> None:
-    network, _ = FAR_SIGHTED["gated head"]
-    image, asked, given = noise(301, 98).float(), [], []
+    network, image, asked, given = FAR_SIGHTED["gated head"][0], noise(301, 98).float(), [], []
     runtime = replace(in_pytorch(network), size=size)
 
     def read(first: int, end: int) -> Tensor:
