@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 
 import numpy as np
@@ -84,7 +85,8 @@ def features(genotypes: Sequence[Genotype]) -> Features:
     return np.array([_row(genotype) for genotype in genotypes])
 
 
-def _row(genotype: Genotype) -> list[float]:
+@lru_cache(maxsize=4096)  # a search asks again after every trial
+def _row(genotype: Genotype) -> tuple[float, ...]:
     blueprint, stages = Blueprint.from_genotype(genotype), genotype.stages
     row = [math.log(macs_of(blueprint, DEFAULT_SIZE)), math.log(parameters_of(blueprint))]
     levels = max(LEVELS)
@@ -92,4 +94,4 @@ def _row(genotype: Genotype) -> list[float]:
     row.append(math.log(sum(stage.depth for stage in stages)))
     row.append(fmean(math.log(stage.expansion) for stage in stages))
     row += [sum(stage.attention in (kind, "both") for stage in stages) for kind in ("spatial", "channel")]
-    return [*row, float(genotype.block == "released"), float(genotype.levels == levels)]
+    return (*row, float(genotype.block == "released"), float(genotype.levels == levels))
