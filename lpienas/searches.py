@@ -28,8 +28,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     cannot be used, before anything is trained.
     """
     from results.progress import Silent
+    from results.run import FOLDERS, versions
     from results.run import Run as Folder
-    from results.run import versions
     from results.spent import Counting, Spent
 
     options, watcher = options or SearchOptions(), watcher or Silent()
@@ -41,7 +41,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         asked = made_with(run, options)
         if asked["steps"] is None:
             asked["steps"] = STEPS[asked["score"]]
-        run.require_same({name: value for name, value in asked.items() if name != "sampler"})
+        # Where the photographs are is compared with what is known of them, below.
+        run.require_same({name: value for name, value in asked.items() if name not in ("sampler", *FOLDERS)})
 
         # What is refused is refused before this, which takes seconds to import.
         from nas.confirm import Confirming, ConfirmSettings, confirm
@@ -54,7 +55,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from search_spaces.units import format_cost, parse_cost
 
         asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
-        run.require_same(asked)
+        run.require_same({name: value for name, value in asked.items() if name not in FOLDERS})
         space = space_of(asked)
         settings = SearchSettings(
             trials=options.trials,
@@ -67,6 +68,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             seed=asked["seed"],
         )
         task = begun_task(run, asked, options.threads, watcher, options)
+        run.require_same(asked)
         run.describe(asked)
         stack.enter_context(spent)
         watcher = Counting(watcher, spent)

@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import convolve
 from skimage.data import astronaut
 
-from nas.task.baselines import BASELINES, Known, noise_of, restore
+from nas.task.baselines import BASELINES, Known, estimated_noise, noise_of, restore
 from nas.task.metrics import psnr
 
 CLEAN = torch.from_numpy(astronaut()[40:168, 180:308].transpose(2, 0, 1).copy()).float()[None] / 255
@@ -61,6 +61,13 @@ def test_the_noise_that_a_method_is_told_is_the_one_that_was_added():
     clean = np.full((200, 200, 3), 0.5)
     degraded = clean + np.random.default_rng(0).normal(0, 0.03, clean.shape)
     assert noise_of(Known(degraded, clean)) == pytest.approx(0.03, rel=0.02)
+
+
+@pytest.mark.parametrize("deviation", [0.02, 0.1])
+def test_the_deviation_of_white_noise_is_estimated_without_the_clean_side(deviation):
+    degraded = CLEAN[0].permute(1, 2, 0).double().numpy()
+    degraded = degraded + np.random.default_rng(0).normal(0, deviation, degraded.shape)
+    assert estimated_noise(degraded) == pytest.approx(deviation, rel=0.35)
 
 
 def test_an_unknown_name_is_refused_with_those_there_are():

@@ -224,7 +224,7 @@ def test_layers_that_a_run_left_in_float_are_float_in_what_is_timed_and_files_of
 
 def test_a_file_is_named_by_all_that_it_is_made_from(network, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "compress.bench.files.export_network", lambda source, format, precision, path, *rest, **named: path.touch()
+        "compress.bench.files.export_network", lambda source, variant, path, *rest, **named: path.touch()
     )
     images = [random_image(64, 64)]
     first = Network("small", network, "int8", 0.9, tmp_path, images)

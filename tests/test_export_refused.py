@@ -57,7 +57,7 @@ def test_unknown_suffix_and_missing_file_are_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("format", "precision", "name", "size", "rule"),
     [
-        ("tflite", "float", "a.tflite", SIZE, "must be one of onnx, litert, executorch"),
+        ("tflite", "float", "a.tflite", SIZE, "must be one of onnx, onnx-fixed, litert, executorch"),
         ("onnx", "int4", "a.onnx", SIZE, "must be one of float, int8"),
         ("onnx", "float16", "a.onnx", SIZE, "of onnx must be one of float, int8"),
         ("coreml", "int8", "a.mlpackage", SIZE, "of coreml must be one of float, float16"),

@@ -36,9 +36,9 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     made = []
     export = latency._export
 
-    def counted(network, runtime, precision, size, path):
+    def counted(network, timing, size, path):
         made.append(size)
-        export(network, runtime, precision, size, path)
+        export(network, timing, size, path)
 
     monkeypatch.setattr(latency, "_export", counted)
     return made

@@ -34,6 +34,13 @@ def asked(verb: str, *words: str) -> object:
     return settings_of(found.verb.settings, found)
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_an_option_that_several_verbs_share_has_the_name_of_its_field_in_each(verb):
+    assert list(options_of(verb.settings)) == [
+        name for name, field in verb.settings.__dataclass_fields__.items() if "option" in field.metadata
+    ]
+
+
 def test_what_is_not_typed_has_the_default_of_its_field():
     found = typed("m", "p", "-o", "out")
     assert found == Settings(model=Path("m"), photos=(Path("p"),), output=Path("out"))

@@ -107,7 +107,7 @@ def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once(
 
 @pytest.mark.parametrize("scale", [1.0, 1.01])
 def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(scale, compressed, task, monkeypatch):
-    def export(network, format, precision, path, size, calibration, about, in_float):
+    def export(network, variant, path, calibration, about):
         _write_onnx_by_tracing(network, path)
         with torch.no_grad():
             next(network.parameters()).mul_(scale)
@@ -196,7 +196,7 @@ def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_i
 
 
 def test_a_format_that_cannot_run_here_is_converted_and_not_scored(compressed, task, monkeypatch):
-    def export(network, format, precision, path, size, calibration, about, in_float):
+    def export(network, variant, path, calibration, about):
         path.mkdir()
         (path / "weights").write_bytes(b"12345")
         return network

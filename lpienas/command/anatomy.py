@@ -13,7 +13,7 @@ from lpienas.shared import A_RUN_OR_NETWORK, ALL_THREADS
 class AnatomyOptions:
     """Which network, on which photographs."""
 
-    model: Path = A_RUN_OR_NETWORK
+    run: Path = A_RUN_OR_NETWORK
     data: Path | None = option(
         None,
         "pairs, or clean photographs to be degraded",
@@ -40,11 +40,11 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     from results.table import anatomy_table
 
     torch.set_num_threads(asked.threads)
-    settings = TaskSettings.of_run(Run(asked.model).settings()) if is_run(asked.model) else TaskSettings()
-    network = load_network(saved_network(asked.model))
-    if asked.data is None and is_run(asked.model):
-        photos = judged(kept_part(Run(asked.model), settings, "validation"), settings.judged)
-        which = f"validation photographs of {asked.model}"
+    settings = TaskSettings.of_run(Run(asked.run).settings()) if is_run(asked.run) else TaskSettings()
+    network = load_network(saved_network(asked.run))
+    if asked.data is None and is_run(asked.run):
+        photos = judged(kept_part(Run(asked.run), settings, "validation"), settings.judged)
+        which = f"validation photographs of {asked.run}"
     elif asked.data is None:
         photos, which = read_photos(settings).validation, "sample validation photographs"
     else:
@@ -53,7 +53,7 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
     pairs = validation_pairs(photos, settings.degradation, settings.seed, side)
     with bars() as shown:
-        found = look_into(network, str(asked.model), Sample(pairs, which), watcher=shown).to_json()
+        found = look_into(network, str(asked.run), Sample(pairs, which), watcher=shown).to_json()
     if json_only:
         as_json(found)
         return
