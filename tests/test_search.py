@@ -291,13 +291,13 @@ def start_search(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_until_training(folder: Path, number: int) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         time.sleep(0.1)
         if (folder / "study.journal").exists():
             states = [trial.state.name for trial in open_study(folder / "study.journal").trials]
             if states[number : number + 1] == ["RUNNING"]:
                 return
-    raise AssertionError(f"trial {number} did not start within two minutes")
+    raise AssertionError(f"trial {number} did not start within five minutes")
 
 
 def outcome(folder: Path) -> list[tuple[int, str, object, list[float] | None]]:
