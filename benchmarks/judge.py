@@ -12,19 +12,18 @@ and PSNR, and with --json one object.
 import argparse
 import json
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nas.task.baselines import restore
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photo import Picture
 from nas.task.data.photos import read_folder
 from nas.task.degrade import SensorNoise, add_sensor_noise
-from nas.task.evaluation import Pair, Quality, evaluate
+from nas.task.evaluation import Pair, Quality, evaluate, input_quality
 from nas.task.task import TaskSettings, read_photos
 from results.files import load_network
 from search_spaces.cost import DEFAULT_SIZE
@@ -88,18 +87,7 @@ def _judged(sets: dict[str, list[Pair]], network: Callable[[Tensor], Tensor]) ->
 
 def _by_bm3d(pairs: list[Pair]) -> Quality:
     """Mean over the photographs, of each of which BM3D is told the standard deviation of its very noise."""
-    each = []
-    for _, degraded, clean in pairs:
-        deviation = float((degraded - clean).square().mean().sqrt())
-        each.append(evaluate(partial(_bm3d, deviation=deviation), [("", degraded, clean)], _CPU))
-    return Quality(fmean(one.ssim for one in each), fmean(one.psnr for one in each))
-
-
-def _bm3d(image: Tensor, deviation: float) -> Tensor:
-    from bm3d import bm3d_rgb
-
-    pixels = image[0].permute(1, 2, 0).double().numpy()
-    return torch.from_numpy(bm3d_rgb(pixels, deviation)).permute(2, 0, 1)[None].float()
+    return input_quality([(name, restore("bm3d", degraded, clean), clean) for name, degraded, clean in pairs])
 
 
 if __name__ == "__main__":

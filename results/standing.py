@@ -11,8 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from results.candidate import Candidate
-from results.front import ReferencePoint, hypervolume, pareto_front
-from results.study import REFERENCE_NUMBER, candidates, genotype_of, trainings
+from results.front import hypervolume, pareto_front
+from results.study import REFERENCE_NUMBER, candidates, genotype_of, reference_point, trainings
 from search_spaces.units import format_cost
 
 _ASKED = "asked"  # for how much, in a study
@@ -98,8 +98,7 @@ def standing_of(study: optuna.Study, now: datetime) -> Standing:
     of_state = {state: [trial for trial in trials if trial.state is state] for state in TrialState}
     complete, failed = of_state[TrialState.COMPLETE], of_state[TrialState.FAIL]
     asked, found = _asked(study), [one for one in candidates(trials) if one.number != REFERENCE_NUMBER]
-    stored = study.user_attrs.get("reference_point")
-    corner = None if stored is None else ReferencePoint(float(stored["ssim"]), float(stored["cost"]))
+    corner = reference_point(study) if "reference_point" in study.user_attrs else None
     return Standing(
         asked,
         len(complete),

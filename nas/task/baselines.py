@@ -55,8 +55,8 @@ def restore(name: str, degraded: Tensor, clean: Tensor, kernel: Tensor | None = 
 
 
 def noise_of(known: Known) -> float:
-    """Standard deviation of the noise that was really added."""
-    return float((known.degraded - known.clean).std())
+    """Standard deviation of the noise that was really added, whose mean is 0."""
+    return float(np.sqrt(np.square(known.degraded - known.clean).mean()))
 
 
 def estimated_noise(picture: _Picture) -> float:
