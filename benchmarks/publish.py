@@ -105,7 +105,7 @@ def _without_paths(command: str, run: Run, data: str | None) -> str:
 
 def _report(run: Run) -> FrontReport:
     settings = run.settings()
-    return report_front(open_study(run.study), settings["score"], settings["cost"])
+    return report_front(open_study(run.study), settings.score, settings.cost)
 
 
 def _on_real_pairs(folder: Path, networks: Path) -> dict[str, Any]:

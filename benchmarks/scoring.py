@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _search(options: argparse.Namespace, folder: Path) -> None:
-    made_with = Run(options.run).settings()
+    made_with = Run(options.run).settings().to_json()
     words: list[object] = ["search", "--out", folder, "--trials", options.trials]
     words += ["--confirm", 0, "--workers", options.workers]
     for name in _SETTINGS:

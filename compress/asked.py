@@ -54,7 +54,7 @@ def _asked(
 ) -> Asked:
     study, asked, folder = open_study(run.study), settings.prune, settings.calibration
     # As the search trained its best, so that what it trained is found again.
-    scored_so = run.settings().get("score") == "supernet" and any(run.supernet.glob("supernet-*.safetensors"))
+    scored_so = run.settings().score == "supernet" and any(run.supernet.glob("supernet-*.safetensors"))
     inherits = scored_so and stated_start(study) != SCRATCH and chosen.number != REFERENCE_NUMBER
     found = [[c.number, c.scores.macs, c.scores.ssim] for c in candidates(study.get_trials(deepcopy=False))]
     made_from = {

@@ -23,7 +23,6 @@ class Option:
     accepts: Callable[[str], bool] | None = None  # of several: whether a word is one of them; None: those of `choices`
     default: str | None = None  # in help, where it is not the value's text
     otherwise: Any = None  # of a run's setting: its value in a new run, where None stands for what the run has
-    before: Any = None  # of a run's setting: its value in runs that do not state it
     instead: str | None = None  # options of one field, or that exclude each other, have one word here
     ways: tuple[tuple[str, str], ...] = ()  # `--way` with its help; the field gets the way's name
 
@@ -43,10 +42,9 @@ def named(says: str, shows: str, **how: Any) -> Any:
     return field(metadata={"option": Option(says, shows, positional=True, **how)})
 
 
-def kept(otherwise: Any, says: str, shows: str = "", before: Any = None, **how: Any) -> Any:
+def kept(otherwise: Any, says: str, shows: str = "", **how: Any) -> Any:
     """A setting that a run folder keeps: None is what the folder has, and `otherwise` in a new one."""
-    told = Option(says, shows, otherwise=otherwise, before=otherwise if before is None else before, **how)
-    return field(default=None, metadata={"option": told})
+    return field(default=None, metadata={"option": Option(says, shows, otherwise=otherwise, **how)})
 
 
 def same_as(settings: type, name: str) -> Any:

@@ -58,7 +58,7 @@ class Run:
         run = Folder(self.folder)
         settings, study = run.settings(), open_study(run.study)
         kept = anatomies(run, study)
-        return report_front(study, settings.get("score", "short"), settings.get("cost", "macs"), kept)
+        return report_front(study, settings.score, settings.cost, kept)
 
     @property
     @tells
@@ -136,7 +136,7 @@ class Run:
             run.require_test_part()
             if options.name is not None:
                 path_of(run, options.name)  # one that cannot be is named before the work
-            chosen, plan = pick(self.report(), options.pick), _plan_of(options, settings["seed"])
+            chosen, plan = pick(self.report(), options.pick), _plan_of(options, settings.seed)
             asked = asked_unopened(run, chosen, plan) if options.photographs == "same" else None
             made = None if asked is None else made_as(run, asked.key)
             if made is None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lpienas.errors import tells
 from lpienas.runs import Run
-from lpienas.settings import ReadOptions, RunOptions, SearchOptions, in_old_runs, settled
+from lpienas.settings import ReadOptions, RunOptions, SearchOptions, settled
+from results.record import FOLDERS, RunSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
+    from nas.searching import SearchSettings
     from nas.task.task import Task
     from results.progress import Watcher
     from results.run import Run as Folder
@@ -28,8 +31,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     cannot be used, before anything is trained.
     """
     from results.progress import Silent
-    from results.run import FOLDERS, versions
     from results.run import Run as Folder
+    from results.run import versions
     from results.spent import Counting, Spent
 
     options, watcher = options or SearchOptions(), watcher or Silent()
@@ -39,10 +42,10 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         asked = made_with(run, options)
-        if asked["steps"] is None:
-            asked["steps"] = STEPS[asked["score"]]
+        if asked.steps is None:
+            asked = replace(asked, steps=STEPS[asked.score])
         # Where the photographs are is compared with what is known of them, below.
-        run.require_same({name: value for name, value in asked.items() if name not in ("sampler", *FOLDERS)})
+        run.require_same(asked, apart=("sampler", *FOLDERS))
 
         # What is refused is refused before this, which takes seconds to import.
         from nas.confirm import Confirming, ConfirmSettings, confirm
@@ -54,18 +57,20 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from results.photo_score import crops_of
         from search_spaces.units import format_cost, parse_cost
 
-        asked["sampler"] = resolve_sampler(asked["sampler"], options.trials)  # once: samplers are told different things
-        run.require_same({name: value for name, value in asked.items() if name not in FOLDERS})
+        asked = replace(
+            asked, sampler=resolve_sampler(asked.sampler, options.trials)
+        )  # once: each is told other things
+        run.require_same(asked, apart=FOLDERS)
         space = space_of(asked)
         settings = SearchSettings(
             trials=options.trials,
-            recipe=Recipe(asked["steps"]),
-            score=asked["score"],
-            cost=asked["cost"],
-            budget=None if asked["budget"] is None else parse_cost(asked["cost"], asked["budget"]),
-            size=tuple(asked["size"]),
-            sampler=asked["sampler"],
-            seed=asked["seed"],
+            recipe=Recipe(asked.steps or STEPS[asked.score]),
+            score=asked.score,
+            cost=asked.cost,
+            budget=None if asked.budget is None else parse_cost(asked.cost, asked.budget),
+            size=asked.size,
+            sampler=asked.sampler,
+            seed=asked.seed,
         )
         task = begun_task(run, asked, options.threads, watcher, options)
         run.require_same(asked)
@@ -78,7 +83,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         count = options.workers or default_count(task)
         workers = stack.enter_context(make_workers(task, count, options.threads or 1))
         spent.others = workers.seconds
-        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked["latency_in"]))
+        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in))
         score(searching, workers, watcher)
         if options.confirm:
             most = max(options.seeds, options.least_seeds)
@@ -91,7 +96,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         made = Run(run.folder)
         report = made.report()
         run.summarize(
-            settings=asked,
+            settings=asked.to_json(),
             cpu_seconds=spent.seconds(),
             seed=settings.seed,
             versions=versions(),
@@ -104,10 +109,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     return made
 
 
-def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
+def made_with(run: "Folder", options: RunOptions) -> RunSettings:
     """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
-    from results.run import SPLITS
-
     begun = (run.folder / "run.json").exists()
     if not begun and run.study.exists():
         raise ValueError(
@@ -115,44 +118,43 @@ def made_with(run: "Folder", options: RunOptions) -> dict[str, Any]:
             "back, or start another run with --out"
         )
     known = run.settings() if begun else None
-    asked = settled(options, known)
-    if options.kernels is not None:
-        from nas.task.degrade.kernels import KernelFile
-
-        asked["kernels"] = KernelFile.of(options.kernels).to_json()
-    if options.noise_profile is not None:
-        from nas.task.degrade.profile import find_profile
-
-        asked["noise_profile"] = find_profile(options.noise_profile).to_json()
-        if asked["noise"] == "white":
-            raise ValueError(
-                f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend"
-            )
-    if asked["noise"] != "white" and asked["noise_profile"] is None:
-        from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES
-
-        asked["noise_profile"] = PROFILES[DEFAULT_PROFILE].to_json()  # kept, whatever a later version's default is
-    before = in_old_runs()
-    changed = [name for name in before if known is not None and name not in known and asked[name] != before[name]]
-    if changed:  # run.describe compares what a run states
-        made = "to denoise" if set(changed) & {"task", "kernels"} else "with white noise alone"
-        raise ValueError(f"{run.folder} was made {made}: leave out {', '.join(changed)}, or another --out")
-    if known is None or SPLITS in known:
+    asked = _with_files(settled(options, known), options)
+    if known is None:
         from nas.task.data.splits import PARTS
 
-        asked[SPLITS] = list(PARTS) if known is None else known[SPLITS]
-    if known is None or known.get("fix") == asked["fix"]:
-        # A run keeps the space that it was begun in, whatever the default becomes in a later version.
-        if (space := (known or {}).get("space")) is None:
-            from nas.searching import space_of
+        asked = replace(asked, splits=PARTS)
+    if asked.space is None and (known is None or known.fix == asked.fix):
+        from nas.searching import space_of
 
-            space = space_of(asked).to_json()
-        asked["space"] = space
+        # A run keeps the space that it was begun in, whatever the default becomes in a later version.
+        asked = replace(asked, space=space_of(asked).to_json())
     return asked
 
 
+def _with_files(settings: RunSettings, options: RunOptions) -> RunSettings:
+    """What the files hold that `options` name; raises ValueError for one that does not go with the noise."""
+    if options.kernels is not None:
+        from nas.task.degrade.kernels import KernelFile
+
+        settings = replace(settings, kernels=KernelFile.of(options.kernels).to_json())
+    if options.noise_profile is not None:
+        from nas.task.degrade.profile import find_profile
+
+        settings = replace(settings, noise_profile=find_profile(options.noise_profile).to_json())
+        if settings.noise == "white":
+            raise ValueError(
+                f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend"
+            )
+    if settings.noise != "white" and settings.noise_profile is None:
+        from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES
+
+        # Kept, whatever a later version's default is.
+        settings = replace(settings, noise_profile=PROFILES[DEFAULT_PROFILE].to_json())
+    return settings
+
+
 def begun_task(
-    run: "Folder", settings: dict[str, Any], threads: int | None, watcher: "Watcher", reading: ReadOptions
+    run: "Folder", settings: RunSettings, threads: int | None, watcher: "Watcher", reading: ReadOptions
 ) -> "Task":
     """`opened_task` of a run that begins or goes on: which photographs it is about is written down the first time."""
     return _task(run, settings, threads, watcher, (reading, True))
@@ -160,7 +162,7 @@ def begun_task(
 
 def opened_task(
     run: "Folder",
-    settings: dict[str, Any],
+    settings: RunSettings,
     threads: int | None,
     watcher: "Watcher",
     reading: ReadOptions | None = None,
@@ -174,7 +176,7 @@ def opened_task(
 
 def _task(
     run: "Folder",
-    settings: dict[str, Any],
+    settings: RunSettings,
     threads: int | None,
     watcher: "Watcher",
     how: tuple[ReadOptions, bool],  # and whether the run begins
@@ -205,7 +207,7 @@ def _task(
     return task
 
 
-def _cost_of(run: "Folder", settings: Any, latency_in: str) -> "Callable[[Blueprint], float]":
+def _cost_of(run: "Folder", settings: "SearchSettings", latency_in: str) -> "Callable[[Blueprint], float]":
     """What a search makes small, of a blueprint; `latency_in` is a runtime and a precision."""
     size = settings.size
     if settings.cost == "macs":

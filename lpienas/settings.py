@@ -1,7 +1,6 @@
 """Settings: what can be asked of a search, a compression, an export and a page, by Python and by the command."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from lpienas.fields import (
     threads_here,
 )
 from lpienas.shared import COMPRESSION, FIX, FULL_STEPS, TRAINING_THREADS, WORKER_THREADS, WORKERS
+from results.record import FOLDERS, RunSettings
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
@@ -114,7 +114,6 @@ class RunOptions(ReadOptions):
         "what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in linear "
         "light, or one of both for every patch (blend); other tasks than denoise have a camera's",
         choices=("white", "camera", "blend"),
-        before="white",
         default="",
     )
     blend: float | None = kept(0.5, "of white noise among the patches of --noise blend", "SHARE", parse=float)
@@ -133,24 +132,13 @@ class RunOptions(ReadOptions):
         default="0",
     )
 
-    def stated(self) -> dict[str, Any]:
-        """What is not None, as run.json writes it."""
-        found = {name: getattr(self, name) for name in _kept_options()}
-        for name in ("data", "validation", "test", "kernels"):
+    def given(self) -> dict[str, Any]:
+        """Settings of a run that are asked for; kernels and a camera's noise are read by who begins it."""
+        found = {name: getattr(self, name) for name in _kept_options() if name not in ("kernels", "noise_profile")}
+        for name in FOLDERS:
             if found[name] is not None:
                 found[name] = str(Path(found[name]).absolute())
-        return {name: _plain(value) for name, value in found.items() if value is not None}
-
-
-def in_new_runs() -> dict[str, Any]:
-    """The settings of a run for which none is given, as run.json writes them."""
-    return {name: _plain(told.otherwise) for name, told in _kept_options().items()}
-
-
-def in_old_runs() -> dict[str, Any]:
-    """Of a run that does not state them, those that versions before had no choice of: white noise alone, no blur."""
-    names = ("noise", "noise_profile", "blend", "synthetic", "task", "kernels")
-    return {name: _plain(told.before) for name, told in _kept_options().items() if name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,21 +293,15 @@ class ExportOptions:
     force: bool = option(False, "of a network: overwrite files that exist", parse=bool)
 
 
-def settled(asked: RunOptions, made_with: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Settings of a run as run.json writes them: asked for, else those that it was `made_with`, else the default."""
-    new, given = in_new_runs(), asked.stated()
-    known = {} if made_with is None else in_old_runs() | dict(made_with)
-    return {name: given.get(name, known.get(name, new[name])) for name in new}
+def settled(asked: RunOptions, made_with: RunSettings | None) -> RunSettings:
+    """Settings of a run: asked for, else those that it was `made_with`, else the default."""
+    known = made_with or RunSettings(**{name: told.otherwise for name, told in _kept_options().items()})
+    return replace(known, **asked.given())
 
 
 def _kept_options() -> dict[str, Option]:
     """The options that run.json keeps."""
     return {name: told for name, told in options_of(RunOptions).items() if name not in options_of(ReadOptions)}
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it."""
-    return list(value) if isinstance(value, tuple) else value
 
 
 def is_path(word: str) -> bool:

@@ -1,8 +1,7 @@
 """Searching: the values that say what is searched, for what, and what a finished search can be asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from nas.scoring.halving import rungs_of
 from nas.scoring.supernet import SupernetSettings, SupernetTraining, open_supernet
@@ -10,6 +9,7 @@ from nas.scoring.training import Training, in_rungs
 from nas.suggest import derive_seed
 from nas.task.task import Task
 from nas.task.training import Recipe
+from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
@@ -84,22 +84,22 @@ class Searching:
         return in_rungs(Training.on(self.task, blueprint, settings.recipe, seed), settings.rungs)
 
 
-def space_of(settings: Mapping[str, Any]) -> Space:
+def space_of(settings: RunSettings) -> Space:
     """The space of a run by its settings: as recorded, else, in a new run or one of before, what the default is now."""
-    if "space" in settings:
-        return Space.from_json(settings["space"])
-    return default_space().fixed(settings["fix"])
+    if settings.space is not None:
+        return Space.from_json(settings.space)
+    return default_space().fixed(settings.fix)
 
 
 def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
     """`Searching.inherited` of the search that made `run`; None where no supernet scored it, or where that is gone."""
     made_with = run.settings()
-    if made_with.get("score") != "supernet":
+    if made_with.score != "supernet" or made_with.steps is None:
         return None
-    macs = parse_macs(made_with["budget"]) if made_with["cost"] == "macs" and made_with["budget"] else None
-    supernet = SupernetSettings.under(Recipe(made_with["steps"]), macs, tuple(made_with["size"]))
+    macs = parse_macs(made_with.budget) if made_with.cost == "macs" and made_with.budget else None
+    supernet = SupernetSettings.under(Recipe(made_with.steps), macs, made_with.size)
     space = space_of(made_with)
-    path = SupernetTraining(space, task, supernet, made_with["seed"]).at(run.supernet)
+    path = SupernetTraining(space, task, supernet, made_with.seed).at(run.supernet)
     if not path.exists():
         return None
     return lambda genotype: open_supernet(path, space).network(Blueprint.from_genotype(genotype))

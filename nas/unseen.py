@@ -101,7 +101,7 @@ def _run_of(model: Path) -> Run | None:
 
 
 def _is_data_of(run: Run, data: Path) -> bool:
-    searched_on = run.settings().get("data")
+    searched_on = run.settings().data
     return searched_on is not None and Path(searched_on).resolve() == data.resolve()
 
 

@@ -1,27 +1,12 @@
 """Record: the settings that run.json states, each held to its kind when they are read."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 DAMAGED = "it is damaged, and nothing else says what the run is made of: put a copy of it back, or start another run"
-
-
-class Stated(dict[str, Any]):
-    """Settings by name; one that is asked for and not stated is an error that names the file."""
-
-    def __init__(self, settings: Mapping[str, Any], path: Path) -> None:
-        """Raises ValueError for a value of another kind than the setting has."""
-        super().__init__(settings)
-        self._path = path
-        for name, value in settings.items():
-            holds, words = _KINDS.get(name, (lambda value: True, ""))
-            if not holds(value):
-                raise ValueError(f"{path}: {name} = {value!r}: must be {words}; {DAMAGED}")
-
-    def __missing__(self, name: str) -> Any:
-        raise ValueError(f"{self._path} does not state {name}: {DAMAGED}")
-
+FOLDERS = ("data", "validation", "test")  # settings that name where photographs are, which may be renamed
 
 Kind = tuple[Callable[[Any], bool], str]
 
@@ -36,7 +21,7 @@ def _whole(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
 def _or_null(kind: Kind) -> Kind:
@@ -48,19 +33,82 @@ _WHOLE: Kind = (_whole, "a whole number")
 _NUMBER: Kind = (is_number, "a number")
 _TEXTS: Kind = (_texts, "a list of texts")
 _OBJECT: Kind = (lambda value: isinstance(value, dict), "an object")
+_YES_NO: Kind = (lambda value: isinstance(value, bool), "true or false")
 _SIZE: Kind = (
-    lambda value: isinstance(value, list) and len(value) == 2 and all(_whole(side) and side > 0 for side in value),
+    lambda value: (
+        isinstance(value, list | tuple) and len(value) == 2 and all(_whole(side) and side > 0 for side in value)
+    ),
     "height and width in pixels",
 )
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("score", "cost", "latency_in", "sampler", "noise"), _TEXT),
-    **dict.fromkeys(("data", "validation", "test", "blur", "budget"), _or_null(_TEXT)),
-    **dict.fromkeys(("seed", "patch", "batch", "judged"), _WHOLE),
-    "steps": _or_null(_WHOLE),
-    **dict.fromkeys(("blend", "synthetic"), _NUMBER),
-    **dict.fromkeys(("fix", "splits"), _TEXTS),
-    "noise_profile": _or_null(_OBJECT),
-    "space": _OBJECT,
-    "size": _SIZE,
-    "skip_unusable": (lambda value: isinstance(value, bool), "true or false"),
-}
+
+
+def _stated(before: Any, kind: Kind, needed: bool = False) -> Any:
+    """A setting; `before` is its value in a run that does not state it, unless every version stated it."""
+    return field(default=before, metadata={"kind": kind, "needed": needed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """All that a run folder is made with, in the kinds of JSON but for tuples in place of lists."""
+
+    data: str | None = _stated(None, _or_null(_TEXT), needed=True)  # the user's folder; None: sample photographs
+    validation: str | None = _stated(None, _or_null(_TEXT))  # folders of photographs
+    test: str | None = _stated(None, _or_null(_TEXT))
+    blur: str | None = _stated(None, _or_null(_TEXT))
+    skip_unusable: bool = _stated(False, _YES_NO)
+    judged: int = _stated(64, _WHOLE)  # photographs
+    score: str = _stated("short", _TEXT, needed=True)
+    cost: str = _stated("macs", _TEXT, needed=True)
+    latency_in: str = _stated("onnx-float", _TEXT)
+    budget: str | None = _stated(None, _or_null(_TEXT), needed=True)  # with its unit
+    fix: tuple[str, ...] = _stated((), _TEXTS, needed=True)  # GENE=VALUE,VALUE
+    steps: int | None = _stated(None, _or_null(_WHOLE), needed=True)
+    sampler: str = _stated("auto", _TEXT)
+    seed: int = _stated(0, _WHOLE, needed=True)
+    size: tuple[int, int] = _stated((256, 256), _SIZE, needed=True)  # height, width in pixels
+    patch: int = _stated(64, _WHOLE, needed=True)  # pixels per side
+    batch: int = _stated(8, _WHOLE, needed=True)
+    task: str = _stated("denoise", _TEXT)
+    kernels: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.degrade.KernelFile as JSON
+    noise: str = _stated("white", _TEXT)
+    blend: float = _stated(0.5, _NUMBER)
+    noise_profile: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.degrade.NoiseProfile as JSON
+    synthetic: float = _stated(0.0, _NUMBER)
+    splits: tuple[str, ...] | None = _stated(None, _TEXTS)  # None: no photographs were kept for the test
+    space: Mapping[str, Any] | None = _stated(None, _OBJECT)  # None: the default one, as it is now
+
+    @classmethod
+    def from_json(cls, stated: Mapping[str, Any], path: Path) -> "RunSettings":
+        """As `path` states them; raises ValueError that names it for one of another kind, or one that is missing."""
+        known: dict[str, Any] = {}
+        for one in fields(cls):
+            (holds, words), needed = one.metadata["kind"], one.metadata["needed"]
+            if one.name not in stated:
+                if needed:
+                    raise ValueError(f"{path} does not state {one.name}: {DAMAGED}")
+                continue
+            value = stated[one.name]
+            if not holds(value):
+                raise ValueError(f"{path}: {one.name} = {value!r}: must be {words}; {DAMAGED}")
+            known[one.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**known)
+
+    def to_json(self) -> dict[str, Any]:
+        """As run.json states them; what a run of before has none of is left out."""
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in found.items() if value is not None or name not in ("splits", "space")}
+
+    def changes(self, asked: "RunSettings", apart: tuple[str, ...] = ()) -> str:
+        """Which of `asked` differ from these, as a person reads it; settings `apart` are not compared."""
+        known, now = self.to_json(), asked.to_json()
+        return "; ".join(
+            f"{name} was {_said(known[name])}, now {_said(now.get(name))}"
+            for name in known
+            if name not in apart and known[name] != now.get(name)
+        )
+
+
+def _said(value: Any) -> Any:
+    """A camera's profile by its name, a file of kernels by its path."""
+    named = value if isinstance(value, dict) else {}
+    return named.get("name", named.get("path", value))

@@ -17,15 +17,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from results.files import read_json, write_json
-from results.record import DAMAGED, Stated
+from results.record import DAMAGED, FOLDERS, RunSettings
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
     "ai-edge-litert", "ai-edge-quantizer", "executorch", "coremltools", "numpy",
 )  # fmt: skip
-
-FOLDERS = ("data", "validation", "test")  # settings that name where photographs are, which may be renamed
-SPLITS = "splits"  # the setting that names the parts that a run's photographs are split into
 
 GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
@@ -139,53 +136,48 @@ class Run:
         except Timeout as error:
             raise RunBusy(f"another lpienas process is writing to {self.folder}; wait for it or stop it") from error
 
-    def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, settings: RunSettings) -> dict[str, Any]:
         """Write `run.json` on the first call; afterwards keep its settings and add this command to its list.
 
         Where folders of photographs are now is written down. Raises ValueError as `require_same`.
         """
         self.require_same(settings)
-        path = self.folder / "run.json"
-        fresh: dict[str, Any] = {"settings": settings, "files": GUIDE, "commands": []}
+        path, stated = self.folder / "run.json", settings.to_json()
+        fresh: dict[str, Any] = {"settings": stated, "files": GUIDE, "commands": []}
         record = read_json(path, DAMAGED) if path.exists() else fresh
         if self.photographs.exists():
-            record["settings"] |= {name: value for name, value in settings.items() if name in FOLDERS}
-        record["settings"] = settings | record["settings"]  # one that an older version did not know is added
+            record["settings"] |= {name: stated[name] for name in FOLDERS}
+        record["settings"] = stated | record["settings"]  # one that an older version did not know is added
         record["versions"] = versions()
         record["platform"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
         record["commands"].append({"at": _now(), "command": command()})
         write_json(path, record)
         return record
 
-    def require_same(self, settings: dict[str, Any]) -> None:
-        """Raises ValueError where `settings` differ from those that the folder was made with.
+    def require_same(self, settings: RunSettings, apart: tuple[str, ...] = ()) -> None:
+        """Raises ValueError where `settings`, but those `apart`, differ from those that the folder was made with.
 
         Folders of photographs may: that they hold the same ones is known by `photographs`.
         """
         if not (self.folder / "run.json").exists():
             return
-        known, may = self.settings(), FOLDERS if self.photographs.exists() else ()
-        changes = "; ".join(
-            f"{name} was {known[name]}, now {value}"
-            for name, value in settings.items()
-            if name in known and known[name] != value and name not in may
-        )
-        if changes:
+        may = FOLDERS if self.photographs.exists() else ()
+        if changes := self.settings().changes(settings, (*apart, *may)):
             raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
 
-    def settings(self) -> dict[str, Any]:
-        """The settings in `run.json`; raises FileNotFoundError where the folder is no run."""
+    def settings(self) -> RunSettings:
+        """Those in `run.json`; raises FileNotFoundError where the folder is no run, ValueError where it is damaged."""
         path = self.folder / "run.json"
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is not a run folder; start one: lpienas search --out {self.folder}")
         settings = read_json(path, DAMAGED).get("settings")
         if not isinstance(settings, dict):
             raise ValueError(f"{path} states no settings: {DAMAGED}")
-        return Stated(settings, path)
+        return RunSettings.from_json(settings, path)
 
     def require_test_part(self) -> None:
         """Raises NoTestPart where the settings in `run.json` do not say that photographs were kept for the test."""
-        if SPLITS not in self.settings():
+        if self.settings().splits is None:
             raise NoTestPart(self.folder)
 
     def read_summary(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from results.compressions import Compression, compression_of
 from results.files import load_network
 from results.front import ReferencePoint
 from results.progress import Silent, Watcher
+from results.record import RunSettings
 from results.run import Run
 from results.study import (
     BUDGET,
@@ -30,6 +31,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
 
+MADE_WITH = RunSettings()
 SETTINGS = CompressSettings(Recipe(6), Recipe(3), Recipe(3), prune=0.3, int8="ptq")
 
 
@@ -55,10 +57,10 @@ class Told(Silent):
         self.lines.append(line)
 
 
-def finished_search(folder: Path) -> Run:
+def finished_search(folder: Path, made_with: RunSettings = MADE_WITH) -> Run:
     """A run with the scores of GENOTYPES."""
     made = Run(folder)
-    made.describe({"data": None})
+    made.describe(made_with)
     study = open_study(made.study, create=True)
     fix_reference_point(study, ReferencePoint(0.05, 10**10))
     for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):

@@ -13,6 +13,7 @@ from results.files import write_json
 from results.page.gather import story_of
 from results.page.story import Handed, Photograph, RunStory, Story
 from results.photo_score import PhotoScore
+from results.record import RunSettings
 from results.report import report_front
 from results.run import Run
 from results.study import Trained, open_study, record_test_input, record_training, state_full
@@ -23,13 +24,12 @@ from tests.finished_search import GENOTYPES, finished_search
 
 TESTED = {0: 0.80, 1: 0.84, 2: 0.82, 3: 0.83}  # SSIM on test photographs; candidate 4 was not trained fully
 PARTS = ("training", "validation", "test")
-SETTINGS = {"data": None, "size": [256, 256], "budget": "600M", "seed": 7, "score": "short", "cost": "macs"}
+SETTINGS = RunSettings(budget="600M", seed=7)
 
 
 def shown_run(folder: Path, photograph: str = "photo") -> Run:
     """Five candidates, four of them trained fully twice, one compressed; photographs are `photograph`0 to 7."""
-    run = finished_search(folder)
-    run.describe(SETTINGS)
+    run = finished_search(folder, SETTINGS)
     study = open_study(run.study)
     record_test_input(study, 0.6)
     state_full(study, 60, "scratch")

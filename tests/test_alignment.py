@@ -1,6 +1,7 @@
 """Alignment: shifted, swapped and foreign pairs are named, and honest ones are not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,7 @@ def test_a_search_says_layout_first_and_once_what_is_suspicious(tmp_path):
     assert first.lines[0].startswith(f"photographs: Folder {data} with 4 pairs of photos")
     assert "Layout: pairs in noisy/ and clean/" in first.lines[0]
     assert "warning: 1: the degraded side is shifted by 3 pixels down and 2 to the right" in first.lines
-    run.describe(settings | {"splits": list(PARTS)})
+    run.describe(replace(settings, splits=PARTS))
     begun_task(run, settings, 1, again, ReadOptions())
     assert [line for line in again.lines if "warning" in line] == []
 

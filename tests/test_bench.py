@@ -32,6 +32,7 @@ from nas.task.task import TaskSettings
 from results.files import load_network, save_network
 from results.photo_score import PhotoScore
 from results.progress import Silent
+from results.record import RunSettings
 from results.run import Run
 from results.store import Store
 from results.study import Trained, open_study, record_training
@@ -59,7 +60,7 @@ def compressed(tmp_path, network) -> Run:
     """A run folder with a float and an int8 network, which are the same, and no reference."""
     run = Run(tmp_path / "night")
     run.folder.mkdir()
-    run.describe({"data": None, "seed": 0, "patch": 64, "batch": 8})
+    run.describe(RunSettings())
     keep_compression(run, dict.fromkeys(SCORES, load_network(network)), SCORES)
     return run
 

@@ -10,6 +10,7 @@ from lpienas.command import main
 from nas.searching import space_of
 from nas.suggest import parameters_of, suggest
 from results.candidate import Scores
+from results.files import write_json
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.run import Run
@@ -59,12 +60,18 @@ SETTINGS = {
 }
 
 
+def state(run: Run, *without: str) -> None:
+    """Settings of a version that did not know those of today."""
+    settings = {name: value for name, value in SETTINGS.items() if name not in without}
+    write_json(run.folder / "run.json", {"settings": settings, "commands": []})
+
+
 @pytest.fixture
 def finished(tmp_path) -> Path:
     """A run folder whose study holds four networks and the reference, with made-up scores."""
     run = Run(tmp_path / "run")
     run.folder.mkdir()
-    run.describe(SETTINGS)
+    state(run)
     space, study = default_space(), open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
     light = replace(REFERENCE, activation="relu", head="conv3x3")
@@ -216,20 +223,20 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
     usual = {"validation": None, "test": None, "blur": None, "skip_unusable": False, "judged": 64}
     usual |= {"task": "denoise", "kernels": None}
-    assert Run(finished).settings() == SETTINGS | {"space": default_space().to_json()} | white | usual
+    assert Run(finished).settings().to_json() == SETTINGS | {"space": default_space().to_json()} | white | usual
 
 
-@pytest.mark.parametrize("words", [("--noise", "camera"), ("--synthetic", "0.5")])
-def test_a_run_from_before_camera_noise_is_not_continued_with_it(words, finished, capsys):
+@pytest.mark.parametrize(("words", "was"), [(("--noise", "camera"), "white"), (("--synthetic", "0.5"), "0.0")])
+def test_a_run_from_before_camera_noise_is_not_continued_with_it(words, was, finished, capsys):
     assert main(["search", "--out", str(finished), "--trials", "5", *words]) == 1
-    assert "was made with white noise alone" in capsys.readouterr().err
-    assert "noise" not in Run(finished).settings()
+    assert f"{words[0][2:]} was {was}, now {words[1]}" in capsys.readouterr().err
+    assert Run(finished).settings().noise == "white"
 
 
 def test_a_run_from_before_there_were_tasks_is_not_continued_with_another(finished, capsys):
     assert main(["search", "--out", str(finished), "--trials", "5", "--task", "deblur", "--noise", "camera"]) == 1
-    assert "was made to denoise: leave out" in capsys.readouterr().err
-    assert "task" not in Run(finished).settings()
+    assert "task was denoise, now deblur" in capsys.readouterr().err
+    assert Run(finished).settings().task == "denoise"
 
 
 @pytest.mark.parametrize(
@@ -259,9 +266,9 @@ def test_a_new_run_states_its_noise_with_all_figures_of_the_profile(tmp_path, mo
         with pytest.raises(Begun):
             main(["search", "--out", str(tmp_path / name), "--workers", "1", *words])
     one, two = (Run(tmp_path / name).settings() for name in ("one", "two"))
-    assert (one["noise"], one["blend"], one["noise_profile"]["name"]) == ("blend", 0.5, "wide")
-    assert two["noise"] == "camera"
-    assert two["noise_profile"]["shot"] == [0.000228, 0.001764]
+    assert (one.noise, one.blend, one.noise_profile["name"]) == ("blend", 0.5, "wide")
+    assert two.noise == "camera"
+    assert two.noise_profile["shot"] == [0.000228, 0.001764]
 
 
 def test_a_run_is_continued_in_the_space_that_it_was_begun_in_and_refuses_another(finished, monkeypatch, capsys):
@@ -329,7 +336,7 @@ def test_front_says_what_fell_off_after_full_training_and_how_far_the_scores_agr
 )
 def test_a_run_of_a_version_that_kept_no_test_photographs_is_shown_and_not_gone_on_with(command, model, capsys):
     older = Run(model)
-    older.describe({name: value for name, value in SETTINGS.items() if name != "splits"})
+    state(older, "splits")
     scored_reference(older)
     record = (model / "run.json").read_text()
     assert main([*command, str(model)]) == 1

@@ -9,6 +9,7 @@ from nas.scoring.supernet import SupernetSettings, SupernetTraining, train_super
 from nas.searching import slices_of
 from nas.task.training import Recipe
 from results.files import load_network
+from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.space import default_space
@@ -25,8 +26,9 @@ def run(tmp_path) -> Run:
 def with_supernet(run, task) -> Run:
     """The finished search, as one that was scored by a supernet of one step."""
     fix = ["activation=relu", "block=released", "levels=3", "opening=relu", "join=concat", "upsampling=bilinear"]
-    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
-    run.describe(made_with | {"steps": 1, "fix": fix})
+    made_with = RunSettings(score="supernet", steps=1, fix=tuple(fix))
+    (run.folder / "run.json").unlink()  # of the search that it was
+    run.describe(made_with)
     train_supernet(SupernetTraining(default_space().fixed(fix), task, SupernetSettings(Recipe(1)), 0), run.supernet)
     return run
 
@@ -56,9 +58,9 @@ def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and
 
 
 def test_slices_are_of_the_space_that_the_run_was_begun_in(run, task):
-    made_with = {"data": None, "score": "supernet", "cost": "macs", "budget": None, "size": [256, 256], "seed": 0}
     space = default_space().fixed(["activation=relu", "block=released", "depth=1"])
-    run.describe(made_with | {"steps": 1, "fix": [], "space": space.to_json()})
+    (run.folder / "run.json").unlink()
+    run.describe(RunSettings(score="supernet", steps=1, space=space.to_json()))
     train_supernet(SupernetTraining(space, task, SupernetSettings(Recipe(1)), 0), run.supernet)
     assert slices_of(run, task) is not None
 

@@ -14,22 +14,21 @@ from nas.task.task import TaskSettings
 from results import compressions
 from results.compressions import compression_of, made_as, mean
 from results.files import read_json, save_network, write_json
+from results.record import RunSettings
 from results.run import NotCompressed, Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from tests.compressed import keep_compression
 from tests.finished_search import GENOTYPES, finished_search, made_at
 
-MADE_WITH = {"score": "short", "cost": "macs", "fix": [], "budget": None, "size": [256, 256], "seed": 0, "steps": 9}
-MADE_WITH |= {"patch": 32, "batch": 2, "splits": ["training", "validation", "test"], "sampler": "tpe"}
+MADE_WITH = RunSettings(steps=9, patch=32, batch=2, splits=("training", "validation", "test"), sampler="tpe")
 TINY = Blueprint.from_genotype(GENOTYPES[3])
 
 
 @pytest.fixture
 def run(tmp_path) -> Run:
     """A finished search that wrote down its photographs."""
-    made = finished_search(tmp_path / "run")
-    made.describe({"data": None} | MADE_WITH)
+    made = finished_search(tmp_path / "run", MADE_WITH)
     sample_manifest(default_folder()).write(made.photographs)
     write_json(made.device, {identity_of(fastest()): {"bfloat16": False, "reason": "not tried"}})
     return made

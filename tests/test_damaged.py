@@ -16,6 +16,7 @@ from nas.task.device import fastest, identity_of
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from results.files import load_network, save_network, write_json, write_tensors
+from results.record import RunSettings
 from results.run import Run
 from results.store import Store
 from search_spaces.blueprint import Blueprint
@@ -24,8 +25,7 @@ from search_spaces.lpienet import build
 from search_spaces.space import default_space
 from tests.finished_search import finished_search
 
-SETTINGS = {"data": None, "score": "short", "cost": "macs", "fix": [], "budget": None, "size": [256, 256], "seed": 0}
-SETTINGS |= {"steps": 9, "patch": 64, "batch": 8, "splits": ["training", "validation", "test"], "sampler": "tpe"}
+SETTINGS = RunSettings(steps=9, sampler="tpe", splits=("training", "validation", "test"))
 SMALL = Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, "none"),) * 5, activation="relu", head="conv3x3"))
 
 

@@ -14,6 +14,7 @@ from nas.task.evaluation import evaluate, input_quality, is_identity
 from nas.task.training import Diverged, Recipe
 from results.candidate import Scores
 from results.front import ReferencePoint
+from results.record import RunSettings
 from results.run import Run
 from results.study import attributes_of, fix_reference_point, open_study, tell_failed, tell_scores
 from search_spaces.blueprint import Blueprint
@@ -78,7 +79,7 @@ def test_a_training_that_stays_the_identity_is_tried_again_and_then_given_up_wit
 def run(tmp_path) -> Path:
     """Four good candidates, and a reference that stayed the identity."""
     made = Run(tmp_path / "run")
-    made.describe({"data": None, "score": "short", "cost": "macs", "size": [256, 256], "seed": 0, "steps": 9})
+    made.describe(RunSettings(steps=9))
     study = open_study(made.study, create=True)
     fix_reference_point(study, ReferencePoint(0.5, 4e9))
     for number, width in enumerate((0, 4, 8, 16, 32)):

@@ -13,6 +13,7 @@ from PIL import Image
 
 import lpienas
 from results.files import save_network, write_json
+from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -158,13 +159,13 @@ def test_the_example_runs(tmp_path):
 
 def test_a_search_with_other_settings_is_refused_before_photographs_and_device_are_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr("lpienas.searches.begun_task", lambda *_: pytest.fail("looked at photographs"))
-    Run(tmp_path).describe({"data": None, "seed": 3})
+    Run(tmp_path).describe(RunSettings(seed=3))
     with pytest.raises(lpienas.Error, match="seed was 3, now 4"):
         lpienas.search(tmp_path, lpienas.SearchOptions(seed=4))
 
 
 def test_a_search_with_other_settings_is_refused_before_what_takes_seconds_to_import(tmp_path):
-    Run(tmp_path).describe({"data": None, "seed": 3} | {"space": {}, "noise": "white"})
+    Run(tmp_path).describe(RunSettings(seed=3, space={}))
     code = "import sys; from lpienas.command import main; status = main(sys.argv[1:]); "
     code += "print(status, [name for name in ('optuna', 'scipy', 'nas.search') if name in sys.modules])"
     words = [sys.executable, "-c", code, "search", "--out", str(tmp_path), "--seed", "4"]

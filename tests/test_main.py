@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import lpienas.command
 from lpienas.command import VERBS, main
 from lpienas.command.parser import Verb
 from lpienas.settings import RunOptions, settled
+from results.record import RunSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,11 +102,11 @@ def test_the_readme_lists_every_verb_and_the_documentation_tells_of_it(verb):
 
 def test_a_run_keeps_what_is_not_given_and_a_new_one_has_the_defaults():
     new = settled(RunOptions(patch=32), None)
-    assert (new["patch"], new["noise"], new["size"], new["fix"]) == (32, "blend", [256, 256], [])
-    kept = settled(RunOptions(batch=4), new | {"steps": 90, "noise": "camera"})
-    assert (kept["patch"], kept["batch"], kept["steps"], kept["noise"]) == (32, 4, 90, "camera")
-    assert settled(RunOptions(), {"data": None})["noise"] == "white"  # of a version that had no other
+    assert (new.patch, new.noise, new.size, new.fix) == (32, "blend", (256, 256), ())
+    kept = settled(RunOptions(batch=4), replace(new, steps=90, noise="camera"))
+    assert (kept.patch, kept.batch, kept.steps, kept.noise) == (32, 4, 90, "camera")
+    assert settled(RunOptions(), RunSettings()).noise == "white"  # of a version that had no other
 
 
 def test_a_folder_of_photographs_is_stated_in_full():
-    assert settled(RunOptions(data="pairs"), None)["data"] == str(Path.cwd() / "pairs")
+    assert settled(RunOptions(data="pairs"), None).data == str(Path.cwd() / "pairs")

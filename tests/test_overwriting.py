@@ -15,12 +15,12 @@ from rich.console import Console
 from lpienas.command import main
 from results.compressions import compression_of
 from results.files import read_json, write_json, written_whole
+from results.record import RunSettings
 from results.run import Run
 from results.table import bench_table
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {"data": None, "score": "short", "cost": "macs", "fix": [], "budget": None, "size": [256, 256], "seed": 0}
-SETTINGS |= {"steps": 9, "patch": 64, "batch": 8, "splits": ["training", "validation", "test"], "sampler": "tpe"}
+SETTINGS = RunSettings(steps=9, sampler="tpe", splits=("training", "validation", "test"))
 
 
 @pytest.fixture

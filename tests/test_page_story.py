@@ -83,7 +83,7 @@ def test_the_compression_is_told_stage_by_stage_and_before_fine_tuning_too(story
 
 
 def test_what_made_the_run_and_which_photographs_is_told(story):
-    assert story.made["settings"]["seed"] == SETTINGS["seed"]
+    assert story.made["settings"]["seed"] == SETTINGS.seed
     assert {part: one["count"] for part, one in story.made["splits"].items()} == {
         "training": 3,
         "validation": 3,
@@ -95,8 +95,7 @@ def test_what_made_the_run_and_which_photographs_is_told(story):
 
 
 def test_a_search_without_anything_else_has_a_story_that_says_so(tmp_path):
-    bare = finished_search(tmp_path / "bare")
-    bare.describe(SETTINGS)
+    bare = finished_search(tmp_path / "bare", SETTINGS)
     found = told(bare, Handed())
     assert found.split == "validation"
     assert not found.compression

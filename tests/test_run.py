@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from results.files import read_json
+from results.files import read_json, write_json
+from results.record import RunSettings
 from results.run import VERSIONED, Run, RunBusy, versions
 
 ROOT = Path(__file__).parents[1]
@@ -41,26 +43,27 @@ def holder(run):
 
 
 def test_the_first_description_writes_settings_guide_versions_and_command(run):
-    run.describe({"seed": 3, "budget": None})
+    run.describe(RunSettings(seed=3, size=(64, 32)))
     record = read_json(run.folder / "run.json")
-    assert record["settings"] == {"seed": 3, "budget": None}
+    assert (record["settings"]["seed"], record["settings"]["size"]) == (3, [64, 32])
+    assert set(record["settings"]) == {one.name for one in fields(RunSettings)} - {"space", "splits"}  # None of these
     assert set(record["versions"]) == set(VERSIONED)
     assert "run.json" in record["files"]
     assert len(record["commands"]) == 1
 
 
 def test_the_same_settings_add_a_command_and_change_nothing_else(run):
-    first = run.describe({"seed": 3})
-    second = run.describe({"seed": 3})
+    first = run.describe(RunSettings(seed=3))
+    second = run.describe(RunSettings(seed=3))
     assert len(second["commands"]) == 2
     assert second["commands"][0] == first["commands"][0]
     assert second["settings"] == first["settings"]
 
 
 def test_other_settings_are_refused_and_each_one_is_named(run):
-    run.describe({"seed": 3, "steps": 400, "patch": 64})
+    run.describe(RunSettings(seed=3, steps=400, patch=64))
     with pytest.raises(ValueError, match="other settings") as caught:
-        run.describe({"seed": 4, "steps": 400, "patch": 32})
+        run.describe(RunSettings(seed=4, steps=400, patch=32))
     message = str(caught.value)
     assert "seed was 3, now 4" in message
     assert "patch was 64, now 32" in message
@@ -69,22 +72,46 @@ def test_other_settings_are_refused_and_each_one_is_named(run):
 
 
 def test_a_setting_that_an_older_version_did_not_know_is_added(run):
-    run.describe({"seed": 3})
-    run.describe({"seed": 3, "fix": []})
-    assert run.settings() == {"seed": 3, "fix": []}
+    run.describe(RunSettings(seed=3))
+    path = run.folder / "run.json"
+    record = read_json(path)
+    del record["settings"]["noise"]
+    write_json(path, record)
+    assert run.settings() == RunSettings(seed=3)
+    run.describe(RunSettings(seed=3))
+    assert read_json(path)["settings"]["noise"] == "white"
+
+
+def test_what_a_newer_version_states_is_kept(run):
+    run.describe(RunSettings(seed=3))
+    path = run.folder / "run.json"
+    record = read_json(path)
+    record["settings"]["colour"] = "blue"
+    write_json(path, record)
+    run.describe(RunSettings(seed=3))
+    assert read_json(path)["settings"]["colour"] == "blue"
+
+
+def test_a_camera_and_a_file_of_kernels_are_told_by_their_names():
+    known, asked = (RunSettings(noise_profile={"name": name, "shot": [1, 2]}) for name in ("wide", "pixel"))
+    assert known.changes(asked) == "noise_profile was wide, now pixel"
+    assert RunSettings().changes(RunSettings(kernels={"path": "psf.npy", "digest": "0a"})) == (
+        "kernels was None, now psf.npy"
+    )
 
 
 def test_refused_settings_leave_the_description_alone(run):
-    run.describe({"seed": 3})
+    run.describe(RunSettings(seed=3))
     before = (run.folder / "run.json").read_text()
     with pytest.raises(ValueError, match="other settings"):
-        run.describe({"seed": 4})
+        run.describe(RunSettings(seed=4))
     assert (run.folder / "run.json").read_text() == before
 
 
 def test_settings_are_those_of_the_first_description(run):
-    run.describe({"seed": 3, "size": [256, 256]})
-    assert run.settings() == {"seed": 3, "size": [256, 256]}
+    settings = RunSettings(seed=3, size=(256, 128), fix=("depth=1",), space={"depth": [1]}, splits=("training",))
+    run.describe(settings)
+    assert run.settings() == settings
 
 
 def test_a_folder_that_is_no_run_says_how_to_start_one(run):

@@ -26,6 +26,7 @@ from nas.task.task import Task
 from results.compressions import Compression
 from results.files import fingerprint, load_network
 from results.progress import Silent
+from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -51,7 +52,7 @@ if __name__ == "__main__":
 def compressed(tmp_path) -> Compression:
     """A compression without int8."""
     run = Run(tmp_path / "run")
-    run.describe({"seed": 0})
+    run.describe(RunSettings())
     return keep_compression(run, {"float": network_of(0)})
 
 

@@ -21,6 +21,7 @@ from nas.task.training import Recipe
 from nas.workers import Here
 from results.files import load_network
 from results.progress import Silent
+from results.record import RunSettings
 from results.report import report_front
 from results.run import Run
 from results.store import Store
@@ -83,7 +84,7 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
     made = []
     for each in (task, with_other_test(task)):
         run = Run(tmp_path_factory.mktemp("search") / "run")
-        run.describe({"data": None, "score": "short"})
+        run.describe(RunSettings(score="short"))
         settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=10**8)
         space = default_space().fixed(["depth=1"])
         search(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,14 @@ from nas.task.data.photo import Photo
 from nas.task.degrade import PROFILES, BlendedNoise, CameraNoise, SensorNoise
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
+from results.record import RunSettings
 
-OLD = {"data": None, "seed": 3, "patch": 64, "batch": 8}
+OLD = RunSettings(seed=3)
 CPU = Device("cpu", False, "test")
+
+
+def through_json(settings: RunSettings) -> RunSettings:
+    return RunSettings.from_json(json.loads(json.dumps(settings.to_json())), Path("run.json"))
 
 
 def test_a_run_that_states_no_noise_is_of_white_noise():
@@ -21,11 +27,11 @@ def test_a_run_that_states_no_noise_is_of_white_noise():
 
 def test_a_runs_noise_is_that_of_its_settings_through_json():
     profile = PROFILES["galaxy-s6"]
-    words = OLD | {"noise": "blend", "noise_profile": profile.to_json(), "blend": 0.25, "synthetic": 0.5}
-    settings = TaskSettings.of_run(json.loads(json.dumps(words)))
+    made_with = replace(OLD, noise="blend", noise_profile=profile.to_json(), blend=0.25, synthetic=0.5)
+    settings = TaskSettings.of_run(through_json(made_with))
     assert settings.noise == BlendedNoise(CameraNoise(profile), share=0.25)
     assert settings.synthetic == 0.5
-    assert TaskSettings.of_run(words | {"noise": "camera"}).noise == CameraNoise(profile)
+    assert TaskSettings.of_run(replace(made_with, noise="camera")).noise == CameraNoise(profile)
 
 
 def test_what_an_older_run_was_made_with_has_the_record_that_it_had():

@@ -1,6 +1,8 @@
 """Tasks: each is trained for and searched for through the same settings, and says what it undoes."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,13 +21,18 @@ from nas.task.device import Device
 from nas.task.losses import Loss
 from nas.task.task import TaskSettings, make_task, read_photos
 from nas.task.training import Course, Recipe, train
+from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 
-MADE_WITH = {"data": None, "seed": 3, "patch": 16, "batch": 2, "noise": "camera"}
+MADE_WITH = RunSettings(seed=3, patch=16, batch=2, noise="camera")
 CPU = Device("cpu", False, "test")
+
+
+def through_json(settings: RunSettings) -> RunSettings:
+    return RunSettings.from_json(json.loads(json.dumps(settings.to_json())), Path("run.json"))
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def test_the_command_offers_the_tasks_that_there_are():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_network_is_trained_and_judged_for_each_task(task, folder):
-    settings = TaskSettings.of_run(MADE_WITH | {"data": str(folder), "task": task})
+    settings = TaskSettings.of_run(replace(MADE_WITH, data=str(folder), task=task))
     made = make_task(settings, read_photos(settings), CPU)
     network = build(
         Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, "none"),) * 5, activation="relu", head="conv3x3")), seed=0
@@ -61,7 +68,7 @@ def test_a_network_is_trained_and_judged_for_each_task(task, folder):
 
 @pytest.mark.parametrize("task", TASKS[1:])
 def test_a_task_is_that_of_its_settings_through_json(task, tmp_path):
-    settings = TaskSettings.of_run(json.loads(json.dumps(MADE_WITH | {"task": task})))
+    settings = TaskSettings.of_run(through_json(replace(MADE_WITH, task=task)))
     assert settings.task == task
     assert isinstance(settings.degradation, Capture)
     assert settings.to_json()["task"] == task
@@ -76,7 +83,7 @@ def test_a_runs_kernels_are_known_by_their_content(tmp_path):
     keys = []
     for name in ("one.npy", "moved/one.npy", "other.npy"):
         kernels = KernelFile.of(tmp_path / name).to_json()
-        settings = TaskSettings.of_run(MADE_WITH | {"task": "deblur", "kernels": json.loads(json.dumps(kernels))})
+        settings = TaskSettings.of_run(through_json(replace(MADE_WITH, task="deblur", kernels=kernels)))
         assert settings.degradation.margin == 1
         keys.append(make_task(settings, read_photos(settings), CPU).made_from)
     assert keys[0] == keys[1] != keys[2]
@@ -90,21 +97,21 @@ def test_the_record_of_denoising_is_what_it_was_before_there_were_tasks():
 
 
 def test_clipped_pixels_weigh_apart_where_photographs_are_overexposed():
-    weights = {task: TaskSettings.of_run(MADE_WITH | {"task": task}).loss.clipped for task in TASKS}
+    weights = {task: TaskSettings.of_run(replace(MADE_WITH, task=task)).loss.clipped for task in TASKS}
     assert {task for task, weight in weights.items() if weight} == {"hdr", "mixed"}
     assert TaskSettings.of_run(MADE_WITH).loss == Loss()
 
 
 def test_white_noise_is_refused_where_light_is_blurred_before_the_sensor():
     with pytest.raises(ValueError, match="task deblur has a camera's noise"):
-        TaskSettings.of_run(MADE_WITH | {"task": "deblur", "noise": "white"})
+        TaskSettings.of_run(replace(MADE_WITH, task="deblur", noise="white"))
 
 
 def test_a_card_says_which_task_and_which_degradation():
     def said(words: dict, pairs: bool = False) -> str:
         image = torch.zeros(3, 8, 8, dtype=torch.uint8)
         photos = SimpleNamespace(training=(Photo("a", image, image if pairs else None),))
-        return degradation(SimpleNamespace(settings=TaskSettings.of_run(MADE_WITH | words), photos=photos))
+        return degradation(SimpleNamespace(settings=TaskSettings.of_run(replace(MADE_WITH, **words)), photos=photos))
 
     assert said({"task": "udc"}).startswith("Degradation (task udc): diffraction of a display")
     assert said({"task": "hdr"}, pairs=True).startswith("Degradation (task hdr): that of the degraded sides")
@@ -121,7 +128,7 @@ def test_a_run_goes_on_with_the_task_and_the_kernels_that_it_was_made_with(tmp_p
     run = Run(tmp_path / "run")
     asked = made_with(run, SearchOptions(task="udc", kernels=tmp_path / "psf.npy"))
     run.describe(asked)
-    assert asked["task"] == "udc"
+    assert asked.task == "udc"
     assert TaskSettings.of_run(run.settings()).degradation.parts[0].point_spread().shape == (1, 5, 5)
     assert made_with(run, SearchOptions()) == asked
     with pytest.raises(ValueError, match="task was udc, now deblur"):

@@ -12,6 +12,7 @@ from nas.task.data.photos import DataError, Where, load_folder, settled_photos
 from nas.task.data.splits import PARTS
 from nas.task.data.tiles import Tiles
 from nas.unseen import unseen
+from results.record import RunSettings
 from results.run import NoTestPart, Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -35,8 +36,8 @@ def data(tmp_path) -> Path:
 def run_on(folder: Path, data: Path | None, seed: int = 0) -> Run:
     run = Run(folder)
     run.folder.mkdir()
-    settings = {"data": None if data is None else str(data), "seed": seed, "patch": 16, "batch": 2}
-    run.describe(settings | {"splits": list(PARTS)})
+    data_of = None if data is None else str(data)
+    run.describe(RunSettings(data=data_of, seed=seed, patch=16, batch=2, splits=PARTS))
     return run
 
 
@@ -93,7 +94,7 @@ def test_where_no_photograph_is_left_it_is_said(tmp_path):
 def test_a_run_that_kept_no_test_photographs_is_not_judged_on_its_own_folder(tmp_path, data):
     run = Run(tmp_path / "old")
     run.folder.mkdir()
-    run.describe({"data": str(data), "seed": 0, "patch": 16, "batch": 2})
+    run.describe(RunSettings(data=str(data), patch=16, batch=2))
     for folder in (data, None):
         with pytest.raises(NoTestPart, match="kept no test photographs"):
             unseen([run.folder], folder)

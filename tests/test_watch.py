@@ -13,7 +13,6 @@ from optuna.trial import TrialState, create_trial
 
 from lpienas.command import main
 from results.front import ReferencePoint
-from results.run import Run
 from results.standing import Asked, ask, standing_of
 from results.study import attributes_of, fix_reference_point, open_study, tell_failed
 from search_spaces.space import REFERENCE
@@ -108,7 +107,6 @@ def test_the_front_it_shows_is_without_the_reference(study):
 
 def test_a_finished_run_is_shown_at_once_and_looking_writes_nothing(tmp_path, capsys):
     run = finished_search(tmp_path / "run")
-    run.describe({"data": None, "cost": "macs"})
     ask(open_study(run.study), trials=1)
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     assert main(["watch", str(run.folder)]) == 0
@@ -120,14 +118,12 @@ def test_a_finished_run_is_shown_at_once_and_looking_writes_nothing(tmp_path, ca
 
 def test_a_pause_of_no_time_is_refused(tmp_path, capsys):
     run = finished_search(tmp_path / "run")
-    run.describe({"data": None, "cost": "macs"})
     assert main(["watch", str(run.folder), "--every", "0"]) == 1
     assert "--every 0: must be above 0" in capsys.readouterr().err
 
 
 def test_one_that_watches_is_killed_and_the_study_goes_on(tmp_path):
     run = finished_search(tmp_path / "run")
-    Run(run.folder).describe({"data": None, "cost": "macs"})
     ask(open_study(run.study), trials=10**6)
     looking = subprocess.Popen(
         [sys.executable, "-m", "lpienas", "watch", str(run.folder), "--every", "0.01"],

@@ -50,21 +50,21 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         made = made_with(run, asked)
-        by_supernet = made["score"] == "supernet"  # whether the run's own --steps are those of the supernet
-        supernet_steps = (made["steps"] if by_supernet else None) or STEPS["supernet"]
-        short_steps = asked.short_steps or (None if by_supernet else made["steps"]) or STEPS["short"]
-        budget = made["budget"] if made["cost"] == "macs" else None
-        macs, size = None if budget is None else parse_macs(budget), (made["size"][0], made["size"][1])
+        by_supernet = made.score == "supernet"  # whether the run's own --steps are those of the supernet
+        supernet_steps = (made.steps if by_supernet else None) or STEPS["supernet"]
+        short_steps = asked.short_steps or (None if by_supernet else made.steps) or STEPS["short"]
+        budget = made.budget if made.cost == "macs" else None
+        macs = None if budget is None else parse_macs(budget)
         settings = CalibrationSettings(
             full=Recipe(asked.full_steps),
             short=Recipe(short_steps),
-            supernet=SupernetSettings.under(Recipe(supernet_steps), macs, size),
+            supernet=SupernetSettings.under(Recipe(supernet_steps), macs, made.size),
             networks=asked.networks,
             seeds=asked.seeds,
             budget=macs,
-            size=size,
+            size=made.size,
             target=asked.tau,
-            seed=made["seed"],
+            seed=made.seed,
             start=INHERITED if asked.start == "inherited" else SCRATCH,
         )
         shown = stack.enter_context(bars())

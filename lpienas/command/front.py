@@ -31,6 +31,7 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     """Print the front, and draw it where a file is named."""
     from lpienas.photographs import refuse_existing
     from lpienas.runs import Run as Searched
+    from lpienas.searches import STEPS
     from nas.anatomy import anatomy_line
     from nas.calibrate import summary_line
     from nas.confirm import anatomies
@@ -47,13 +48,12 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     refuse_existing([path for path in (asked.plot, asked.csv) if path is not None], asked.force)
     run = Run(asked.run)
     settings = run.settings()
-    size = (settings["size"][0], settings["size"][1])
     report = Searched(asked.run).report()
     calibration, calibrated = None, ""
     if run.calibration.exists():
         calibration = read_json(run.calibration, CALIBRATED_AGAIN)
         with held_in(run.calibration, CALIBRATED_AGAIN):
-            calibrated = summary_line(calibration, settings["score"], settings["steps"])
+            calibrated = summary_line(calibration, settings.score, settings.steps or STEPS[settings.score])
     limits = Limits(None if asked.under is None else parse_cost(report.cost, asked.under), asked.above)
     shown = narrowed(report, limits)
     if asked.csv is not None:
@@ -61,7 +61,7 @@ def front(asked: FrontOptions, json_only: bool) -> None:
             temporary.write_text(sheet(shown))
     control = None if asked.control is None else Searched(asked.control).report().front
     if asked.plot is not None:
-        plot_front(asked.plot, report, size, control)
+        plot_front(asked.plot, report, settings.size, control)
     study = open_study(run.study)
     looked_into, trained = anatomies(run, study), full_trainings(study)
     if json_only:
@@ -69,7 +69,7 @@ def front(asked: FrontOptions, json_only: bool) -> None:
         more = {"calibration": calibration, "anatomy": looked_into, "trainings": apart}
         as_json(shown.to_json() | more)
         return
-    table(front_table(shown, size))
+    table(front_table(shown, settings.size))
     line(text_plot(shown))
     for genes in gene_lines(shown.front):
         line(genes)

@@ -37,7 +37,7 @@ def sensitivity(asked: SensitivityOptions, json_only: bool) -> None:
         if compression.has(INT8):
             calibration = kept_calibration(compression.calibration)
         else:
-            calibration = int8_calibration(task, settings["seed"])
+            calibration = int8_calibration(task, settings.seed)
         layers = [one.to_json() for one in measure(network, calibration, task.validation, shown)]
         run.summarize(sensitivity={compression.name: layers})
     if json_only:

@@ -29,7 +29,7 @@ def watch(asked: WatchOptions, json_only: bool) -> None:
     if asked.every <= 0:
         raise ValueError(f"--every {asked.every:g}: must be above 0 seconds")
     run = Run(asked.run)
-    cost = run.settings()["cost"]
+    cost = run.settings().cost
     now = standing_of(open_study(run.study), datetime.now())
     if json_only:
         as_json(now.to_json())

@@ -1,6 +1,6 @@
 """Task: what a network is trained for, made once from settings: photographs, degradation, loss, pairs to judge by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +15,19 @@ from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photos import Photos, Picture, Where, settled_photos
 from nas.task.data.tiles import Tiles, default_folder
 from nas.task.degrade import Degradation, KernelFile, Noise, NoiseProfile, SensorNoise, degradation_of, make_noise
-from nas.task.degrade.noise import WHITE_SHARE
 from nas.task.degrade.tasks import DENOISE
 from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
 from nas.task.losses import Loss
 from nas.task.training import Batch
 from results.photo_score import JUDGED_SIDE
+from results.record import RunSettings
 from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
 _OF_TASK = ("task", "kernels")  # likewise
+_AS_STATED = ("data", "seed", "patch", "batch", "synthetic")  # settings of a run that are the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
 
@@ -68,31 +69,22 @@ class TaskSettings:
         degradation_of(self.task, self.noise, self.seed, self.kernels)  # raises where they do not go together
 
     @classmethod
-    def of_run(cls, made_with: Mapping[str, Any]) -> "TaskSettings":
-        """The task that a run's settings (results.run.Run.settings) are for.
+    def of_run(cls, made_with: RunSettings) -> "TaskSettings":
+        """The task that a run's settings are for.
 
-        A run that states no noise is of white, and one that states no task is of denoising. Raises ValueError for white
-        noise on sRGB values where light is blurred or exposed before the sensor.
+        Raises ValueError for white noise on sRGB values where light is blurred or exposed before the sensor.
         """
-        profile, kernels = made_with.get("noise_profile"), made_with.get("kernels")
-        task = made_with.get("task", DENOISE)
-        if task != DENOISE and made_with.get("noise", "white") == "white":
+        profile, kernels, task = made_with.noise_profile, made_with.kernels, made_with.task
+        if task != DENOISE and made_with.noise == "white":
             raise ValueError(f"noise = 'white': task {task} has a camera's noise; leave it out, or take camera")
         return cls(
-            made_with["data"],
-            made_with["seed"],
-            made_with["patch"],
-            made_with["batch"],
             noise=make_noise(
-                made_with.get("noise", "white"),
-                None if profile is None else NoiseProfile.from_json(profile),
-                made_with.get("blend", WHITE_SHARE),
+                made_with.noise, None if profile is None else NoiseProfile.from_json(profile), made_with.blend
             ),
-            synthetic=made_with.get("synthetic", 0.0),
             loss=Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss(),
             task=task,
             kernels=None if kernels is None else KernelFile(**kernels),
-            **{name: made_with[name] for name in _OF_DATA if made_with.get(name) is not None},
+            **{name: getattr(made_with, name) for name in (*_AS_STATED, *_OF_DATA)},
         )
 
     @property

@@ -45,8 +45,7 @@ def story_of(run: Run, study: optuna.Study, report: FrontReport, handed: Handed)
     """The story of a run whose report is `report`; raises ValueError for a damaged summary."""
     settings, summary = run.settings(), run.read_summary()
     trials = study.get_trials(deepcopy=False)
-    size = (int(settings["size"][0]), int(settings["size"][1]))
-    budget = settings.get("budget")
+    size, budget = settings.size, settings.budget
     full = by_number(full_trainings(study))
     compression = _compression(run)
     shipped = [] if compression is None else _shipped(compression, report, size)
