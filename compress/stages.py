@@ -28,7 +28,7 @@ from nas.searching import slices_of
 from nas.suggest import derive_seed
 from nas.task.evaluation import as_test, evaluate, mean_quality
 from nas.task.task import Task
-from nas.task.training import Course, Diverged, Recipe
+from nas.task.training import Course, Failed, Recipe
 from results.candidate import Candidate
 from results.compressions import CALIBRATION, WAY
 from results.files import load_network, save_network, write_json
@@ -136,7 +136,7 @@ class Stages:
         recipe = replace(self.settings.training, steps=steps)
         try:
             control = self._training("training of the control", rival, recipe, seed)
-        except Diverged as error:
+        except Failed as error:
             self.watcher.say(f"control: candidate {rival.number} could not be trained: {error}")
             return None
         said = f"control: candidate {rival.number}, trained for as much computing from {control.figures['start']}"

@@ -18,7 +18,7 @@ from nas.scoring.supernet import SupernetSettings, SupernetTraining, have_supern
 from nas.scoring.training import INHERITED, SCRATCH, Training, begin, in_rungs
 from nas.suggest import derive_seed
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe
+from nas.task.training import Failed, Recipe
 from nas.workers import Workers, as_finished
 from results.agreement import Agreement, Networks, agreement
 from results.files import write_json
@@ -86,7 +86,7 @@ class Calibrating:
 def calibrate(calibrating: Calibrating, workers: Workers, watcher: Watcher) -> dict[str, Any]:
     """Train networks fully, score them cheaply, and compare; returns what is also kept in `folder`/calibration.json.
 
-    Every training is resumable and kept in `folder`/calibration. Raises Diverged when the supernet fails; a network
+    Every training is resumable and kept in `folder`/calibration. Raises Failed when the supernet fails; a network
     whose training fails is left out and named.
     """
     folder, settings = calibrating.folder, calibrating.settings
@@ -240,7 +240,7 @@ def _trained_scores(
             for name, figure in zip(names, future.result(), strict=True):
                 columns[name][index] = figure
             watcher.say(f"network {index}, {names[-1]}: SSIM {future.result()[-1][0]:.4f}")
-        except Diverged as error:
+        except Failed as error:
             watcher.say(f"network {index} is left out: {error}")
     return columns
 

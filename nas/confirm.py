@@ -14,7 +14,7 @@ from nas.scoring.training import INHERITED, SCRATCH, Training, begin
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe
+from nas.task.training import Failed, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
 from results.files import read_json
@@ -181,7 +181,7 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
     for (number, repetition), future in as_finished(workers, train_fully, pieces, watcher.at):
         try:
             quality, test = future.result()
-        except Diverged as error:
+        except Failed as error:
             watcher.say(f"candidate {number}, seed {repetition}, failed: {error}")
             continue
         made = left[number, repetition]

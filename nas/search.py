@@ -17,7 +17,7 @@ from nas.scoring.supernet import have_supernet, score_by_supernet, supernet_dige
 from nas.scoring.training import Training
 from nas.searching import Searching
 from nas.task.evaluation import Quality
-from nas.task.training import Diverged
+from nas.task.training import Failed
 from nas.workers import Here, Workers
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
@@ -228,7 +228,7 @@ class _Search:
         number = scoring.number
         try:
             quality = future.result()
-        except Diverged as error:
+        except Failed as error:
             self.watcher.say(f"candidate {number} failed: {error}")
             if scoring.rung == 0:
                 self.ended += 1

@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context, parent_process
-from threading import Thread
+from threading import RLock, Thread
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 import torch
 
 from nas.task.task import Task
+from nas.task.training import Failed
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -114,17 +115,105 @@ class Here:
     def __exit__(self, *_: object) -> None: ...
 
 
+_ENDED = (
+    "its worker process was ended twice, the second time with nothing beside it: it ran out of memory, or somebody "
+    "ended it"
+)
+
+
+class WorkerKilled(Failed):
+    """The process of a piece of work was ended twice from outside, the second time while nothing else ran."""
+
+
+@dataclass(eq=False, slots=True)
+class _Piece:
+    """Work that was handed in, and what came of it."""
+
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    future: Future[Any]
+    alone: bool = False  # taken up again after a process was ended while it ran: nothing else runs beside it
+
+
 class Processes:
-    """Work is done in spawned processes, because a fork of a process that has used torch's threads can hang."""
+    """Work is done in spawned processes, because a fork of a process that has used torch's threads can hang.
+
+    Where a process is ended by the system, for want of memory, or by somebody, all work that ran is lost, and it is not
+    known whose process it was: each piece of it is done again alone, and one whose process ends again raises
+    WorkerKilled. The others lose what they did since their last checkpoints.
+    """
 
     def __init__(self, task: Task, count: int) -> None:
-        context = get_context("spawn")
+        self._context = get_context("spawn")
         self.count = count
-        self._steps, self._seconds = context.Value("q", 0), context.Value("d", 0.0)
-        self._pool = ProcessPoolExecutor(count, context, _begin, (task, self._steps, self._seconds))
+        self._steps, self._seconds = self._context.Value("q", 0), self._context.Value("d", 0.0)
+        self._begun = (task, self._steps, self._seconds)
+        self._pool = self._new_pool()
+        self._lock, self._ends = RLock(), False
+        self._running: set[_Piece] = set()
+        self._lost: list[_Piece] = []  # of pools that broke
+        self._waiting: list[_Piece] = []  # until what was lost is done
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
-        return self._pool.submit(_work, work, arguments)
+        piece = _Piece(work, arguments, Future())
+        with self._lock:
+            self._waiting.append(piece)
+            self._go_on()
+        return piece.future
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.count, self._context, _begin, self._begun)
+
+    def _go_on(self) -> None:
+        """Begin what may begin; the lock is held."""
+        if self._lost:
+            if not self._running:
+                piece = self._lost.pop(0)
+                piece.alone = True
+                self._begin(piece)
+        elif not any(piece.alone for piece in self._running):
+            while self._waiting:
+                self._begin(self._waiting.pop(0))
+
+    def _begin(self, piece: _Piece) -> None:
+        self._running.add(piece)
+        try:
+            inner = self._pool.submit(_work, piece.work, piece.arguments)
+        except BrokenProcessPool:  # a process was ended while nothing ran
+            self._pool = self._new_pool()
+            inner = self._pool.submit(_work, piece.work, piece.arguments)
+        inner.add_done_callback(lambda done: self._finish(piece, done))
+
+    def _finish(self, piece: _Piece, inner: "Future[Any]") -> None:
+        """Hand on what came of a piece; called by the pool's own thread."""
+        if inner.cancelled():
+            return
+        error = inner.exception()
+        killed = isinstance(error, BrokenProcessPool)
+        if not killed:
+            if error is None:
+                piece.future.set_result(inner.result())
+            else:
+                piece.future.set_exception(error)
+        elif piece.alone:
+            piece.future.set_exception(WorkerKilled(_ENDED))
+        with self._lock:
+            self._running.discard(piece)
+            if killed and not piece.alone:
+                self._lost.append(piece)
+            if self._ends or self._running:
+                return
+            if killed:
+                # Not in the thread of the pool that broke, which has its own end to see to.
+                Thread(target=self._begin_again, daemon=True).start()
+            else:
+                self._go_on()
+
+    def _begin_again(self) -> None:
+        with self._lock:
+            if not self._ends:
+                self._pool = self._new_pool()
+                self._go_on()
 
     def steps(self) -> int:
         return int(self._steps.value)
@@ -138,16 +227,13 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._lock:
+            self._ends = True
         if error is not None:  # a training may have minutes to go; its checkpoint is on disk
             for child in active_children():
                 child.terminate()
         # waits, so that the pool's thread is gone before Python closes what it listens to
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if isinstance(error, BrokenProcessPool):
-            raise RuntimeError(
-                "a worker process was ended from outside, or ran out of memory; the same command with fewer --workers "
-                "continues"
-            ) from error
 
 
 _task: Task  # of this worker process, set once by _begin

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.files import fingerprint, plain_name, read_json, write_json
+from results.files import fingerprint, held_in, plain_name, read_json, write_json
 
 RECORD = "record.json"  # name of the record in the folder of a stage
+FAILED = "failed.json"  # in its place where the stage came to nothing, and would again
 CHECKPOINT = "checkpoint"  # with this begin the names of what only an unfinished stage needs
 
 
@@ -64,13 +65,29 @@ class Store:
         figures: dict[str, Any] = self.record(key)["figures"]
         return figures
 
+    def fail(self, stage: Stage, reason: str) -> None:
+        """Write down that a stage came to nothing and would again, and why; what only the work needed goes."""
+        write_json(self.at(stage.key) / FAILED, {"kind": stage.kind, "reason": reason, "made_from": stage.made_from})
+        self._tidy(stage)
+
+    def failure(self, key: str) -> str | None:
+        """Why a stage came to nothing, and how to have it tried again; None for one that did not."""
+        path = self.at(key) / FAILED
+        if not path.exists():
+            return None
+        record = read_json(path)
+        with held_in(path):
+            return f"{record['reason']} (as before; delete {path} to have it tried again)"
+
     def keep(self, stage: Stage, label: str, figures: Mapping[str, Any], cpu_seconds: float) -> None:
         """Complete a stage: its record is written, and what only the work needed goes.
 
         `label` says in words what the stage is, from what it was made from.
         """
-        folder = self.at(stage.key)
         record = {"kind": stage.kind, "label": label, "figures": figures, "cpu_seconds": cpu_seconds}
-        write_json(folder / RECORD, record | {"made_from": stage.made_from})
-        for used in folder.glob(f"{CHECKPOINT}*"):
+        write_json(self.at(stage.key) / RECORD, record | {"made_from": stage.made_from})
+        self._tidy(stage)
+
+    def _tidy(self, stage: Stage) -> None:
+        for used in self.at(stage.key).glob(f"{CHECKPOINT}*"):
             used.unlink()

@@ -9,9 +9,9 @@ from nas.scoring.full import STRIPPED, train_fully
 from nas.scoring.training import FIRST, Training, begin, weights_digest
 from nas.task.device import Device
 from nas.task.task import Task
-from nas.task.training import Recipe
+from nas.task.training import Diverged, Failed, Recipe
 from results.files import has_network, load_network, read_json
-from results.store import RECORD, Store
+from results.store import FAILED, RECORD, Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
@@ -86,6 +86,27 @@ def test_a_record_says_what_the_stripped_network_costs_and_comes_to(task, tmp_pa
     ].keys()
     assert record["figures"]["ssim"] == quality.ssim
     assert record["cpu_seconds"] > 0
+
+
+def test_a_training_that_diverged_is_not_tried_again_unless_it_is_asked_for(task, tmp_path, monkeypatch):
+    steps, store, asked = [], Store(tmp_path), training(task)
+
+    def broken(network, batch, loss, course):
+        steps.append(course.recipe.steps)
+        course.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        course.checkpoint.write_bytes(b"half of it")
+        raise Diverged("the loss became nan at step 2 of 3")
+
+    monkeypatch.setattr("nas.scoring.short.train", broken)
+    for _ in range(2):
+        with pytest.raises(Failed, match="the loss became nan at step 2 of 3"):
+            train_fully(task, lambda step, loss: None, asked, store)
+    assert len(steps) == 1
+    assert [path.name for path in store.at(asked.key).iterdir()] == [FAILED]
+    monkeypatch.undo()
+    (store.at(asked.key) / FAILED).unlink()
+    train_fully(task, lambda step, loss: None, asked, store)
+    assert store.is_made(asked.key)
 
 
 def test_seconds_of_a_training_that_was_cut_off_count(task, tmp_path, monkeypatch):

@@ -18,8 +18,8 @@ from nas.search import SearchStopped, best_so_far, search
 from nas.searching import Searching, SearchSettings
 from nas.task.evaluation import Quality
 from nas.task.task import Task
-from nas.task.training import Diverged, Recipe
-from nas.workers import Here
+from nas.task.training import Diverged, OutOfMemory, Recipe
+from nas.workers import Here, WorkerKilled
 from results.files import write_tensors
 from results.progress import Silent
 from results.run import Run
@@ -138,13 +138,14 @@ def test_a_search_that_finds_nothing_affordable_stops_with_what_to_change(tmp_pa
         run_search(tmp_path, task, trials=9, budget=1_000_000, space=tiny_space())
 
 
-def test_a_candidate_that_diverges_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path, task, monkeypatch):
+@pytest.mark.parametrize("kind", [Diverged, OutOfMemory, WorkerKilled])
+def test_a_candidate_that_fails_is_recorded_with_its_reason_and_the_search_goes_on(kind, tmp_path, task, monkeypatch):
     calls = []
 
     def sometimes(task, on_step, trainings, store):
         calls.append(trainings)
         if len(calls) == 2:
-            raise Diverged("the loss became nan at step 7 of 9")
+            raise kind("the loss became nan at step 7 of 9")
         return Quality(0.6, 30.0)
 
     monkeypatch.setattr(nas.search, "score_by_training", sometimes)

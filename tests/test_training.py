@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.task.device import Device
 from nas.task.losses import Loss
-from nas.task.training import Course, Diverged, Recipe, shares, train
+from nas.task.training import Course, Diverged, OutOfMemory, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -128,6 +128,58 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step(value):
             Course(Recipe(steps=5), CPU, on_step=lambda step, _: seen.append(step)),
         )
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("DefaultCPUAllocator: can't allocate memory"), torch.OutOfMemoryError(), MemoryError()]
+)
+@pytest.mark.filterwarnings("ignore:a batch of 4 does not fit into memory")
+@pytest.mark.parametrize("most", [3, 2, 1])
+def test_a_batch_that_does_not_fit_into_memory_is_taken_in_parts_that_train_the_same(most, error):
+    fits = []
+
+    def loss(output: Tensor, clean: Tensor) -> Tensor:
+        if len(output) > most:
+            raise error
+        fits.append(len(output))
+        return l1(output, clean)
+
+    def four(step: int) -> tuple[Tensor, Tensor]:
+        pairs = batch(2 * step), batch(2 * step + 1)
+        return torch.cat([pair[0] for pair in pairs]), torch.cat([pair[1] for pair in pairs])
+
+    found = []
+    for how in (l1, loss):
+        network, steps = new_network(), []
+
+        def on_step(step: int, current: float, network=network, steps=steps) -> None:
+            slopes = torch.cat([weight.grad.flatten() for weight in network.parameters()])
+            steps.append((current, slopes))
+
+        train(network, four, how, Course(Recipe(steps=2), CPU, on_step=on_step))
+        found.append(steps)
+    whole, parted = found
+    assert max(fits) <= most
+    assert [len(steps) for steps in found] == [2, 2]
+    assert parted[0][0] == pytest.approx(whole[0][0], rel=1e-5)
+    assert torch.allclose(parted[0][1], whole[0][1], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:a batch of 2 does not fit into memory")
+def test_a_patch_that_does_not_fit_into_memory_fails_with_its_size():
+    def loss(output: Tensor, clean: Tensor) -> Tensor:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match="a patch of 8x8 pixels does not fit into memory of cpu"):
+        train(new_network(), batch, loss, Course(Recipe(steps=3), CPU))
+
+
+def test_another_error_of_a_step_is_not_taken_for_want_of_memory():
+    def loss(output: Tensor, clean: Tensor) -> Tensor:
+        raise RuntimeError("The size of tensor a (4) must match the size of tensor b (2)")
+
+    with pytest.raises(RuntimeError, match="must match"):
+        train(new_network(), batch, loss, Course(Recipe(steps=1), CPU))
 
 
 def test_a_gradient_that_is_no_number_is_noticed_before_it_moves_a_weight():

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from nas.scoring.training import Training, in_rungs
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here, Processes, default_count, make_workers
+from nas.workers import Here, Processes, WorkerKilled, default_count, make_workers
 from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -62,21 +61,39 @@ def test_two_workers_train_what_one_does_to_the_bit_and_bring_an_exception_back(
         assert weights[0] == weights[1]
 
 
-def test_a_killed_worker_process_is_explained_and_what_to_do_about_it(tmp_path, task):
-    with pytest.raises(RuntimeError, match=r"ended from outside, or ran out of memory; .* fewer --workers continues"):
-        train_and_kill(task, tmp_path)
+def test_work_whose_process_is_ended_twice_fails_alone_and_what_ran_beside_it_is_done(tmp_path, task):
+    with Processes(task, 2) as workers:
+        ends = workers.submit(ends_its_process, tmp_path / "killed", 2)
+        beside, after = (workers.submit(waits_for_an_end, tmp_path / "killed") for _ in range(2))
+        with pytest.raises(WorkerKilled, match=r"was ended twice, .* it ran out of memory, or somebody ended it"):
+            ends.result()
+        assert 1 <= beside.result() <= 2
+        assert 1 <= after.result() <= 2
 
 
-def train_and_kill(task: Task, folder: Path) -> None:
+def test_work_whose_process_is_ended_once_is_done(tmp_path, task):
     with Processes(task, 1) as workers:
-        work = workers.submit(score_by_training, [Training.on(task, PLANS[0], Recipe(10**6), 0)], Store(folder))
-        for _ in range(600):
-            time.sleep(0.1)
-            if workers.steps():
-                break
-        (child,) = active_children()
-        os.kill(child.pid, signal.SIGKILL)
-        work.result()
+        assert workers.submit(ends_its_process, tmp_path / "killed", 1).result() == 1
+
+
+def ends_its_process(task: Task, on_step: object, kills: Path, most: int) -> int:
+    """How often it has ended its process, after the last time."""
+    kills.touch()
+    done = kills.stat().st_size
+    if done == most:
+        return done
+    kills.write_bytes(bytes(done + 1))
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+def waits_for_an_end(task: Task, on_step: object, kills: Path) -> int:
+    """How often the other one has ended its process; its own is ended with it the first time."""
+    for _ in range(600):
+        if kills.exists() and (done := kills.stat().st_size):
+            return done
+        time.sleep(0.1)
+    raise AssertionError("nothing ended a process")
 
 
 def test_one_worker_is_this_process_with_one_thread(task):

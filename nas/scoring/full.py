@@ -13,6 +13,7 @@ from nas.scoring.short import quality_of, train_from
 from nas.scoring.training import NETWORK, Training, first_weights
 from nas.task.evaluation import Quality, as_test, evaluate_each, mean_quality
 from nas.task.task import Task
+from nas.task.training import Diverged, Failed
 from results.files import held_in, load_network, network_fingerprint, read_json, save_network, write_json
 from results.photo_score import PhotoScore, photo_scores
 from results.progress import Watcher
@@ -32,24 +33,36 @@ def train_fully(
     """Quality on the validation photographs, and the scores of every test photograph, of a training that is kept.
 
     A piece of work for nas.workers. What an earlier call came to is taken up from its checkpoint, or as it is where it
-    was finished; a training from given weights was begun by nas.scoring.training.begin. Raises Diverged.
+    was finished; a training from given weights was begun by nas.scoring.training.begin. Raises Failed; one that
+    diverged is not tried again.
     """
     folder = store.at(training.key)
+    if (reason := store.failure(training.key)) is not None:
+        raise Failed(reason)
     if not store.is_made(training.key):
-        with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
-            first = first_weights(store, training, training.stage)
-            _, quality = train_from(first, training, task, folder, spent.after(on_step))
-            test, whole = score_on_test(task, folder), load_network(folder / NETWORK)
-            left = lightened(whole, task)
-            save_network(folder / STRIPPED, left.network)  # its output is the same
-            made_from = {"made_from": network_fingerprint(folder / NETWORK)}
-            write_json(folder / ANATOMY, _taken_apart(whole, left, training.label, task) | made_from)
-        figures: dict[str, Any] = quality.to_json() | as_test(mean_quality(test)) | _cost(left.network)
-        figures |= {"start": training.start, "steps": training.recipe.steps}
-        if left.removed:
-            figures |= {"macs_in_training": macs_of(whole.blueprint, DEFAULT_SIZE), "dead": left.to_json()}
-        store.keep(training.stage, training.label, figures, spent.seconds())
+        try:
+            _make(task, on_step, training, store)
+        except Diverged as error:
+            store.fail(training.stage, str(error))
+            raise
     return quality_of(store, training.key), score_on_test(task, folder)
+
+
+def _make(task: Task, on_step: Callable[[int, float], None], training: Training, store: Store) -> None:
+    folder = store.at(training.key)
+    with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
+        first = first_weights(store, training, training.stage)
+        _, quality = train_from(first, training, task, folder, spent.after(on_step))
+        test, whole = score_on_test(task, folder), load_network(folder / NETWORK)
+        left = lightened(whole, task)
+        save_network(folder / STRIPPED, left.network)  # its output is the same
+        made_from = {"made_from": network_fingerprint(folder / NETWORK)}
+        write_json(folder / ANATOMY, _taken_apart(whole, left, training.label, task) | made_from)
+    figures: dict[str, Any] = quality.to_json() | as_test(mean_quality(test)) | _cost(left.network)
+    figures |= {"start": training.start, "steps": training.recipe.steps}
+    if left.removed:
+        figures |= {"macs_in_training": macs_of(whole.blueprint, DEFAULT_SIZE), "dead": left.to_json()}
+    store.keep(training.stage, training.label, figures, spent.seconds())
 
 
 def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:

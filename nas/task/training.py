@@ -72,24 +72,61 @@ class Course:
     on_step: Callable[[int, float], None] | None = None  # is told the step and its loss
 
 
-class Diverged(RuntimeError):
+class Failed(RuntimeError):
+    """A training that came to nothing, with the reason; others of the same run go on."""
+
+
+class Diverged(Failed):
     """The loss or a gradient became NaN or infinite; the weights are those of the step before."""
 
 
+class OutOfMemory(Failed):
+    """Not even one patch at a time fits into the memory of the device."""
+
+
 def train(network: nn.Module, batch: Batch, loss: Callable[[Tensor, Tensor], Tensor], course: Course) -> None:
-    """Train `network` in place for all steps of the recipe and leave it on the device; see `descend`."""
-    device = course.device
+    """Train `network` in place for all steps of the recipe and leave it on the device; see `descend`.
+
+    A batch that does not fit into memory is taken in parts, whose gradients add up to that of the whole. Raises
+    OutOfMemory where one patch does not fit.
+    """
+    device, parts = course.device, 1
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def gradients(step: int) -> float:
-        degraded, clean = batch(step)
+    def of_part(degraded: Tensor, clean: Tensor, share: float) -> float:
         with device.autocast():
             output = network(degraded)
-        value = (loss.of(degraded) if isinstance(loss, Loss) else loss)(output.float(), clean)
+        value = share * (loss.of(degraded) if isinstance(loss, Loss) else loss)(output.float(), clean)
         value.backward()  # type: ignore[no-untyped-call]
         return value.item()
 
+    def gradients(step: int) -> float:
+        nonlocal parts
+        degraded, clean = batch(step)
+        while True:
+            pairs = zip(degraded.chunk(parts), clean.chunk(parts), strict=True)
+            try:
+                return sum(of_part(one, other, len(one) / len(degraded)) for one, other in pairs)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if parts >= len(degraded):
+                    size = "x".join(map(str, degraded.shape[-2:]))
+                    raise OutOfMemory(
+                        f"a patch of {size} pixels does not fit into the memory of {device.name}"
+                    ) from error
+            network.zero_grad(set_to_none=True)
+            parts = min(2 * parts, len(degraded))
+            warnings.warn(f"a batch of {len(degraded)} does not fit into memory: taken in {parts} parts", stacklevel=2)
+
     descend(network, gradients, course)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Of the processor or of a card; torch has no class of its own for the first."""
+    said = str(error)
+    known = ("can't allocate memory", "not enough memory")  # of Linux and macOS, of Windows
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in known)
 
 
 def descend(network: nn.Module, gradients: Callable[[int], float], course: Course) -> None:
