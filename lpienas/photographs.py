@@ -1,16 +1,16 @@
 """Photographs: files of them enhanced, and networks judged on them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lpienas.errors import Error, tells
 from lpienas.fields import threads_here
-from lpienas.networks import Network, enhancing, enhancing_rows, load
+from lpienas.networks import Network, enhancing_rows, load
 
 if TYPE_CHECKING:
-    from nas.task.evaluation import Pair
+    from lpienas.comparing import Compared
     from results.progress import Watcher
 
 
@@ -118,42 +118,39 @@ def evaluate(
     Of each photograph a crop is judged, as training itself judges, or the `whole`. Without `data` on the test
     photographs of the first one's run, or of the samples. Raises Error where none is left.
     """
-    import torch
-
-    from nas.task.evaluation import evaluate_with_shift, input_quality
-    from nas.task.metrics import SSIM_DEFINITION
-    from nas.unseen import unseen
+    from lpienas.comparing import CompareOptions, compare
     from results.progress import Silent
 
     paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
-    count, watcher = threads or threads_here(), watcher or Silent()
-    torch.set_num_threads(count)
-    judged_on = unseen(paths, None if data is None else Path(data), whole)
-    pairs, before = judged_on.pairs, input_quality(judged_on.pairs)
-    found = []
-    for path in paths:
-        network = load(path, count)
-        watcher.begin(str(path), len(pairs))
-        quality, shift = evaluate_with_shift(enhancing(network), _counted(pairs, watcher), torch.device("cpu"))
-        split, says = judged_on.split, judged_on.says
-        found.append(
-            Judged(
-                str(path),
-                network.runtime.name,
-                len(pairs),
-                split,
-                judged_on.crops,
-                judged_on.left_out,
-                quality.ssim,
-                quality.psnr,
-                shift,
-                before.ssim,
-                before.psnr,
-                SSIM_DEFINITION,
-                says,
-            )
+    options = CompareOptions(data=data, whole=whole, threads=threads or threads_here())
+    return judged(compare(paths, options, watcher or Silent()))
+
+
+def judged(compared: "Compared") -> list[Judged]:
+    """What the models that were named came to."""
+    from lpienas.comparing import REFERENCE
+    from results.compared import NETWORK
+
+    on, given = compared.judged_on, compared.given
+    return [
+        Judged(
+            model=row.name,
+            runtime=row.runtime,
+            images=len(row.photos),
+            split=on.split,
+            judged=on.crops,
+            left_out=on.left_out,
+            ssim=row.ssim,
+            psnr=row.psnr,
+            colour_shift=row.colour_shift,
+            input_ssim=given.ssim,
+            input_psnr=given.psnr,
+            ssim_definition=compared.ssim_definition,
+            says=on.says,
         )
-    return found
+        for row in compared.rows
+        if row.kind == NETWORK and row.name != REFERENCE
+    ]
 
 
 def refuse_existing(paths: Sequence[Path], force: bool, apart_from: Sequence[Path] = ()) -> None:
@@ -166,12 +163,6 @@ def refuse_existing(paths: Sequence[Path], force: bool, apart_from: Sequence[Pat
             raise Error(f"{path} is one of the photographs themselves, or one that is written here; name another file")
         if path.exists() and not force:
             raise Error(f"{path} exists: name another file, or --force to overwrite it")
-
-
-def _counted(pairs: "Sequence[Pair]", watcher: "Watcher") -> "Iterator[Pair]":
-    for done, pair in enumerate(pairs, 1):
-        yield pair
-        watcher.at(done)
 
 
 def _counting(watcher: "Watcher", before: int, name: str) -> Callable[[int, int], None]:

@@ -8,6 +8,7 @@ from nas.kept import kept_part, used_by
 from nas.task.data.manifest import listed
 from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
+from nas.task.degrade.tasks import DENOISE
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
 from results.photo_score import crops_of
 from results.run import Run
@@ -22,6 +23,7 @@ class Unseen:
     says: str  # for a sentence: "3 test photographs of ..."
     crops: str = "whole"  # what is judged of them: "whole", or "at most 384x384 pixels around the centre"
     left_out: tuple[str, ...] = ()  # photographs of the folder that a network was trained on or chosen by
+    task: str = DENOISE  # one of nas.task.degrade.TASKS
 
 
 def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Unseen:
@@ -32,7 +34,7 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     samples. Judged are crops, as in the training's own figures, or photographs as a `whole`. Raises DataError where no
     photograph is left, NoTestPart for a run that kept none.
     """
-    runs = list(dict.fromkeys(run for model in models if (run := _run_of(model)) is not None))
+    runs = list(dict.fromkeys(run for model in models if (run := run_of(model)) is not None))
     settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings()
     side = None if whole else settings.validation_side
     crops = crops_of(side)
@@ -40,7 +42,8 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
         photos = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
         photos = judged(photos, settings.judged)
         of = "of the sample photographs" if settings.data is None else f"of {settings.data}"
-        return Unseen(pairs_to_test(photos, settings, side), "test", f"{_counted(len(photos), 'test ')} {of}", crops)
+        says = f"{_counted(len(photos), 'test ')} {of}"
+        return Unseen(pairs_to_test(photos, settings, side), "test", says, crops, task=settings.task)
     found = read_folder(data, blur=settings.blur)
     left, names, known, test = _not_used(found, runs, data)
     if not left:
@@ -54,9 +57,11 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
             None,
             f"{_counted(len(left))} of {data}",
             crops,
+            task=settings.task,
         )
     says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched"
-    return Unseen(pairs_to_test(left, settings, side), "test" if test else None, says, crops, tuple(names))
+    pairs = pairs_to_test(left, settings, side)
+    return Unseen(pairs, "test" if test else None, says, crops, tuple(names), settings.task)
 
 
 def left_out_line(names: Sequence[str]) -> str:
@@ -92,7 +97,7 @@ def _not_used(
     return list(left), [photo.name for photo in found if photo.name not in there], knows, knows and tests_of_all
 
 
-def _run_of(model: Path) -> Run | None:
+def run_of(model: Path) -> Run | None:
     """The run whose folder `model` is or lies in; None for a bare file."""
     for folder in (model, *model.absolute().parents):
         if (folder / "run.json").is_file():

@@ -10,7 +10,9 @@ from rich.table import Table
 
 from results.agreement import BAND, Agreement, Interval
 from results.candidate import Candidate
+from results.compared import INPUT, TOLD, Row, in_order
 from results.photo_score import PhotoScore
+from results.quoted import Quoted
 from results.report import FrontReport
 from results.study import Trained
 from search_spaces.genotype import Genotype
@@ -223,3 +225,39 @@ def _row(report: FrontReport, candidate: Candidate, mark: str) -> list[str]:
         f"{2 * scores.macs / 1e6:.1f}",
         f"{scores.parameters:,}",
     ]
+
+
+def compared_table(rows: Sequence[Row], quoted: Sequence[Quoted], clipped: bool) -> Table:
+    """Methods on the same photographs, blind ones apart from those that are told what no camera knows.
+
+    `clipped`: with the PSNR over clipped pixels. Figures that were not measured here are marked as quoted.
+    """
+    table = Table(caption="R G B: mean colour shift in levels of 255; 1 MAC = 2 FLOPs", box=box.SIMPLE, padding=(0, 1))
+    table.add_column("method", overflow="fold")
+    perceptual = [name for name in ("lpips", "dists") if any(row.mean(name) is not None for row in rows)]
+    extra = [*(name.upper() for name in perceptual), *(["clipped dB"] if clipped else [])]
+    for column in ("SSIM", "PSNR dB", *extra, "s a MP", "MMACs", "R G B"):
+        table.add_column(column, justify="right", no_wrap=True)
+    kind = None
+    for row in in_order(rows):
+        if kind is not None and (row.kind == TOLD) != (kind == TOLD):
+            table.add_section()
+        kind = row.kind
+        figures = [_figure(row.mean(name), ".4f") for name in perceptual]
+        figures += [_figure(row.mean("clipped"), ".2f")] if clipped else []
+        macs = "" if row.macs is None else f"{row.macs / 1e6:.1f}"
+        shift = " ".join(f"{levels:+.2f}" for levels in row.colour_shift)
+        name = escape(row.name) + (f" ({row.runtime})" if row.runtime else "") + (" *" if row.told else "")
+        seconds = "" if row.kind == INPUT else f"{row.seconds_per_megapixel:.3f}"
+        table.add_row(name, f"{row.ssim:.4f}", f"{row.psnr:.2f}", *figures, seconds, macs, shift)
+    if quoted:
+        table.add_section()
+    for one in quoted:
+        macs = "" if one.macs is None else f"{one.macs / 1e6:.0f}"
+        blank = [""] * len(extra)
+        table.add_row(f"{escape(one.name)}, quoted", f"{one.ssim:.4f}", f"{one.psnr:.2f}", *blank, "", macs, "")
+    return table
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

@@ -89,14 +89,14 @@ def judge(
         )
     difference = one.mean(axis=0) - two.mean(axis=0)
     gain = float(difference.mean())
-    p_photographs = _allowing(_wilcoxon(difference), chosen_of)
+    p_photographs = allowing(wilcoxon_p(difference), chosen_of)
     trained = scatter_of_means(one, two, [_matrix(matrix) for matrix in further])
     low, high, p_trainings, word = None, None, None, ONE_TRAINING
     if trained is not None:
         parts = [(float(difference.var(ddof=1)) / len(difference), float(len(difference) - 1)), trained]
         half = _half_width(1 - (1 - _LEVEL) ** (1 / chosen_of), parts)
         low, high = gain - half, gain + half
-        p_trainings = _allowing(_p_of(abs(gain), parts), chosen_of)
+        p_trainings = allowing(_p_of(abs(gain), parts), chosen_of)
         told_apart = abs(gain) > half and p_photographs < _LEVEL
         word = ALIKE if not told_apart else BETTER if gain > 0 else WORSE
     return Verdict(
@@ -150,6 +150,18 @@ def independent(starts: Sequence[str], scratch: str = "scratch") -> list[list[in
     return list(groups.values())
 
 
+def wilcoxon_p(difference: Matrix) -> float:
+    """Of Wilcoxon's signed-rank test that `difference` (photographs,) lies around 0; 1 where all are 0."""
+    from scipy.stats import wilcoxon
+
+    return 1.0 if not difference.any() else float(wilcoxon(difference).pvalue)
+
+
+def allowing(p: float, chosen_of: int) -> float:
+    """Sidak's correction: the chance of one such p or less among as many tests."""
+    return -math.expm1(chosen_of * math.log1p(-p)) if p < 1 else 1.0
+
+
 def _spread(matrix: Matrix) -> tuple[float, float]:
     """Variance between the trainings of one network, and its degrees of freedom."""
     return float(matrix.mean(axis=1).var(ddof=1)), float(len(matrix) - 1)
@@ -187,20 +199,9 @@ def _p_of(gain: float, parts: Sequence[tuple[float, float]]) -> float:
     return math.exp(brentq(lambda power: _half_width(math.exp(power), parts) - gain, math.log(_LEAST_P), 0.0))
 
 
-def _wilcoxon(difference: Matrix) -> float:
-    from scipy.stats import wilcoxon
-
-    return 1.0 if not difference.any() else float(wilcoxon(difference).pvalue)
-
-
-def _allowing(p: float, chosen_of: int) -> float:
-    """Sidak's correction: the chance of one such p or less among as many tests."""
-    return -math.expm1(chosen_of * math.log1p(-p)) if p < 1 else 1.0
-
-
 def _fewest(chosen_of: int) -> int:
     """Photographs with which Wilcoxon's test can say something at all: its least p is 2 to the power of 1 - count."""
-    return next(count for count in range(1, 100) if _allowing(2.0 ** (1 - count), chosen_of) < _LEVEL)
+    return next(count for count in range(1, 100) if allowing(2.0 ** (1 - count), chosen_of) < _LEVEL)
 
 
 def _matrix(values: ArrayLike) -> Matrix:

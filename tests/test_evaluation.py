@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compress.runtime.runtimes import in_pytorch
 from compress.runtime.tiles import enhance
-from nas.task.evaluation import Pair, evaluate, evaluate_apart, evaluate_each, evaluate_with_shift, in_batches
+from nas.task.evaluation import Pair, evaluate, evaluate_each, in_batches
 from nas.task.metrics import psnr, ssim
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -98,31 +98,9 @@ def test_nothing_to_evaluate_is_refused():
         evaluate(darker, [], CPU)
 
 
-def test_a_tint_is_told_by_channel_in_levels_and_a_network_without_one_has_none(pairs):
-    tint = torch.tensor([0.02, 0.0, -0.01]).view(1, 3, 1, 1)
-    clean = [(name, image * 0.5 + 0.25, image * 0.5 + 0.25) for name, image, _ in pairs]  # nothing is clipped
-    quality, shift = evaluate_with_shift(lambda image: image + tint, clean, CPU)
-    assert shift == pytest.approx((5.1, 0.0, -2.55), abs=1e-4)
-    assert quality == evaluate(lambda image: image + tint, clean, CPU)
-    assert evaluate_with_shift(lambda image: image, clean, CPU)[1] == (0.0, 0.0, 0.0)
-
-
 def test_grey_photographs_are_judged_grey_as_enhance_gives_them_and_others_of_their_batch_as_they_are():
     tint = torch.tensor([0.06, 0.0, -0.03]).view(1, 3, 1, 1)
     both = torch.tensor([[0.5, 0.5, 0.5], [0.4, 0.5, 0.6]])[..., None, None].expand(2, 3, 24, 24)
     scores = evaluate_each(lambda image: image + tint, [("both", both, both)], CPU)
     of_grey, of_coloured = (-10 * math.log10(error) for error in (0.01**2, (0.06**2 + 0.03**2) / 3))
     assert [score.psnr for score in scores] == pytest.approx([of_grey, of_coloured], abs=1e-3)
-
-
-def test_clipped_pixels_are_judged_apart_from_the_others():
-    """A photograph without any and one that is all white count only where they have something to say."""
-    degraded, clean = torch.full((3, 1, 3, 16, 16), 0.4), torch.full((3, 1, 3, 16, 16), 0.5)
-    degraded[0, :, :, :4], clean[0, :, :, :4] = 1.0, 0.9
-    degraded[2] = 1.0
-    pairs = [(str(number), degraded[number], clean[number]) for number in range(3)]
-    found = evaluate_apart(lambda image: torch.where(image == 1, 0.8, 0.51), pairs, CPU)
-    assert found.share == pytest.approx((0.25 + 0 + 1) / 3)
-    assert found.clipped == pytest.approx((20 + -20 * math.log10(0.3)) / 2, abs=1e-3)
-    assert found.others == pytest.approx(40, abs=1e-3)
-    assert evaluate_apart(lambda image: image, pairs[1:2], CPU).clipped is None

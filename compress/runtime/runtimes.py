@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from platform import system
 from typing import Any
@@ -41,6 +41,16 @@ class Runtime:
             raise ValueError(f"{self.name} needs an image of shape (1, 3, {wanted}), got {tuple(image.shape)}")
         # Contiguous: a permuted image keeps channels-last strides, which ExecuTorch takes for another shape.
         return self._run(image.detach().to("cpu", torch.float32).contiguous())
+
+    def blended(self, strength: float) -> "Runtime":
+        """The same, whose output is `strength` of the enhanced image and the rest of the given one.
+
+        Raises ValueError unless 0 <= strength <= 1.
+        """
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength = {strength}: must be from 0, the photograph as it is, to 1")
+        run = self._run
+        return replace(self, _run=lambda image: torch.lerp(image, run(image), strength))
 
 
 def in_pytorch(network: LPIENet) -> Runtime:

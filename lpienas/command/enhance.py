@@ -1,27 +1,43 @@
-"""Enhance: photographs of any size, or folders of them."""
+"""Enhance: photographs of any size, or folders of them, and SIDD's benchmark blocks."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
 from lpienas.fields import a_file, count, named, needed, option, switch
+from lpienas.settings import TASKS
 from lpienas.shared import ALL_THREADS
+
+if TYPE_CHECKING:
+    from lpienas.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhanceOptions:
     """By which network, which photographs, and where to."""
 
-    model: Path = named(
-        "run folder, one of its compressions/NAME.json, a network's .json, .onnx, .tflite or .pte",
-        "MODEL",
+    words: tuple[Path, ...] = named(
+        "the network, where it is not the one that comes with the package: run folder, one of its "
+        "compressions/NAME.json, a network's .json, .onnx, .tflite or .pte; then picture files, folders whose pictures "
+        "are all meant, or the .mat file of SIDD's benchmark blocks",
+        "MODEL|PHOTO",
         parse=a_file,
+        several=True,
     )
-    photos: tuple[Path, ...] = named(
-        "picture files, and folders whose pictures are all meant", "PHOTO", parse=a_file, several=True
+    output: Path = needed(
+        "picture file to write; a folder for several; of blocks .mat, or .csv as SIDD's contest on Kaggle takes it",
+        "OUT",
+        parse=a_file,
+        short="-o",
     )
-    output: Path = needed("picture file to write; a folder for several", "OUT", parse=a_file, short="-o")
+    task: str | None = option(
+        None, "of networks that come with the package: which", choices=TASKS, default="denoise, without MODEL"
+    )
+    strength: float = option(
+        1.0, "how much of the enhanced picture, the rest of it as it is: from 0 to 1", "SHARE", parse=float
+    )
     force: bool = switch("overwrite results that exist", instead="there")
     skip: bool = switch("leave results that exist, and do the rest", instead="there")
     megapixels: int = option(400, "larger pictures are refused by their header", "N", parse=count)
@@ -32,17 +48,21 @@ class EnhanceOptions:
 def enhance(asked: EnhanceOptions, json_only: bool) -> None:
     """Enhance them, and print where they are; those that could not be are named."""
     from compress.runtime.photo import draw_before_after, plan_outputs
-    from lpienas.networks import load
     from lpienas.photographs import enhance_planned, refuse_existing
+    from lpienas.ready import BLOCKS, model_and_photos
 
-    planned = plan_outputs(asked.photos, asked.output, asked.force, asked.skip)
+    model, photos = model_and_photos(asked.words)
+    if [photo.suffix.lower() for photo in photos] == [BLOCKS]:
+        _enhance_blocks(asked, model, json_only)
+        return
+    planned = plan_outputs(photos, asked.output, asked.force, asked.skip)
     if asked.compare is not None:
         if len(planned) != 1:
             raise ValueError(f"--compare draws one photograph, and {len(planned)} are to be enhanced; name one")
         if asked.compare.absolute() == planned[0][1].absolute():
             raise ValueError(f"--compare {asked.compare}: the result itself is written there; name another file")
         refuse_existing([asked.compare], asked.force, planned[0])
-    network = load(asked.model, asked.threads)
+    network = _opened(asked, model)
     with bars() as shown:
         found = enhance_planned(network, planned, shown, asked.megapixels)
     if asked.compare is not None and found.done:
@@ -53,19 +73,55 @@ def enhance(asked: EnhanceOptions, json_only: bool) -> None:
             for one in found.done
         ]
         failed = [{"source": str(source), "error": why} for source, why in found.failed]
-        as_json({"model": str(asked.model), "runtime": network.runtime.name, "photos": done, "failed": failed})
+        as_json({"model": str(network.path), "runtime": network.runtime.name, "photos": done, "failed": failed})
     else:
         for one in found.done:
-            line(f"{one.output}: {one.size[0]}x{one.size[1]}, by {asked.model} in {network.runtime.name}")
+            line(f"{one.output}: {one.size[0]}x{one.size[1]}, by {network.path} in {network.runtime.name}")
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} of {len(planned)} photographs could not be enhanced; the rest is done")
+
+
+def _opened(asked: EnhanceOptions, model: Path | None) -> "Network":
+    from dataclasses import replace
+
+    from lpienas.networks import load
+    from lpienas.ready import DEFAULT, ready
+
+    if model is not None and asked.task is not None:
+        raise ValueError(f"--task {asked.task} picks a network that comes with the package, and {model} is named: one")
+    network = ready(asked.task or DEFAULT, asked.threads) if model is None else load(model, asked.threads)
+    return network if asked.strength == 1 else replace(network, runtime=network.runtime.blended(asked.strength))
+
+
+def _enhance_blocks(asked: EnhanceOptions, model: Path | None, json_only: bool) -> None:
+    from compress.runtime.blocks import enhance_blocks
+    from lpienas.networks import enhancing
+    from lpienas.photographs import refuse_existing
+
+    source = asked.words[-1]
+    if asked.compare is not None:
+        raise ValueError(f"--compare draws a photograph, and {source} holds blocks")
+    refuse_existing([asked.output], asked.force, [source])
+    network = _opened(asked, model)
+    with bars() as shown:
+        shown.begin(source.name, 100)
+        named_by = f"lpienas, {network.path.name}"
+        images, each = enhance_blocks(
+            enhancing(network), source, asked.output, named_by, lambda done, of: shown.at(100 * done // of)
+        )
+    if json_only:
+        as_json({"model": str(network.path), "output": str(asked.output), "images": images, "blocks": images * each})
+    else:
+        line(f"{asked.output}: {images * each} blocks of {images} images, by {network.path} in {network.runtime.name}")
 
 
 VERB = Verb(
     "enhance",
     "enhance photographs of any size, or folders of them",
     "lpienas enhance runs/night/exported/small/lpienet_int8.onnx photo.jpg -o better.png\n"
-    "  lpienas enhance runs/night holiday/ -o better/",
+    "  lpienas enhance runs/night holiday/ -o better/\n"
+    "  lpienas enhance photo.jpg -o better.jpg --task denoise --strength 0.7\n"
+    "  lpienas enhance runs/night BenchmarkNoisyBlocksSrgb.mat -o SubmitSrgb.mat",
     EnhanceOptions,
     enhance,
     "photographs that are done stay; the same command with --skip does the rest",

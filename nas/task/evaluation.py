@@ -7,7 +7,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from nas.task.metrics import clipped, psnr, psnr_where, ssim
+from nas.task.metrics import psnr, ssim
 from results.photo_score import PhotoScore
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
@@ -17,7 +17,7 @@ Pair = tuple[str, Tensor, Tensor]  # name, degraded (B, 3, H, W), clean (B, 3, H
 
 
 _HALF_A_LEVEL = 0.5 / 255
-_EQUAL = 100.0  # dB, stands for the infinite PSNR of two equal pictures, which has no mean and no JSON
+EQUAL = 100.0  # dB, stands for the infinite PSNR of two equal pictures, which has no mean and no JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,6 @@ class Quality:
                 raise TypeError(f"{name} = {value!r}: must be a number")
 
     def to_json(self) -> dict[str, float]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Clipped pixels of the degraded photographs and the others, judged apart: means over the photographs with any."""
-
-    share: float  # of all pixels, clipped
-    clipped: float | None  # dB; None where no pixel is
-    others: float | None  # dB; None where all are
-
-    def to_json(self) -> dict[str, float | None]:
         return asdict(self)
 
 
@@ -73,36 +61,6 @@ def evaluate_each(
     for name, output, clean in _outputs(network, pairs, device, margin):
         found += _scores(name, output, clean)
     return tuple(found)
-
-
-def evaluate_apart(
-    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
-) -> Apart:
-    """PSNR of `network`, as `evaluate` runs it, over clipped pixels and over the others; ValueError without pairs."""
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    for pair in pairs:
-        for _, output, clean in _outputs(network, [pair], device, margin):
-            lost = clipped(pair[1])
-            of_clipped, of_others = (psnr_where(output, clean, where).clamp(max=_EQUAL) for where in (lost, ~lost))
-            found.append((lost.float().mean(dim=(1, 2, 3)), of_clipped, of_others))
-    if not found:
-        raise ValueError("nothing to evaluate: no pairs of photographs were given")
-    shares, of_clipped, of_others = (torch.cat(each).double() for each in zip(*found, strict=True))
-    return Apart(shares.mean().item(), _mean_of_any(of_clipped), _mean_of_any(of_others))
-
-
-def evaluate_with_shift(
-    network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
-) -> tuple[Quality, tuple[float, float, float]]:
-    """Like `evaluate`, and how much brighter than clean red, green and blue come out, in levels of 255; 0: no tint."""
-    found: list[PhotoScore] = []
-    shifts: list[Tensor] = []
-    for name, output, clean in _outputs(network, pairs, device, margin):
-        found += _scores(name, output, clean)
-        shifts.append((output - clean).double().mean(dim=(2, 3)))  # (B, 3)
-    quality = mean_quality(found)
-    red, green, blue = (255 * torch.cat(shifts).mean(dim=0)).tolist()
-    return quality, (red, green, blue)
 
 
 def is_identity(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> bool:
@@ -156,13 +114,8 @@ def _outputs(
         yield name, output, clean
 
 
-def _mean_of_any(values: Tensor) -> float | None:
-    known = values[~values.isnan()]
-    return known.mean().item() if len(known) else None
-
-
 def _scores(name: str, output: Tensor, clean: Tensor) -> Iterable[PhotoScore]:
     with torch.inference_mode():
-        ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=_EQUAL).tolist()
+        ssims, psnrs = ssim(output, clean).tolist(), psnr(output, clean).clamp(max=EQUAL).tolist()
     names = [name] if len(ssims) == 1 else [f"{name} ({number})" for number in range(1, len(ssims) + 1)]
     return map(PhotoScore, names, ssims, psnrs)

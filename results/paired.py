@@ -1,0 +1,72 @@
+"""Paired: whether one method as it is does better than another on photographs like these.
+
+The photographs are what is drawn by chance. A network is taken as its file is: whether its architecture is better,
+after another training, is what results.verdict says, which needs several trainings of each.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from results.verdict import ALIKE, BETTER, WORSE, allowing, wilcoxon_p
+
+_LEVEL = 0.05  # share of wrong verdicts on equal methods, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The mean difference of two methods' SSIM on the same photographs, and what may be said of it."""
+
+    word: str  # BETTER, WORSE or ALIKE
+    gain: float  # mean SSIM of the first less the second's
+    low: float | None  # of the 95 % interval for other photographs; None of a single photograph
+    high: float | None
+    p: float  # Wilcoxon signed-rank, after Sidak's correction for the number of comparisons
+    photographs: int
+    compared: int  # how many such comparisons are made at once
+    names: tuple[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict for people."""
+        one, other = self.names
+        if self.low is None or self.high is None:
+            return f"{one} and {other} cannot be compared by one photograph: {self.gain:+.4f} SSIM."
+        said = "is not distinguishable from" if self.word == ALIKE else f"is {self.word} than"
+        p = "below 0.0001" if self.p < 1e-4 else f"{self.p:.2g}"
+        interval = f"{self.gain:+.4f} SSIM (95 % interval {self.low:+.4f} to {self.high:+.4f})"
+        of = "" if self.compared == 1 else f", allowing for {self.compared} comparisons"
+        return f"{one} {said} {other}: {interval}, by {self.photographs} photographs (p {p}{of})."
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with the sentence."""
+        return asdict(self) | {"sentence": self.sentence}
+
+
+def paired(one: Sequence[float], other: Sequence[float], names: tuple[str, str], compared: int = 1) -> Paired:
+    """Whether `one` is better than `other`, each the SSIM of the same photographs in the same order.
+
+    Better or worse only where Wilcoxon's test and the interval of the mean both say so at 5 %, each after Sidak's
+    correction for `compared` comparisons. Raises ValueError for unequal numbers of photographs, or none.
+    """
+    if len(one) != len(other) or not one:
+        raise ValueError(f"{names[0]} has {len(one)} photographs and {names[1]} {len(other)}: both need the same")
+    difference = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
+    gain = float(difference.mean())
+    if len(difference) == 1:
+        return Paired(ALIKE, gain, None, None, 1.0, 1, compared, names)
+    half = _half_width(float(difference.std(ddof=1)), len(difference), 1 - (1 - _LEVEL) ** (1 / compared))
+    p = allowing(wilcoxon_p(difference), compared)
+    told_apart = abs(gain) > half and p < _LEVEL
+    word = ALIKE if not told_apart else BETTER if gain > 0 else WORSE
+    return Paired(word, gain, gain - half, gain + half, p, len(difference), compared, names)
+
+
+def _half_width(deviation: float, count: int, level: float) -> float:
+    """Of the two-sided interval of a mean of `count` values, Student's."""
+    from scipy.special import stdtrit
+
+    return abs(float(stdtrit(count - 1, level / 2))) * deviation / math.sqrt(count)
