@@ -136,7 +136,7 @@ class Run:
             run.require_test_part()
             if options.name is not None:
                 path_of(run, options.name)  # one that cannot be is named before the work
-            chosen, plan = pick(self.report(), options.pick), _plan_of(options, settings.seed)
+            chosen, plan = pick(self.report(), options.pick), _plan_of(options, run)
             asked = asked_unopened(run, chosen, plan) if options.photographs == "same" else None
             made = None if asked is None else made_as(run, asked.key)
             if made is None:
@@ -205,9 +205,11 @@ def load_run(folder: str | Path) -> Run:
     return Run(Path(folder))
 
 
-def _plan_of(options: CompressOptions, seed: int) -> "CompressSettings":
-    """What a compression may do and spend."""
+def _plan_of(options: CompressOptions, run: "Folder") -> "CompressSettings":
+    """What a compression may do and spend; its full training goes as the recipe of the run says."""
     from compress.settings import CompressSettings, Fast
+    from nas.task.data.manifest import Photographs
+    from nas.task.recipes import PLANS
     from search_spaces.units import parse_cost
 
     prune: float | Fast | None
@@ -216,15 +218,21 @@ def _plan_of(options: CompressOptions, seed: int) -> "CompressSettings":
         prune = Fast(parse_cost("latency", options.prune), runtime, precision, options.size)
     else:
         prune = options.prune
+    made_with = run.settings()
+    recipe, steps = PLANS[made_with.recipe], options.steps
+    if steps is None:
+        training = Photographs.read(run.photographs).part("training") if recipe.epochs else ()
+        steps = recipe.steps(len(training), made_with.batch)
     return replace(
-        CompressSettings.of_steps(options.steps),
+        CompressSettings.of_steps(steps),
+        training=recipe.training(steps),
         prune=prune,
         prune_loss=options.prune_loss,
         int8=options.int8,
         distillation=options.distill,
         in_float=tuple(options.in_float),
         calibration=None if options.calibration is None else Path(options.calibration).absolute(),
-        seed=seed,
+        seed=made_with.seed,
     )
 
 

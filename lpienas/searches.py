@@ -4,11 +4,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpienas.errors import tells
+from lpienas.run_settings import ReadOptions, RunOptions, settled
 from lpienas.runs import Run
-from lpienas.settings import ReadOptions, RunOptions, SearchOptions, settled
+from lpienas.settings import SearchOptions
 from results.record import FOLDERS, RunSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
@@ -30,6 +31,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     caller's script again: call it under `if __name__ == "__main__":`. Raises Error for settings or photographs that
     cannot be used, before anything is trained.
     """
+    from nas.task.recipes import PLANS
     from results.progress import Silent
     from results.run import Run as Folder
     from results.run import versions
@@ -42,8 +44,11 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         asked = made_with(run, options)
+        plan = PLANS[asked.recipe]
         if asked.steps is None:
-            asked = replace(asked, steps=STEPS[asked.score])
+            asked = replace(asked, steps=plan.scoring_steps or STEPS[asked.score])
+        trials = plan.trials if options.trials is None else options.trials
+        confirmed = plan.confirm if options.confirm is None else options.confirm
         # Where the photographs are is compared with what is known of them, below.
         run.require_same(asked, apart=("sampler", *FOLDERS))
 
@@ -57,13 +62,11 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from results.photo_score import crops_of
         from search_spaces.units import format_cost, parse_cost
 
-        asked = replace(
-            asked, sampler=resolve_sampler(asked.sampler, options.trials)
-        )  # once: each is told other things
+        asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials))  # once: each is told other things
         run.require_same(asked, apart=FOLDERS)
         space = space_of(asked)
         settings = SearchSettings(
-            trials=options.trials,
+            trials=trials,
             recipe=Recipe(asked.steps or STEPS[asked.score]),
             score=asked.score,
             cost=asked.cost,
@@ -85,11 +88,10 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         spent.others = workers.seconds
         searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in))
         score(searching, workers, watcher)
-        if options.confirm:
+        if confirmed:
             most = max(options.seeds, options.least_seeds)
-            full = ConfirmSettings(
-                Recipe(options.full_steps), options.confirm, most, options.least_seeds, settings.seed
-            )
+            steps = options.full_steps or plan.steps(len(task.photos.training), task.settings.batch)
+            full = ConfirmSettings(plan.training(steps), confirmed, most, options.least_seeds, settings.seed)
             inherits = settings.score == "supernet" and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             confirm(Confirming(run, task, inherited), full, workers, watcher)
@@ -132,7 +134,17 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
 
 
 def _with_files(settings: RunSettings, options: RunOptions) -> RunSettings:
-    """What the files hold that `options` name; raises ValueError for one that does not go with the noise."""
+    """What the files hold that `options` name, and the recipe's loss where none is asked for.
+
+    Raises ValueError for a file that does not go with the noise, and for words that weigh no term of a loss.
+    """
+    from nas.task.losses import Loss, weighted
+    from nas.task.recipes import PLANS
+
+    settings = replace(settings, loss=settings.loss or PLANS[settings.recipe].loss)
+    weighted(Loss(), settings.loss)
+    if options.teacher is not None:
+        settings = replace(settings, teacher=_teacher(Path(options.teacher), settings.teacher_share))
     if options.kernels is not None:
         from nas.task.degrade.kernels import KernelFile
 
@@ -151,6 +163,14 @@ def _with_files(settings: RunSettings, options: RunOptions) -> RunSettings:
         # Kept, whatever a later version's default is.
         settings = replace(settings, noise_profile=PROFILES[DEFAULT_PROFILE].to_json())
     return settings
+
+
+def _teacher(path: Path, share: float) -> dict[str, Any]:
+    """What run.json keeps of a teacher: of a run, the float network of its last compression."""
+    from lpienas.networks import saved_network
+    from nas.task.teacher import Teacher
+
+    return Teacher.of(saved_network(path).with_suffix(".json") if path.is_dir() else path, share).to_json()
 
 
 def begun_task(

@@ -1,159 +1,43 @@
 """Settings: what can be asked of a search, a compression, an export and a page, by Python and by the command."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lpienas.fields import (
-    Option,
     a_file,
     a_size,
-    a_size_on_disk,
     count,
     count_or_none,
-    kept,
     option,
-    options_of,
     share_or_latency_or_off,
     switch,
     threads_here,
 )
-from lpienas.shared import COMPRESSION, FIX, FULL_STEPS, TRAINING_THREADS, WORKER_THREADS, WORKERS
-from results.record import FOLDERS, RunSettings
+from lpienas.run_settings import LATENCY_IN, ReadOptions, RunOptions, Size
+from lpienas.shared import COMPRESSION, TRAINING_THREADS, WORKER_THREADS, WORKERS
 
-LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
-TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 FORMATS = ("onnx", "onnx-fixed", "litert", "executorch", "coreml")
 STARTS = ("inherited", "scratch")
-Size = tuple[int, int]  # height, width in pixels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOptions:
-    """How the photographs of a run are found and kept at hand."""
-
-    photographs: str = option(
-        "same",
-        "of a run that goes on on a folder that has changed: refuse (same), or take those of the run that are still "
-        "there (kept)",
-        choices=("same", "kept"),
-    )
-    cache: int | None = option(
-        None,
-        "of decoded photographs on disk, at most, in LPIENAS_CACHE or the user's cache folder",
-        "SIZE",
-        parse=a_size_on_disk,
-        default="16GB, and half of the free disk",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions(ReadOptions):
-    """All that a run folder is made with; a folder that is there already keeps what is None."""
-
-    data: str | Path | None = kept(
-        None,
-        "pairs or clean photographs, in any layout that `lpienas data DIR` knows",
-        "DIR",
-        parse=a_file,
-        default="sample photographs of scikit-image, scikit-learn and matplotlib",
-    )
-    validation: str | Path | None = kept(
-        None, "photographs to choose by", "DIR", parse=a_file, default="a part of the others"
-    )
-    test: str | Path | None = kept(
-        None, "photographs for the test", "DIR", parse=a_file, default="a part of the others"
-    )
-    blur: str | None = kept(None, "which of GoPro's blurred sides is meant", choices=("blur", "blur_gamma"), default="")
-    skip_unusable: bool | None = kept(False, "leave out pictures that cannot be used, and say so", parse=bool)
-    judged: int | None = kept(
-        64,
-        "photographs of the validation part, and of the test part, that networks are judged by, at most; 0: all",
-        "N",
-        parse=count_or_none,
-    )
-    score: str | None = kept(
-        "supernet",
-        "how candidates are scored: by weights that all share (supernet, the default), by a short training each, or by "
-        "successive halving of short trainings",
-        choices=("supernet", "short", "halving"),
-        default="",
-    )
-    cost: str | None = kept("macs", "what is to be small", choices=("macs", "latency", "memory"))
-    latency_in: str | None = kept(
-        "onnx-float",
-        "runtime and precision that latency is measured in, on one thread of this host",
-        choices=LATENCY_IN,
-    )
-    budget: str | None = kept(
-        None, "never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory", "COST", default=""
-    )
-    fix: tuple[str, ...] | None = kept((), **FIX)
-    steps: int | None = kept(None, "training of the supernet (1000), or of each (400)", "N", parse=count, default="")
-    sampler: str | None = kept("auto", "who proposes", choices=("auto", "gp", "tpe", "nsga2", "random"))
-    seed: int | None = kept(0, "of everything random", "N", parse=int)
-    size: Size | None = kept((256, 256), "size at which costs are taken", "HxW", parse=a_size)
-    patch: int | None = kept(64, "side of a training patch", "PIXELS", parse=count)
-    batch: int | None = kept(8, "patches a step", "N", parse=count)
-    task: str | None = kept(
-        "denoise",
-        "what networks learn to undo: noise (denoise, the default), blur of shake and motion (deblur), a display "
-        "before the camera (udc), overexposure (hdr), or blur, overexposure and noise by chance (mixed)",
-        choices=TASKS,
-        default="",
-    )
-    kernels: str | Path | None = kept(
-        None,
-        "blur kernels of --task deblur and mixed, or the point spread function of --task udc: .npy, .npz, .mat, .png",
-        "FILE",
-        parse=a_file,
-        default="made by a model",
-    )
-    noise: str | None = kept(
-        "blend",
-        "what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in linear "
-        "light, or one of both for every patch (blend); other tasks than denoise have a camera's",
-        choices=("white", "camera", "blend"),
-        default="",
-    )
-    blend: float | None = kept(0.5, "of white noise among the patches of --noise blend", "SHARE", parse=float)
-    noise_profile: str | None = kept(
-        None,
-        "the camera's noise: wide (default), darmstadt, galaxy-s6, pixel, nexus-6, lg-g4, oppo-reno, or a file that "
-        "`lpienas noise --out` wrote",
-        "NAME|FILE.json",
-        default="",
-    )
-    synthetic: float | None = kept(
-        0.0,
-        "of the patches, where --data holds pairs: their clean side with --noise instead of the degraded side",
-        "SHARE",
-        parse=float,
-        default="0",
-    )
-
-    def given(self) -> dict[str, Any]:
-        """Settings of a run that are asked for; kernels and a camera's noise are read by who begins it."""
-        found = {name: getattr(self, name) for name in _kept_options() if name not in ("kernels", "noise_profile")}
-        for name in FOLDERS:
-            if found[name] is not None:
-                found[name] = str(Path(found[name]).absolute())
-        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions(RunOptions):
     """What a search is made with and may spend."""
 
-    trials: int = option(200, "networks to score in all", "N", parse=count)
-    confirm: int = option(
-        5,
-        "how many to train fully beside the reference (5), from the cheapest to the dearest of the front; 0: none",
+    trials: int | None = option(
+        None, "networks to score in all (200, or as --recipe says)", "N", parse=count, default=""
+    )
+    confirm: int | None = option(
+        None,
+        "how many to train fully beside the reference (5, or as --recipe says), from the cheapest to the dearest of "
+        "the front; 0: none",
         "N",
         parse=count_or_none,
         default="",
     )
-    full_steps: int = FULL_STEPS
+    full_steps: int | None = option(
+        None, "of a full training (6000, or as --recipe says)", "N", parse=count, default=""
+    )
     seeds: int = option(2, "full trainings of networks that are too close to call", "N", parse=count)
     start: str = option(
         "inherited", "first weights of a full training, where there is a supernet to inherit from", choices=STARTS
@@ -171,9 +55,10 @@ class CompressOptions(ReadOptions):
         None, "of what is made, for evaluate, export and bench", "NAME", default="a key of all that it is made from"
     )
     pick: str = option("knee", "knee (default), a candidate's number, under=600M, or reference", "WHICH", default="")
-    steps: int = option(
-        6000,
-        "of the full training (6000); fine-tuning takes half, quantization-aware training as well",
+    steps: int | None = option(
+        None,
+        "of the full training (6000, or as the run's recipe says); fine-tuning takes half, quantization-aware training "
+        "as well",
         "N",
         parse=count,
         default="",
@@ -291,17 +176,6 @@ class ExportOptions:
         default="one per processor, at most 4",
     )
     force: bool = option(False, "of a network: overwrite files that exist", parse=bool)
-
-
-def settled(asked: RunOptions, made_with: RunSettings | None) -> RunSettings:
-    """Settings of a run: asked for, else those that it was `made_with`, else the default."""
-    known = made_with or RunSettings(**{name: told.otherwise for name, told in _kept_options().items()})
-    return replace(known, **asked.given())
-
-
-def _kept_options() -> dict[str, Option]:
-    """The options that run.json keeps."""
-    return {name: told for name, told in options_of(RunOptions).items() if name not in options_of(ReadOptions)}
 
 
 def is_path(word: str) -> bool:

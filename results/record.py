@@ -74,6 +74,10 @@ class RunSettings:
     blend: float = _stated(0.5, _NUMBER)
     noise_profile: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.degrade.NoiseProfile as JSON
     synthetic: float = _stated(0.0, _NUMBER)
+    recipe: str = _stated("default", _TEXT)  # one of nas.task.recipes.PLANS
+    loss: tuple[str, ...] = _stated((), _TEXTS)  # weights of nas.task.losses.TERMS
+    teacher: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.teacher.Teacher as JSON
+    teacher_share: float = _stated(0.5, _NUMBER)
     splits: tuple[str, ...] | None = _stated(None, _TEXTS)  # None: no photographs were kept for the test
     space: Mapping[str, Any] | None = _stated(None, _OBJECT)  # None: the default one, as it is now
 

@@ -12,8 +12,8 @@ from skimage import data
 from lpienas.command import main
 from lpienas.command.data import DataOptions
 from lpienas.fields import options_of
+from lpienas.run_settings import ReadOptions, RunOptions, settled
 from lpienas.searches import begun_task
-from lpienas.settings import ReadOptions, RunOptions, settled
 from nas.task.data.alignment import looked_at, suspicious
 from nas.task.data.photos import DataError, load_folder, read_folder
 from nas.task.data.splits import PARTS

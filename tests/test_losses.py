@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nas.task.losses import Loss, edges
+from nas.task.losses import Loss, edges, spectral
 from nas.task.metrics import ssim
 
 
@@ -116,3 +116,19 @@ def test_descending_the_loss_removes_noise(images):
 def test_a_negative_or_endless_weight_is_refused_by_name(which, weight):
     with pytest.raises(ValueError, match=which):
         Loss(**{which: weight})
+
+
+def test_the_spectral_term_is_the_mean_difference_of_the_parts_of_orthonormal_spectra(images):
+    output, target = images
+    added = Loss(0, fft=0.3)(output, target) - Loss(0)(output, target)
+    spectra = np.fft.rfft2(output.double().numpy() - target.double().numpy(), norm="ortho")
+    parts = np.stack([spectra.real, spectra.imag])
+    assert added.item() == pytest.approx(0.3 * np.abs(parts).mean(), rel=1e-4)
+
+
+def test_a_stripe_that_is_missing_weighs_in_the_spectrum_where_it_is_one_number():
+    target = torch.zeros(1, 3, 16, 16)
+    wave = torch.cos(torch.arange(16) * 2 * math.pi * 3 / 16).expand(1, 3, 16, 16)
+    noise = torch.randn((1, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    noise *= wave.square().mean().sqrt() / noise.square().mean().sqrt()
+    assert spectral(wave, target) < 0.2 * spectral(noise, target)  # as L1 of a sparse signal is

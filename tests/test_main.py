@@ -11,7 +11,7 @@ import pytest
 import lpienas.command
 from lpienas.command import VERBS, main
 from lpienas.command.parser import Verb
-from lpienas.settings import RunOptions, settled
+from lpienas.run_settings import RunOptions, settled
 from results.record import RunSettings
 
 ROOT = Path(__file__).parents[1]

@@ -12,8 +12,8 @@ from PIL import Image
 
 from compress.export.card import degradation
 from lpienas.command import main
+from lpienas.run_settings import TASKS as OFFERED
 from lpienas.searches import made_with
-from lpienas.settings import TASKS as OFFERED
 from lpienas.settings import SearchOptions
 from nas.task.data.photo import Photo
 from nas.task.degrade import TASKS, Capture, KernelFile, make_noise

@@ -7,7 +7,8 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, table
 from lpienas.fields import a_file, a_size, count, option
-from lpienas.settings import Size, is_path
+from lpienas.run_settings import Size
+from lpienas.settings import is_path
 from lpienas.shared import COMPRESSION, WHOLE
 
 _MODELS = (".onnx", ".tflite", ".pte", ".mlpackage", ".json", ".safetensors")

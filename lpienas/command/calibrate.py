@@ -8,7 +8,8 @@ from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line, table
 from lpienas.command.search import CONTINUES
 from lpienas.fields import count, option
-from lpienas.settings import STARTS, RunOptions
+from lpienas.run_settings import RunOptions
+from lpienas.settings import STARTS
 from lpienas.shared import A_RUN_TO_WRITE, FULL_STEPS, WORKER_THREADS, WORKERS
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
 from lpienas.fields import a_file, count_or_none, named, option, same_as
-from lpienas.settings import RunOptions, settled
+from lpienas.run_settings import RunOptions, settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

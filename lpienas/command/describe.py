@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, a_size, option
-from lpienas.settings import Size
+from lpienas.run_settings import Size
 
 if TYPE_CHECKING:
     from search_spaces.genotype import Genotype

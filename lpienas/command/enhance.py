@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
 from lpienas.fields import a_file, count, named, needed, option, switch
-from lpienas.settings import TASKS
+from lpienas.run_settings import TASKS
 from lpienas.shared import ALL_THREADS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, needed, option, switch
-from lpienas.settings import TASKS
+from lpienas.run_settings import TASKS
 
 _SIDE = 200  # pixels of a picture on a page
 

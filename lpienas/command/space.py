@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line, table
 from lpienas.fields import a_size, count, macs, option
-from lpienas.settings import Size
+from lpienas.run_settings import Size
 from lpienas.shared import FIX
 
 

@@ -1,21 +1,29 @@
 """Losses: what training makes small."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nas.task.metrics import clipped, ssim
 
 _EDGE_FLOOR = 1e-6  # under the root, keeps its derivative finite on flat patches; the value of SPSR's code
+TERMS = {  # how a weight is asked for, and its field
+    "ssim": "alpha",
+    "gradient": "beta",
+    "clipped": "clipped",
+    "fft": "fft",
+    "adversarial": "adversarial",
+}
 _LEAST_CLIPPED = 0.01  # of a batch: where fewer pixels are clipped, each weighs no more than if so many were
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """L1 + alpha * (1 - SSIM) + beta * L1 of the edge magnitudes + clipped * L1 of the clipped pixels alone.
+    """L1 + alpha * (1 - SSIM) + beta * L1 of the edge magnitudes + the terms below, each where it has a weight.
 
     Raises ValueError when a weight is negative. Clipped pixels are those of the degraded image, which `of` tells; they
     are judged apart since nothing of them is known, after Eilertsen et al., "HDR image reconstruction from a single
@@ -28,10 +36,13 @@ class Loss:
 
     alpha: float = 0.1
     beta: float = 0.0
-    clipped: float = 0.0
+    clipped: float = 0.0  # of the L1 of the clipped pixels alone
+    fft: float = 0.0  # of the L1 of the spectra
+    adversarial: float = 0.0  # of what a critic of the edges says (nas.task.critic), which `train` adds
 
     def __post_init__(self) -> None:
-        for name, weight in (("alpha", self.alpha), ("beta", self.beta), ("clipped", self.clipped)):
+        for name in TERMS.values():
+            weight = getattr(self, name)
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"loss {name} = {weight}: must be a number that is not negative")
 
@@ -50,11 +61,38 @@ class Loss:
             loss = loss + self.alpha * (1 - ssim(output, target).mean())
         if self.beta:
             loss = loss + self.beta * F.l1_loss(edges(output), edges(target))
+        if self.fft:
+            loss = loss + self.fft * spectral(output, target)
         if self.clipped and degraded is not None:
             lost = clipped(degraded)
             apart = ((output - target).abs() * lost).sum() / 3  # one for each pixel: mean over R, G and B
             loss = loss + self.clipped * apart / lost.sum().clamp(min=_LEAST_CLIPPED * lost.numel())
         return loss
+
+
+def weighted(loss: Loss, words: Sequence[str]) -> Loss:
+    """`loss` with the weights that `words` like gradient=0.1 give to TERMS; raises ValueError for another word."""
+    for word in words:
+        name, equals, weight = word.partition("=")
+        try:
+            if name not in TERMS or not equals:
+                raise ValueError
+            loss = replace(loss, **{TERMS[name]: float(weight)})
+        except ValueError as error:
+            raise ValueError(
+                f"loss {word!r}: write one of {', '.join(TERMS)} with its weight, of at least 0, as gradient=0.1"
+            ) from error
+    return loss
+
+
+def spectral(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the spectra of images (B, C, H, W), of their real and imaginary parts alike.
+
+    After Cho et al., "Rethinking coarse-to-fine approach in single image deblurring", ICCV 2021, at one scale; spectra
+    are orthonormal, so that the term is as large as L1 on white noise whatever the size of the patch is.
+    """
+    difference = torch.view_as_real(torch.fft.rfft2(output - target, norm="ortho"))
+    return difference.abs().mean()
 
 
 def edges(image: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from nas.task.degrade import Degradation, KernelFile, Noise, NoiseProfile, Senso
 from nas.task.degrade.tasks import DENOISE
 from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
-from nas.task.losses import Loss
+from nas.task.losses import Loss, weighted
+from nas.task.teacher import Teacher, taught
 from nas.task.training import Batch
 from results.photo_score import JUDGED_SIDE
 from results.record import RunSettings
@@ -26,7 +27,7 @@ from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
-_OF_TASK = ("task", "kernels")  # likewise
+_OF_TASK = ("task", "kernels", "teacher")  # likewise
 _AS_STATED = ("data", "seed", "patch", "batch", "synthetic")  # settings of a run that are the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
@@ -50,6 +51,7 @@ class TaskSettings:
     loss: Loss = field(default_factory=Loss)
     task: str = DENOISE  # one of nas.task.degrade.TASKS
     kernels: KernelFile | None = None  # of blur, or the display's point spread function; None: made
+    teacher: Teacher | None = None  # whose outputs are a part of what patches are trained towards
 
     def __post_init__(self) -> None:
         if self.patch < 16 or self.patch % STRIDE:
@@ -81,9 +83,10 @@ class TaskSettings:
             noise=make_noise(
                 made_with.noise, None if profile is None else NoiseProfile.from_json(profile), made_with.blend
             ),
-            loss=Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss(),
+            loss=weighted(Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss(), made_with.loss),
             task=task,
             kernels=None if kernels is None else KernelFile(**kernels),
+            teacher=None if made_with.teacher is None else Teacher(**made_with.teacher),
             **{name: getattr(made_with, name) for name in (*_AS_STATED, *_OF_DATA)},
         )
 
@@ -108,14 +111,17 @@ class TaskSettings:
             settings.pop(folder, None)
         if self.kernels is not None:
             settings["kernels"] = self.kernels.digest
+        if self.teacher is not None:
+            settings["teacher"] = {"digest": self.teacher.digest, "share": self.teacher.share}
         return {"task": settings, "photographs": photographs}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json; what is without effect is left out, as it was before it could be set."""
         values = asdict(self)
         usual = {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA, *_OF_TASK)}
-        if not self.loss.clipped:
-            del values["loss"]["clipped"]
+        for term in ("clipped", "fft", "adversarial"):
+            if not values["loss"][term]:
+                del values["loss"][term]
         return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 
@@ -151,7 +157,9 @@ class Task:
 
     def batches(self, seed: int) -> Batch:
         """Batches of patches that depend on (seed, step) alone, on this task's device."""
-        return sampler_of(self.settings, self.photos, seed, self.device).batch
+        batch = sampler_of(self.settings, self.photos, seed, self.device).batch
+        teacher = self.settings.teacher
+        return batch if teacher is None else taught(batch, teacher, default_folder() / "teachers")
 
 
 def sampler_of(settings: TaskSettings, photos: Photos, seed: int, device: Device) -> PatchSampler:

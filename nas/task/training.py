@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from nas.task.critic import Critic
 from nas.task.device import Device, ThreadChoice
 from nas.task.losses import Loss
 from nas.task.soap import Soap
@@ -20,6 +21,7 @@ from results.files import read_tensors, write_tensors
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
 _SHORT, _SHORT_RATE = 3000, 2e-2  # trainings of so many steps and fewer have this peak; 12,000 steps half of it
+_CRITIC = "critic."  # with this begin names of its tensors in a checkpoint
 OPTIMIZERS = ("soap", "adam")
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]  # step -> degraded, clean: (B, 3, P, P) in [0, 1]
@@ -93,11 +95,20 @@ def train(network: nn.Module, batch: Batch, loss: Callable[[Tensor, Tensor], Ten
     device, parts = course.device, 1
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    weight = loss.adversarial if isinstance(loss, Loss) else 0.0
+    critic = Critic(device.torch) if weight else None
+
     def of_part(degraded: Tensor, clean: Tensor, share: float) -> float:
         with device.autocast():
             output = network(degraded)
-        value = share * (loss.of(degraded) if isinstance(loss, Loss) else loss)(output.float(), clean)
+        output = output.float()
+        value = (loss.of(degraded) if isinstance(loss, Loss) else loss)(output, clean)
+        if critic is not None:
+            value = value + weight * critic.fooled(output, clean)
+        value = share * value
         value.backward()  # type: ignore[no-untyped-call]
+        if critic is not None:
+            critic.learn(output, clean)
         return value.item()
 
     def gradients(step: int) -> float:
@@ -119,7 +130,7 @@ def train(network: nn.Module, batch: Batch, loss: Callable[[Tensor, Tensor], Ten
             parts = min(2 * parts, len(degraded))
             warnings.warn(f"a batch of {len(degraded)} does not fit into memory: taken in {parts} parts", stacklevel=2)
 
-    descend(network, gradients, course)
+    descend(network, gradients, course, critic)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -129,26 +140,31 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in known)
 
 
-def descend(network: nn.Module, gradients: Callable[[int], float], course: Course) -> None:
+def descend(
+    network: nn.Module, gradients: Callable[[int], float], course: Course, critic: Critic | None = None
+) -> None:
     """Move the weights of `network`, already on the device, along `gradients(step)` for all steps of the recipe.
 
     Each convolution has its own share of the learning rate, see `shares`.
 
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
-    continues from the checkpoint sees what an uninterrupted one would; a damaged one is dropped, which a warning says,
-    and the training begins again. Raises Diverged.
+    continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it; a damaged one is
+    dropped, which a warning says, and the training begins again. Raises Diverged.
     """
     recipe, checkpoint = course.recipe, course.checkpoint
     optimizer = _optimizer(network, recipe)
     done = 0
     if checkpoint is not None and checkpoint.exists():
         first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        unlearnt = None if critic is None else critic.state()
         try:
-            done = _restore(checkpoint, network, optimizer)
+            done = _restore(checkpoint, network, optimizer, critic)
         except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
             warnings.warn(f"{checkpoint} is damaged: this training begins again ({error})", stacklevel=2)
             checkpoint.unlink()
             network.load_state_dict(first)
+            if critic is not None and unlearnt is not None:
+                critic.restore(unlearnt)
             optimizer = _optimizer(network, recipe)
     saved = time.monotonic()
     threads = ThreadChoice(course.device.threads)
@@ -168,7 +184,8 @@ def descend(network: nn.Module, gradients: Callable[[int], float], course: Cours
         if course.on_step is not None:
             course.on_step(step, current)
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, network, optimizer, step + 1)
+            beside = {} if critic is None else critic.state()
+            _save(checkpoint, network, optimizer, step + 1, beside)
             saved = time.monotonic()
 
 
@@ -202,15 +219,18 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
 
 
-def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+def _save(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step: int, critic: Mapping[str, Tensor]
+) -> None:
     # Copies, since safetensors refuses two names for one tensor, as where ranges of fake quantization are shared.
     tensors = {f"network.{name}": tensor.clone() for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    tensors |= {f"{_CRITIC}{name}": tensor for name, tensor in critic.items()}
     write_tensors(path, tensors, {"step": str(step)})
 
 
-def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, critic: Critic | None) -> int:
     """Load `network` and `optimizer`, and return the number of steps already done."""
     tensors = read_tensors(path)
     state = OrderedDict((name.removeprefix("network."), t) for name, t in tensors.items() if name[0] == "n")
@@ -227,5 +247,7 @@ def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -
             laid_out = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
             states.setdefault(int(index), {})[field] = laid_out
     optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+    if critic is not None:
+        critic.restore({name.removeprefix(_CRITIC): t for name, t in tensors.items() if name.startswith(_CRITIC)})
     with safe_open(path, framework="pt") as file:
         return int(file.metadata()["step"])
