@@ -72,16 +72,18 @@ def test_the_definition_of_ssim_is_chosen_and_changes_the_figure_and_not_the_psn
 
 def test_every_photograph_is_in_the_csv_and_the_worst_are_pictures(model, pairs, tmp_path, capsys):
     files = ["--csv", tmp_path / "all.csv", "--worst", 2, "--out", tmp_path / "worst"]
-    words = [model, "--data", pairs, "--against", "nlm", *files]
+    words = [model, "--data", pairs, "--against", "nlm", "input", *files]
     rows = found(capsys, *words)["compared"]
     with (tmp_path / "all.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [(one["method"], one["photograph"]) for one in lines] == [
-        (name, str(number)) for name in (str(model), "nlm") for number in range(3)
+        (name, str(number)) for name in (str(model), "nlm", "input") for number in range(3)
     ]
     assert [float(one["ssim"]) for one in lines[:3]] == [one["ssim"] for one in rows[0]["photographs"]]
     pictures = sorted((tmp_path / "worst").iterdir())
-    assert len(pictures) == 2
+    ssims = [[one["ssim"] for one in row["photographs"]] for row in rows]
+    gains = np.subtract(ssims[0], ssims[2])
+    assert [int(one.stem.split("-")[1]) for one in pictures] == np.argsort(gains)[:2].tolist()
     with Image.open(pictures[0]) as worst:
         assert worst.size == (4 * 72 + 3 * 6, 64 + 2 * 14)  # as it is, the network's, nlm's, clean
         number = int(pictures[0].stem.split("-")[1])

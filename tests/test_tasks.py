@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from compress.export.card import degradation
+from compress.export.card import degradation, taught
 from lpienas.command import main
 from lpienas.run_settings import TASKS as OFFERED
 from lpienas.searches import made_with
@@ -20,6 +20,7 @@ from nas.task.degrade import TASKS, Capture, KernelFile, make_noise
 from nas.task.device import Device
 from nas.task.losses import Loss
 from nas.task.task import TaskSettings, make_task, read_photos
+from nas.task.teacher import Teacher
 from nas.task.training import Course, Recipe, train
 from results.record import RunSettings
 from results.run import Run
@@ -141,3 +142,13 @@ def test_kernels_that_a_task_has_no_use_for_are_one_line(folder, tmp_path, capsy
     assert main(command) == 1
     assert "task denoise has none; leave them out" in capsys.readouterr().err
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_card_says_whose_outputs_were_learnt():
+    def said(teacher: Teacher | None) -> str:
+        return taught(SimpleNamespace(settings=TaskSettings(teacher=teacher)))
+
+    assert said(None) == ""
+    assert said(Teacher("/home/me/large.onnx", "0123456789abcdef", 0.25)) == (
+        " 25% of the target is what another network made of the degraded side: large.onnx, digest 0123456789ab."
+    )

@@ -54,7 +54,7 @@ class Known:
             "PyTorch, before it became this file (the photographs themselves: "
             f"SSIM {task.test_input.ssim:.4f}, PSNR {task.test_input.psnr:.2f} dB)"
         )
-        training = public_text(f"{task.photos.source} {degradation(task)}", task.settings.data)
+        training = public_text(f"{task.photos.source} {degradation(task)}{taught(task)}", task.settings.data)
         return cls(blueprint, quality, training, licence)
 
     @classmethod
@@ -94,6 +94,17 @@ def degradation(task: Task) -> str:
     return (
         f"Degradation{named}: that of the degraded sides of the pairs; in {task.settings.synthetic:.0%} of the patches "
         f"instead {task.settings.degradation.describe()}."
+    )
+
+
+def taught(task: Task) -> str:
+    """Whose outputs are a part of what the network learned; empty where nobody's are."""
+    teacher = task.settings.teacher
+    if teacher is None:
+        return ""
+    return (
+        f" {teacher.share:.0%} of the target is what another network made of the degraded side: "
+        f"{Path(teacher.path).name}, digest {teacher.digest[:12]}."
     )
 
 
@@ -181,7 +192,7 @@ def card(
         "## Training",
         "",
         public_text(task.photos.source, data),
-        public_text(degradation(task), data),
+        public_text(degradation(task) + taught(task), data),
         "",
         "## Limits",
         "",

@@ -22,8 +22,10 @@ def distances() -> tuple[dict[str, Distance], str]:
         return {}, _said(missing)
     try:
         import piq
-    except ImportError:
-        return {}, "LPIPS and DISTS are left out: piq is not installed: pip install 'lpienas[perceptual]'"
+    except ImportError as error:
+        return {}, f"LPIPS and DISTS are left out: {error}: pip install 'lpienas[perceptual]'"
+    except RuntimeError as error:  # a torchvision that was built for another torch
+        return {}, f"LPIPS and DISTS are left out: piq cannot be imported ({error})"
     made = {"lpips": piq.LPIPS, "dists": piq.DISTS}
     return {name: _of(made[name](reduction="none").eval()) for name in FILES if name not in missing}, _said(missing)
 
