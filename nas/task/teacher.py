@@ -41,7 +41,8 @@ class Teacher:
     def restore(self, degraded: Tensor) -> Tensor:
         """What it makes of `degraded` (B, 3, P, P) in [0, 1]; raises ValueError where its file has changed."""
         with torch.no_grad():
-            return _opened(self.path, self.digest)(degraded).clamp(0, 1)
+            output: Tensor = _opened(self.path, self.digest)(degraded)
+        return output.clamp(0, 1)
 
     def to_json(self) -> dict[str, Any]:
         """For run.json."""
