@@ -25,6 +25,7 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
         *("torch_pruning", "torchao", "onnx", "onnxscript", "litert_torch", "ai_edge_quantizer", "executorch"),
         "huggingface_hub",
     ),
+    "tensorboard": ("tensorboardX",),
     "openvino": ("openvino",),
     "coreml": ("coremltools",),
 }
