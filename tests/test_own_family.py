@@ -236,11 +236,22 @@ class Mine:
 """
 
 
+GROUPED = 'nn.Conv2d(genes["width"], 4, 1, groups=genes["groups"]), nn.Conv2d(4, 3, 1)'
+
+
 def test_a_family_is_asked_for_its_networks(tmp_path):
     family = named(SMALL, tmp_path)
     space = OwnSpace.of(family)
     assert (space.size, space.extreme(True).genes, space.extreme(False).genes) == (2, (("width", 8),), (("width", 4),))
     assert family.blueprint({"width": 4}).macs_at((16, 32)) == (3 * 4 * 25 + 4 * 3) * 16 * 32
+
+
+def test_the_dearest_and_the_cheapest_network_are_found_where_a_gene_makes_it_cheaper(tmp_path):
+    text = SMALL.replace('{"width": (4, 8)}', '{"width": (4, 8), "groups": (1, 2)}')
+    text = text.replace('nn.Conv2d(genes["width"], 3, 1)', GROUPED)
+    space = OwnSpace.of(named(text, tmp_path))
+    assert dict(space.extreme(True).genes) == {"width": 8, "groups": 1}
+    assert dict(space.extreme(False).genes) == {"width": 4, "groups": 2}
 
 
 @pytest.mark.parametrize(
