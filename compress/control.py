@@ -14,6 +14,7 @@ from results.verdict import Verdict, judge
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
+from search_spaces.own import require_lpienet
 
 
 def cheaper(run: Run, is_affordable: Callable[[Blueprint], bool]) -> Candidate | None:
@@ -24,14 +25,16 @@ def cheaper(run: Run, is_affordable: Callable[[Blueprint], bool]) -> Candidate |
     """
     found = candidates(open_study(run.study).get_trials(deepcopy=False))
     best_first = sorted(found, key=lambda candidate: -candidate.scores.ssim)
-    return next((one for one in best_first if is_affordable(Blueprint.from_genotype(one.genotype))), None)
+    return next(
+        (one for one in best_first if is_affordable(Blueprint.from_genotype(require_lpienet(one.genotype)))), None
+    )
 
 
 def equal_steps(scores: Mapping[str, Any], settings: CompressSettings, rival: Candidate) -> int:
     """Training steps of `rival` that take as many multiply-adds as training, pruning and fine-tuning took."""
     trained: int = scores["trained"].get("macs_in_training", scores["trained"]["macs"])
     spent: int = trained * settings.training.steps + scores["pruned"]["macs"] * settings.fine_tuning.steps
-    return round(spent / macs_of(Blueprint.from_genotype(rival.genotype), DEFAULT_SIZE))
+    return round(spent / macs_of(Blueprint.from_genotype(require_lpienet(rival.genotype)), DEFAULT_SIZE))
 
 
 def paired(run: Run, pruned: Sequence[PhotoScore], control: Sequence[PhotoScore], names: tuple[str, str]) -> Verdict:

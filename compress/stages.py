@@ -41,6 +41,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet
+from search_spaces.own import require_lpienet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
@@ -77,7 +78,7 @@ class Stages:
         return self.asked.settings
 
     def require_layers(self) -> None:
-        known = layers_of(Blueprint.from_genotype(self.asked.chosen.genotype))
+        known = layers_of(Blueprint.from_genotype(require_lpienet(self.asked.chosen.genotype)))
         for layer in self.settings.in_float:
             if layer not in known and self.settings.in_float != (AUTO,):
                 raise ValueError(f"in_float = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
@@ -87,7 +88,7 @@ class Stages:
         asked, chosen = self.settings.prune, self.asked.chosen
         if not isinstance(asked, Fast):
             return
-        now = self._cost()(Blueprint.from_genotype(chosen.genotype))
+        now = self._cost()(Blueprint.from_genotype(require_lpienet(chosen.genotype)))
         where = f"{asked.runtime}-{asked.precision} at {asked.size[0]}x{asked.size[1]}, one thread"
         self.watcher.say(f"candidate {chosen.number} takes {now:.3g} ms ({where})")
         if now <= asked.milliseconds and self.settings.prune_loss is None:
@@ -180,8 +181,9 @@ class Stages:
     def _training(self, says: str, candidate: Candidate, recipe: Recipe, seed: int) -> Part:
         """A candidate trained from its slice of the run's supernet, where that is asked for and there is one."""
         slices = slices_of(self.run, self.task) if self.asked.inherits else None
-        first = None if slices is None else slices(candidate.genotype)
-        training = Training.on(self.task, Blueprint.from_genotype(candidate.genotype), recipe, seed, first)
+        genotype = require_lpienet(candidate.genotype)
+        first = None if slices is None else slices(genotype)
+        training = Training.on(self.task, Blueprint.from_genotype(genotype), recipe, seed, first)
         if not self.store.is_made(training.key):
             self.watcher.begin(says, recipe.steps)
             begin(self.store, training.stage, first)

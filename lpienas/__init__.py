@@ -32,11 +32,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lpienas.errors import Error
     from lpienas.networks import Network, load
-    from lpienas.pages import report
+    from lpienas.pages import ReportOptions, report
     from lpienas.photographs import enhance, evaluate
     from lpienas.runs import Run, load_run
     from lpienas.searches import search
-    from lpienas.settings import CompressOptions, ExportOptions, ReportOptions, SearchOptions
+    from lpienas.settings import CompressOptions, ExportOptions, SearchOptions
     from nas.task.task import Task
     from nas.task.training import Recipe
 
@@ -61,11 +61,11 @@ __all__ = [
 _FROM = {
     "lpienas.errors": ("Error",),
     "lpienas.networks": ("Network", "load"),
-    "lpienas.pages": ("report",),
+    "lpienas.pages": ("ReportOptions", "report"),
     "lpienas.photographs": ("enhance", "evaluate"),
     "lpienas.runs": ("Run", "load_run"),
     "lpienas.searches": ("search",),
-    "lpienas.settings": ("CompressOptions", "ExportOptions", "ReportOptions", "SearchOptions"),
+    "lpienas.settings": ("CompressOptions", "ExportOptions", "SearchOptions"),
     "nas.task.task": ("Task",),
     "nas.task.training": ("Recipe",),
 }

@@ -26,6 +26,7 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
         "huggingface_hub",
     ),
     "perceptual": ("piq",),
+    "tensorboard": ("tensorboardX",),
     "openvino": ("openvino",),
     "coreml": ("coremltools",),
 }

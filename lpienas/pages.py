@@ -1,17 +1,48 @@
 """Pages: what runs found, as one HTML file to decide by, which needs no network and no server."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpienas.errors import Error, tells
-from lpienas.settings import ReportOptions
+from lpienas.fields import a_file, count, count_or_none, option, switch
 
 if TYPE_CHECKING:
     from results.page.story import Handed
     from results.progress import Watcher
     from results.report import FrontReport
     from results.run import Run as Folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What a page shows beside what the run folders hold."""
+
+    control: Path | None = option(
+        None, "a random search of equal computing, drawn beside the first run", "RUN", parse=a_file
+    )
+    bench: tuple[Path, ...] = option(
+        (),
+        "what `lpienas bench RUN --json` printed, a file for each run in order",
+        "FILE",
+        parse=a_file,
+        several=True,
+        accepts=lambda word: word.endswith(".json"),
+    )
+    photographs: int = option(
+        6, "test photographs of each run, before, after and clean; 0: none", "N", parse=count_or_none
+    )
+    networks: int = option(5, "networks of the front that photographs are shown of", "N", parse=count)
+    family: tuple[str, ...] = option(
+        (),
+        "of runs of own families: the files that define them, which are run, for photographs",
+        "FILE.py:NAME",
+        several=True,
+        accepts=lambda word: ".py:" in word,
+        default="",
+    )
+    force: bool = switch("overwrite a page that exists")
 
 
 @tells

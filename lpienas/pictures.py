@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpienas.settings import ReportOptions
+from lpienas.pages import ReportOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from results.progress import Watcher
     from results.report import FrontReport
     from results.run import Run as Folder
+    from search_spaces.family import OwnFamily
 
     Enhance = Callable[[Tensor], Tensor]  # an image (1, 3, H, W) in [0, 1] to an enhanced one
 
@@ -37,8 +38,11 @@ def pictures_of(
     from nas.task.data.pairs import judged
     from nas.task.task import TaskSettings, pairs_to_test
     from results.run import NoTestPart
+    from search_spaces.family import OwnFamily
 
-    networks = networks_of(run, report, options.networks)
+    networks, unshown = networks_of(run, report, options.networks, [OwnFamily.named(one) for one in options.family])
+    if unshown:
+        watcher.say(f"no pictures of {unshown}: its code runs only where its file is named, with --family")
     if not options.photographs or not networks:
         return [], ""
     settings = TaskSettings.of_run(run.settings())
@@ -63,11 +67,16 @@ def pictures_of(
     return found, f"{len(found)} of {len(photos)} test photographs, at most {side}x{side} pixels around the centre"
 
 
-def networks_of(run: "Folder", report: "FrontReport", most: int) -> "dict[str, Enhance]":
-    """What is shown, by the key of results.page.story.Shown: the reference, networks of the front, what is shipped."""
+def networks_of(
+    run: "Folder", report: "FrontReport", most: int, families: "Sequence[OwnFamily]" = ()
+) -> "tuple[dict[str, Enhance], str]":
+    """What is shown, by the key of results.page.story.Shown: the reference, networks of the front, what is shipped.
+
+    And the family of which nothing is, since it is not one of `families`; empty where there is none.
+    """
     from nas.confirm import folder_of
     from results.compressions import FLOAT, INT8, OlderCompression, compression_of
-    from results.files import has_network, load_network
+    from results.files import has_network, load_any, load_network
     from results.run import NotCompressed
     from results.study import full_trainings, open_study
 
@@ -78,17 +87,22 @@ def networks_of(run: "Folder", report: "FrontReport", most: int) -> "dict[str, E
             saved.setdefault(training.number, folder / "network")
     front = [candidate.number for candidate in report.front if candidate.number != report.reference.number]
     wanted = [report.reference.number, report.knee.number, *_spread(front, most)]
+    family, unshown = run.settings().family, ""
+    if family is not None and not any(one.name.to_json() == family for one in families):
+        wanted, unshown = [report.reference.number], f"the family {family.get('name')}"
     found: dict[str, Enhance] = {
-        str(number): _of_network(load_network(saved[number])) for number in dict.fromkeys(wanted) if number in saved
+        str(number): _of_network(load_any(saved[number], families))
+        for number in dict.fromkeys(wanted)
+        if number in saved
     }
     try:
         compression = compression_of(run)
     except (NotCompressed, OlderCompression):
-        return found
+        return found, unshown
     found[FLOAT] = _of_network(load_network(compression.network(FLOAT)))
     if (int8 := _int8_file(compression)) is not None:
         found[INT8] = int8
-    return found
+    return found, unshown
 
 
 def chosen_places(run: "Folder", report: "FrontReport", names: Sequence[str], most: int) -> list[int]:

@@ -122,6 +122,7 @@ class Run:
         made again. May be killed at any time: the same call goes on. Raises Error for what cannot be picked or reached.
         """
         from compress.asked import asked_on, asked_unopened
+        from lpienas.families import require_lpienets
         from lpienas.searches import opened_task
         from results.compressions import compression_of, made_as, path_of
         from results.pick import pick
@@ -129,6 +130,7 @@ class Run:
         from results.run import Run as Folder
 
         options, watcher, run = options or CompressOptions(), watcher or Silent(), Folder(self.folder)
+        require_lpienets(run, "compress")
         settings = run.settings()
         with run.locked():
             run.read_summary()
@@ -166,16 +168,24 @@ class Run:
         """
         from compress.export.hub import require_free, write_hub
         from compress.export.ship import Wanted, ship
+        from lpienas.families import export_own
         from lpienas.searches import opened_task
         from results.compressions import compression_of
         from results.progress import Silent
         from results.run import Run as Folder
 
         options, watcher, run = options or ExportOptions(), watcher or Silent(), Folder(self.folder)
-        for name in ("out", "data", "calibration", "force"):
+        if run.settings().family is not None:
+            with run.locked():
+                return export_own(run, options, watcher)
+        if options.pick != "knee":
+            raise Error(f"--pick {options.pick} is for a run of an own family: a compression is of one candidate")
+        for name in ("out", "data", "calibration", "force", "family"):
             if getattr(options, name):
                 raise Error(
-                    f"--{name} is for a network without a run; a run has photographs and a folder of its own, and "
+                    f"--{name} is for a run of an own family"
+                    if name == "family"
+                    else f"--{name} is for a network without a run; a run has photographs and a folder of its own, and "
                     "takes int8 ranges from `lpienas compress --calibration`"
                 )
         settings = run.settings()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpienas.errors import tells
+from lpienas.families import family_of, opened_family
 from lpienas.run_settings import ReadOptions, RunOptions, settled
 from lpienas.runs import Run
 from lpienas.settings import SearchOptions
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from nas.task.task import Task
     from results.progress import Watcher
     from results.run import Run as Folder
-    from search_spaces.blueprint import Blueprint
+    from search_spaces.own import AnyBlueprint
 
 STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
@@ -54,17 +55,24 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
 
         # What is refused is refused before this, which takes seconds to import.
         from nas.confirm import Confirming, ConfirmSettings, confirm
+        from nas.logs import require_writer
         from nas.samplers import resolve_sampler
         from nas.search import search as score
         from nas.searching import Searching, SearchSettings, space_of
         from nas.task.training import Recipe
         from nas.workers import default_count, make_workers
         from results.photo_score import crops_of
+        from search_spaces.own_space import OwnSpace
         from search_spaces.units import format_cost, parse_cost
 
-        asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials))  # once: each is told other things
+        if options.tensorboard:
+            require_writer()
+        logs = run.logs if options.tensorboard else None
+        own = opened_family(options.family)
+        # Once: each is told other things.
+        asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials, own is not None))
         run.require_same(asked, apart=FOLDERS)
-        space = space_of(asked)
+        space = space_of(asked) if own is None else OwnSpace.of(own).fixed(asked.fix)
         settings = SearchSettings(
             trials=trials,
             recipe=Recipe(asked.steps or STEPS[asked.score]),
@@ -86,7 +94,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         count = options.workers or default_count(task)
         workers = stack.enter_context(make_workers(task, count, options.threads or 1))
         spent.others = workers.seconds
-        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in))
+        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in), logs)
         score(searching, workers, watcher)
         if confirmed:
             most = max(options.seeds, options.least_seeds)
@@ -94,7 +102,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             full = ConfirmSettings(plan.training(steps), confirmed, most, options.least_seeds, settings.seed)
             inherits = settings.score == "supernet" and options.start == "inherited"
             inherited = searching.inherited if inherits else None
-            confirm(Confirming(run, task, inherited), full, workers, watcher)
+            searched = space if isinstance(space, OwnSpace) else None
+            confirm(Confirming(run, task, inherited, searched, logs), full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
         run.summarize(
@@ -125,6 +134,10 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
         from nas.task.data.splits import PARTS
 
         asked = replace(asked, splits=PARTS)
+    named = options.family if isinstance(options, SearchOptions) else None
+    if named is not None and options.score is None and known is None:
+        asked = replace(asked, score="short")
+    asked = replace(asked, **family_of(run, opened_family(named), known, asked))
     if asked.space is None and (known is None or known.fix == asked.fix):
         from nas.searching import space_of
 
@@ -227,7 +240,7 @@ def _task(
     return task
 
 
-def _cost_of(run: "Folder", settings: "SearchSettings", latency_in: str) -> "Callable[[Blueprint], float]":
+def _cost_of(run: "Folder", settings: "SearchSettings", latency_in: str) -> "Callable[[AnyBlueprint], float]":
     """What a search makes small, of a blueprint; `latency_in` is a runtime and a precision."""
     size = settings.size
     if settings.cost == "macs":

@@ -1,4 +1,4 @@
-"""Settings: what can be asked of a search, a compression, an export and a page, by Python and by the command."""
+"""Settings: what can be asked of a search, a compression and an export, by Python and by the command."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from lpienas.fields import (
     threads_here,
 )
 from lpienas.run_settings import LATENCY_IN, ReadOptions, RunOptions, Size
-from lpienas.shared import COMPRESSION, TRAINING_THREADS, WORKER_THREADS, WORKERS
+from lpienas.shared import COMPRESSION, FAMILY, TRAINING_THREADS, WORKER_THREADS, WORKERS
 
 FORMATS = ("onnx", "onnx-fixed", "litert", "executorch", "coreml")
 STARTS = ("inherited", "scratch")
@@ -24,6 +24,7 @@ STARTS = ("inherited", "scratch")
 class SearchOptions(RunOptions):
     """What a search is made with and may spend."""
 
+    family: str | None = option(None, **FAMILY)
     trials: int | None = option(
         None, "networks to score in all (200, or as --recipe says)", "N", parse=count, default=""
     )
@@ -43,6 +44,7 @@ class SearchOptions(RunOptions):
         "inherited", "first weights of a full training, where there is a supernet to inherit from", choices=STARTS
     )
     least_seeds: int = option(1, "full trainings of each of them", "N", parse=count)
+    tensorboard: bool = switch("keep the loss of every step, and scores, for TensorBoard: in tensorboard/ of the run")
     workers: int | None = WORKERS
     threads: int | None = WORKER_THREADS
 
@@ -126,6 +128,10 @@ class ExportOptions:
     """Which files are made of a network, and what they say of themselves."""
 
     compression: str | None = COMPRESSION
+    family: str | None = option(None, **FAMILY)
+    pick: str = option(
+        "knee", "of a run of an own family: knee (default), a candidate's number, or under=600M", "WHICH", default=""
+    )
     out: Path | None = option(None, "of a network: where files go", "DIR", parse=a_file, default="beside it")
     data: Path | None = option(
         None, "of a network: pairs that files are checked on", "DIR", parse=a_file, default="test photographs"
@@ -180,25 +186,3 @@ class ExportOptions:
 
 def is_path(word: str) -> bool:
     return "/" in word or "\\" in word or Path(word).exists()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportOptions:
-    """What a page shows beside what the run folders hold."""
-
-    control: Path | None = option(
-        None, "a random search of equal computing, drawn beside the first run", "RUN", parse=a_file
-    )
-    bench: tuple[Path, ...] = option(
-        (),
-        "what `lpienas bench RUN --json` printed, a file for each run in order",
-        "FILE",
-        parse=a_file,
-        several=True,
-        accepts=lambda word: word.endswith(".json"),
-    )
-    photographs: int = option(
-        6, "test photographs of each run, before, after and clean; 0: none", "N", parse=count_or_none
-    )
-    networks: int = option(5, "networks of the front that photographs are shown of", "N", parse=count)
-    force: bool = switch("overwrite a page that exists")

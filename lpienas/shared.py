@@ -20,6 +20,11 @@ FIX: dict[str, Any] = {  # of a search and of what shows its space
     "accepts": lambda word: "=" in word,
     "default": "",
 }
+FAMILY: dict[str, Any] = {
+    "says": "networks of your own: the file that defines them, which is run, and what in it is the family",
+    "shows": "FILE.py:NAME",
+    "default": "",
+}
 FULL_STEPS: Any = option(6000, "of a full training", "N", parse=count)
 WHOLE: Any = switch(
     "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"

@@ -9,15 +9,17 @@ from typing import Any
 import optuna
 
 from nas.merit import held_for
+from nas.pictured import show_training
 from nas.scoring.full import ANATOMY, train_fully
-from nas.scoring.training import INHERITED, SCRATCH, Training, begin
+from nas.scoring.training import INHERITED, NETWORK, SCRATCH, Training, begin
 from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
 from nas.task.task import Task
 from nas.task.training import Failed, Recipe
 from nas.workers import Workers, as_finished
 from results.candidate import Candidate
-from results.files import read_json
+from results.dashboard import Beside
+from results.files import has_network, read_json
 from results.front import along_cost
 from results.progress import Watcher
 from results.report import by_number, seed_noise
@@ -35,10 +37,10 @@ from results.study import (
     state_full,
 )
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import Genotype
 from search_spaces.lpienet import LPIENet
-
-Network = Callable[[Genotype], LPIENet]
+from search_spaces.networks import families_of
+from search_spaces.own import AnyBlueprint, AnyGenotype, require_lpienet
+from search_spaces.own_space import OwnSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,14 @@ class Confirming:
 
     run: Run
     task: Task
-    inherited: Network | None = None  # the first weights of a genotype; None: random ones
+    inherited: Callable[[AnyGenotype], LPIENet] | None = None  # the first weights; None: random ones
+    own: OwnSpace | None = None  # of which its candidates are; None: they are LPIENets
+    logs: Path | None = None  # folder for TensorBoard; None: there are no logs
+
+    def blueprint_of(self, genotype: AnyGenotype) -> AnyBlueprint:
+        """What a candidate is built by."""
+        own = self.own
+        return Blueprint.from_genotype(require_lpienet(genotype)) if own is None else own.blueprint(genotype)
 
 
 def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, watcher: Watcher) -> None:
@@ -153,7 +162,7 @@ class _Plan:
     def training(self, candidate: Candidate, repetition: int) -> tuple[Training, LPIENet | None]:
         """One full training, and its first weights where they are inherited."""
         settings, inherited = self.settings, self.search.inherited
-        blueprint = Blueprint.from_genotype(candidate.genotype)
+        blueprint = self.search.blueprint_of(candidate.genotype)
         seed = seed_of(settings.seed, candidate.number, repetition)
         first = None if inherited is None or candidate.number == self.reference else inherited(candidate.genotype)
         return Training.on(self.search.task, blueprint, settings.recipe, seed, first), first
@@ -167,7 +176,8 @@ class _Plan:
 
 
 def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Workers, watcher: Watcher) -> None:
-    store, steps = Store(plan.search.run.made), plan.settings.recipe.steps
+    search, steps = plan.search, plan.settings.recipe.steps
+    store = Store(search.run.made, search.logs)
     left: dict[tuple[int, int], Training] = {}
     for candidate, repetition in sorted(wanted, key=lambda one: -one[0].scores.macs):  # or the dearest ends alone
         training, first = plan.training(candidate, repetition)
@@ -186,7 +196,11 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
             continue
         made = left[number, repetition]
         figures = (quality.ssim, quality.psnr, test, made.key)
-        record_training(plan.study, Trained(number, "full", steps, repetition, made.start, *figures))
+        trained = Trained(number, "full", steps, repetition, made.start, *figures)
+        record_training(plan.study, trained)
+        beside, network = Beside(plan.study, search.run.artifacts), store.at(made.key) / NETWORK
+        if has_network(network):
+            show_training(beside, trained, network, search.task, families_of(made.blueprint))
         reached = mean_quality(test)
         said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
         watcher.say(f"candidate {number}, seed {repetition}: {said}")

@@ -23,6 +23,7 @@ from nas.suggest import parameters_of
 from results.front import ranks
 from results.study import genotype_of
 from search_spaces.genotype import Gene, Genotype
+from search_spaces.own_space import OwnSpace
 from search_spaces.space import Space
 
 POOL = 192  # networks of which one is taken; half of them drawn, half like what is good already
@@ -36,7 +37,7 @@ _FEWEST = 12  # networks to choose from; where a band holds fewer, the nearest
 class Region:
     """Where networks are proposed."""
 
-    space: Space
+    space: Space | OwnSpace
     budget: float | None = None  # of the cost; None: what the space reaches
 
 
@@ -53,15 +54,18 @@ class GuidedSampler(optuna.samplers.BaseSampler):
     """Of one trial; seeded, so that the same history gives the same proposal."""
 
     def __init__(self, region: Region, seed: int) -> None:
-        self._region, self._random = region, random.Random(seed)
+        if not isinstance(region.space, Space):
+            raise ValueError("sampler = 'guided': it knows LPIENets alone")
+        self._space, self._budget, self._random = region.space, region.budget, random.Random(seed)
         self._genes: dict[str, Gene] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Choose the genotype whose genes the trial will ask for."""
-        asked = [(genotype, t) for t in study.get_trials(deepcopy=False) if (genotype := genotype_of(t)) is not None]
+        known = ((genotype_of(trial), trial) for trial in study.get_trials(deepcopy=False))
+        asked = [(genotype, trial) for genotype, trial in known if isinstance(genotype, Genotype)]
         scored = [(genotype, t.values) for genotype, t in asked if t.state is TrialState.COMPLETE]
         chosen = self._choose([Scored(genotype, *values) for genotype, values in scored], {g for g, _ in asked})
-        self._genes = parameters_of(chosen, self._region.space)
+        self._genes = parameters_of(chosen, self._space)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
@@ -89,7 +93,7 @@ class GuidedSampler(optuna.samplers.BaseSampler):
 
     def _pool(self, scored: Sequence[Scored], known: Set[Genotype]) -> list[Genotype]:
         """Networks that are not known: drawn, and such as differ in few genes from those of the two best ranks."""
-        space, found = self._region.space, dict[Genotype, None]()
+        space, found = self._space, dict[Genotype, None]()
         order = ranks([(one.score, one.decades) for one in scored])
         parents = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
         parents = [genotype for genotype in parents if space.holds(genotype)]
@@ -103,15 +107,15 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         return list(found) or [space.sample_of_any_size(self._random)]
 
     def _changed(self, genotype: Genotype) -> Genotype:
-        genes, choices = genotype.flat(), self._region.space.choices
+        genes, choices = genotype.flat(), self._space.choices
         counting = [gene for gene in genotype.counting() if len(choices[gene]) > 1]
         for gene in self._random.sample(counting, min(len(counting), self._random.randint(1, _GENES))):
             genes[gene] = self._random.choice(choices[gene])
-        return self._region.space.nearest(Genotype.from_flat(genes))
+        return self._space.nearest(Genotype.from_flat(genes))
 
     def _near(self, decades: Features) -> list[int]:
         """Places of the pool whose cost is below one that is drawn, and near it."""
-        budget = self._region.budget
+        budget = self._budget
         highest = float(decades.max()) if budget is None else math.log10(budget)
         wanted = highest - self._random.random() * math.log10(SPREAD)
         below = [place for place, cost in enumerate(decades) if wanted - math.log10(BAND) <= cost <= wanted]

@@ -8,6 +8,8 @@ import optuna
 from nas.scoring.predictor import smoothed
 from results.candidate import Candidate
 from results.study import has_supernet, trainings
+from search_spaces.genotype import Genotype
+from search_spaces.own import require_lpienet
 
 
 def held_for(study: optuna.Study, found: Sequence[Candidate]) -> list[Candidate]:
@@ -15,14 +17,16 @@ def held_for(study: optuna.Study, found: Sequence[Candidate]) -> list[Candidate]
 
     After successive halving that of the highest rung that each one reached. Where each was trained once, its score
     without the luck of its training, as a predictor knows it from the others: of many scores the best is a lucky one.
-    Scores by a supernet are as they are, since nothing about them is luck of the single candidate.
+    Scores by a supernet are as they are, since nothing about them is luck of the single candidate, and so are those of
+    an own family, of whose networks the predictor knows nothing.
     """
     rungs = {training.number: training.ssim for training in trainings(study, "rung")}  # the highest comes last
     if rungs:
         return [_with_ssim(candidate, rungs.get(candidate.number, candidate.scores.ssim)) for candidate in found]
-    if has_supernet(study):
+    if has_supernet(study) or not all(isinstance(candidate.genotype, Genotype) for candidate in found):
         return list(found)
-    scores = smoothed([candidate.genotype for candidate in found], [candidate.scores.ssim for candidate in found])
+    genotypes = [require_lpienet(candidate.genotype) for candidate in found]
+    scores = smoothed(genotypes, [candidate.scores.ssim for candidate in found])
     return [_with_ssim(candidate, ssim) for candidate, ssim in zip(found, scores, strict=True)]
 
 

@@ -16,7 +16,7 @@ from nas.guided import Region
 from nas.samplers import imputes, make_sampler
 from nas.suggest import parameters_of, suggest
 from results.study import BUDGET, SHOWN_CONSTRAINTS, genotype_of
-from search_spaces.genotype import Genotype
+from search_spaces.own import AnyGenotype
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Proposal:
     """One trial that was asked for."""
 
     trial: optuna.Trial  # of the copy in memory
-    genotype: Genotype
+    genotype: AnyGenotype
 
     @property
     def number(self) -> int:
@@ -34,10 +34,12 @@ class Proposal:
 class Proposals:
     """The sampler's side of one study; `first` are the genotypes to begin with, by trial number."""
 
-    def __init__(self, study: optuna.Study, region: Region, sampler: str, seed: int, first: Sequence[Genotype]) -> None:
+    def __init__(
+        self, study: optuna.Study, region: Region, sampler: str, seed: int, first: Sequence[AnyGenotype]
+    ) -> None:
         self._copy = optuna.create_study(directions=study.directions)
         self._region, self._sampler, self._seed, self._first = region, sampler, seed, first
-        self._known: dict[Genotype, int] = {}
+        self._known: dict[AnyGenotype, int] = {}
         for trial in study.get_trials(deepcopy=True):
             trial.system_attrs.pop(SHOWN_CONSTRAINTS, None)  # no further constraint, only another form of the one
             genotype = genotype_of(trial)
@@ -64,7 +66,7 @@ class Proposals:
         trial = self._copy.ask()
         return Proposal(trial, suggest(trial, self._region.space))
 
-    def earlier(self, genotype: Genotype) -> int | None:
+    def earlier(self, genotype: AnyGenotype) -> int | None:
         """Number of the trial that has this genotype already, if there is one."""
         return self._known.get(genotype)
 

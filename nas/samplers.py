@@ -24,14 +24,18 @@ def make_sampler(seed: int, trial_number: int, name: str, region: Region) -> opt
     return SAMPLERS[name](derive_seed(seed, trial_number, "sampler"), region)
 
 
-def resolve_sampler(name: str, trials: int) -> str:
+def resolve_sampler(name: str, trials: int, own: bool = False) -> str:
     """`name`, or for "auto" the name that AUTO gives to a search of `trials` networks; raises ValueError.
+
+    Of an `own` family, of which "guided" knows nothing, it is "tpe".
 
     Resolve once, when a search is made, and keep the answer: the samplers are told of a candidate over the budget in
     different ways (see `imputes`).
     """
     if name == "auto":
-        return next(sampler for limit, sampler in AUTO if trials <= limit)
+        return "tpe" if own else next(sampler for limit, sampler in AUTO if trials <= limit)
+    if own and name == "guided":
+        raise ValueError("sampler = 'guided': it knows LPIENets alone; of an own family take tpe, nsga2, gp or random")
     if name not in SAMPLERS:
         raise ValueError(f"sampler = {name!r}: must be one of auto, {', '.join(SAMPLERS)}")
     return name

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nas.guided import Region
+from nas.logs import Log, scores
 from nas.propose import Proposals
 from nas.said import best_so_far, candidate_line
 from nas.samplers import resolve_sampler
@@ -46,9 +47,8 @@ from results.study import (
 )
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
-from search_spaces.genotype import Genotype
-from search_spaces.reach import dearest, require_possible
-from search_spaces.space import hand_made
+from search_spaces.own import AnyGenotype, require_lpienet
+from search_spaces.own_space import OwnSpace
 from search_spaces.units import format_cost
 
 REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
@@ -66,11 +66,10 @@ def search(searching: Searching, workers: Workers, watcher: Watcher) -> None:
     scored whole. Raises ImpossibleBudget when no network fits, SearchStopped when not one affordable one is found.
     """
     run, task, settings = searching.run, searching.task, searching.settings
-    if settings.cost == "macs" and settings.budget is not None:
-        require_possible(searching.space, int(settings.budget), settings.size)
+    searching.require_possible()
     study = open_study(run.study, create=True)
     name_metrics(study, settings.cost)
-    corner = searching.cost_of(Blueprint.from_genotype(dearest(searching.space)))
+    corner = searching.cost_of(searching.dearest)
     fix_reference_point(study, ReferencePoint(task.input.ssim, corner))
     record_test_input(study, task.test_input.ssim)
     ask(study, trials=settings.trials)
@@ -86,7 +85,7 @@ class _Scoring:
     """One candidate that is being scored."""
 
     number: int
-    genotype: Genotype
+    genotype: AnyGenotype
     rung: int  # place in settings.rungs
 
 
@@ -98,11 +97,11 @@ class _Search:
     ) -> None:
         self.searching, self.study, self.supernet = searching, study, supernet
         self.space, self.settings, self.cost_of = searching.space, searching.settings, searching.cost_of
-        self.store, self.workers, self.watcher = Store(searching.run.made), workers, watcher
+        self.store, self.workers, self.watcher = Store(searching.run.made, searching.logs), workers, watcher
         space, settings = self.space, self.settings
-        sampler = resolve_sampler(settings.sampler, settings.trials)
+        sampler = resolve_sampler(settings.sampler, settings.trials, isinstance(space, OwnSpace))
         region = Region(space, settings.budget)
-        self.proposals = Proposals(study, region, sampler, settings.seed, hand_made(space)[: settings.trials])
+        self.proposals = Proposals(study, region, sampler, settings.seed, space.first()[: settings.trials])
         trials = study.get_trials(deepcopy=False)
         self.left_behind = in_flight(trials)
         self.found = candidates(trials)  # with the scores of the first rung
@@ -114,9 +113,14 @@ class _Search:
         # Progress is counted in training steps of the first rung, or in candidates where nothing is trained.
         self.unit = 1 if supernet else settings.rungs[0]
         self.begun = self.ended * self.unit
+        self.log: Log = lambda number, figures: None
 
     def go_on(self) -> None:
         """Score until nothing is left to start and nothing runs."""
+        with scores(self.searching.logs, "search") as self.log:
+            self._go_on()
+
+    def _go_on(self) -> None:
         self.watcher.begin("search", self.settings.trials * self.unit)
         if isinstance(self.workers, Here):
             self.workers.on_step = lambda step, loss: self._show()
@@ -177,7 +181,7 @@ class _Search:
             return None
         for _ in range(REJECTED_IN_A_ROW):
             proposal = self.proposals.ask()
-            blueprint = Blueprint.from_genotype(proposal.genotype)
+            blueprint = self.searching.blueprint_of(proposal.genotype)
             macs, cost = macs_of(blueprint, settings.size), self.cost_of(blueprint)
             attributes = attributes_of(proposal.genotype, macs, parameters_of(blueprint), cost)
             over = None if settings.budget is None else cost / settings.budget - 1
@@ -199,7 +203,7 @@ class _Search:
         )
         return None
 
-    def _rejection(self, number: int, genotype: Genotype, cost: float) -> str | None:
+    def _rejection(self, number: int, genotype: AnyGenotype, cost: float) -> str | None:
         """Why `genotype` is not to be scored, or None."""
         budget, kind = self.settings.budget, self.settings.cost
         if number == REFERENCE_NUMBER:
@@ -211,8 +215,9 @@ class _Search:
 
     def _submit(self, scoring: "_Scoring") -> Future[Quality]:
         if self.supernet is not None:
-            slice = Blueprint.from_genotype(self.space.nearest(scoring.genotype))  # the reference may be outside
-            return self.workers.submit(score_by_supernet, self.supernet, self.space, slice)
+            space = self.searching.supernet.space
+            nearest = space.nearest(require_lpienet(scoring.genotype))  # the reference may be outside
+            return self.workers.submit(score_by_supernet, self.supernet, space, Blueprint.from_genotype(nearest))
         trainings = self._trainings(scoring)
         for below in trainings[:-1]:
             if not self.store.is_made(below.scoring.key):  # a version before kept it in candidates/, by number alone
@@ -243,14 +248,15 @@ class _Search:
             self._record(Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr, key=trained))
             self.watcher.say(f"candidate {number} at {steps} steps: SSIM {quality.ssim:.4f}")
             return
-        blueprint = Blueprint.from_genotype(scoring.genotype)
+        blueprint = self.searching.blueprint_of(scoring.genotype)
         macs, cost = macs_of(blueprint, self.settings.size), self.cost_of(blueprint)
-        scores = Scores(quality.ssim, quality.psnr, macs, parameters_of(blueprint), cost)
+        scored = Scores(quality.ssim, quality.psnr, macs, parameters_of(blueprint), cost)
         key = None if self.supernet else self._trainings(scoring)[-1].scoring.key
-        self.proposals.tell(number, tell_scores(self.study, number, scores, key))
+        self.proposals.tell(number, tell_scores(self.study, number, scored, key))
         self.ended += 1
-        candidate = Candidate(number, scoring.genotype, scores)
+        candidate = Candidate(number, scoring.genotype, scored)
         self.known[number] = candidate
+        self.log(number, {"SSIM": scored.ssim, "PSNR dB": scored.psnr, self.settings.cost: cost})
         if self.settings.budget is None or cost <= self.settings.budget:
             self.found.append(candidate)
         if self.supernet is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nas.scoring.halving import rungs_of
 from nas.scoring.supernet import SupernetSettings, SupernetTraining, open_supernet
@@ -14,12 +15,15 @@ from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
 from search_spaces.lpienet import LPIENet
+from search_spaces.own import AnyBlueprint, AnyGenotype, require_lpienet
+from search_spaces.own_space import OwnSpace
+from search_spaces.reach import dearest, require_possible, require_within
 from search_spaces.space import Space, default_space
 from search_spaces.units import COSTS, parse_macs
 
 SCORES = ("supernet", "short", "halving")
 
-CostOf = Callable[[Blueprint], float]  # what the search makes small, above 0
+CostOf = Callable[[AnyBlueprint], float]  # what the search makes small, above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +66,51 @@ class Searching:
     """What is searched, for what, and where that is kept."""
 
     run: Run
-    space: Space
+    space: Space | OwnSpace
     task: Task
     settings: SearchSettings
     cost_of: CostOf
+    logs: Path | None = None  # folder for TensorBoard; None: there are no logs
 
     @property
     def supernet(self) -> SupernetTraining:
-        """Of the supernet that scores this search, where one does."""
+        """Of the supernet that scores this search, where one does; raises ValueError for an own family."""
+        if isinstance(self.space, OwnSpace):
+            raise ValueError(
+                "score = 'supernet': its slices are LPIENets; candidates of an own family are scored by training each, "
+                "short or halving"
+            )
         return SupernetTraining(self.space, self.task, self.settings.supernet, self.settings.seed)
 
-    def inherited(self, genotype: Genotype) -> LPIENet:
-        """The weights of a candidate's slice of the supernet, which must be trained."""
-        supernet = open_supernet(self.supernet.at(self.run.supernet), self.space)
-        return supernet.network(Blueprint.from_genotype(genotype))
+    @property
+    def dearest(self) -> AnyBlueprint:
+        """The network of the space with the most multiply-adds."""
+        space = self.space
+        return space.extreme(True) if isinstance(space, OwnSpace) else Blueprint.from_genotype(dearest(space))
 
-    def trainings(self, number: int, genotype: Genotype) -> tuple[Training, ...]:
+    def require_possible(self) -> None:
+        """Raises ImpossibleBudget where no network of the space fits a budget of multiply-adds."""
+        settings, space = self.settings, self.space
+        if settings.cost != "macs" or settings.budget is None:
+            return
+        if isinstance(space, OwnSpace):
+            require_within(space.extreme(False).macs_at(settings.size), int(settings.budget), settings.size)
+        else:
+            require_possible(space, int(settings.budget), settings.size)
+
+    def blueprint_of(self, genotype: AnyGenotype) -> AnyBlueprint:
+        """What a candidate is built by."""
+        return self.space.blueprint(genotype)
+
+    def inherited(self, genotype: AnyGenotype) -> LPIENet:
+        """The weights of a candidate's slice of the supernet, which must be trained."""
+        training = self.supernet
+        supernet = open_supernet(training.at(self.run.supernet), training.space)
+        return supernet.network(Blueprint.from_genotype(require_lpienet(genotype)))
+
+    def trainings(self, number: int, genotype: AnyGenotype) -> tuple[Training, ...]:
         """What a candidate is trained by, rung after rung."""
-        settings, blueprint = self.settings, Blueprint.from_genotype(genotype)
+        settings, blueprint = self.settings, self.blueprint_of(genotype)
         seed = derive_seed(settings.seed, number, "training")
         return in_rungs(Training.on(self.task, blueprint, settings.recipe, seed), settings.rungs)
 

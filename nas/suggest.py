@@ -5,16 +5,18 @@ from itertools import pairwise
 
 import optuna
 
-from search_spaces.genotype import Gene, Genotype
+from search_spaces.genotype import Gene
+from search_spaces.own import AnyGenotype
+from search_spaces.own_space import OwnSpace
 from search_spaces.space import Space
 
 POPULATION = 16  # of NSGA-II, in completed trials a generation
 
 
-def suggest(trial: optuna.Trial, space: Space) -> Genotype:
+def suggest(trial: optuna.Trial, space: Space | OwnSpace) -> AnyGenotype:
     """The genotype that the study's sampler proposes for `trial`. Evenly spaced numbers keep their order."""
     counting = frozenset(space.counting())  # a gene that decides nothing would only blur the sampler's view
-    genotype = Genotype.from_flat(
+    genotype = space.genotype(
         {
             gene: _suggest(trial, gene, values) if gene in counting else values[0]
             for gene, values in space.choices.items()
@@ -24,7 +26,7 @@ def suggest(trial: optuna.Trial, space: Space) -> Genotype:
     return genotype
 
 
-def parameters_of(genotype: Genotype, space: Space) -> dict[str, Gene]:
+def parameters_of(genotype: AnyGenotype, space: Space | OwnSpace) -> dict[str, Gene]:
     """What to enqueue so that `suggest` returns `genotype` of `space`; what decides nothing has its first choice."""
     counting = frozenset(genotype.counting())
     return {gene: v if gene in counting else space.choices[gene][0] for gene, v in genotype.flat().items()}

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search_spaces.genotype import Genotype
+from search_spaces.own import AnyGenotype
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Candidate:
     """One scored genotype of a study."""
 
     number: int  # of the trial
-    genotype: Genotype
+    genotype: AnyGenotype
     scores: Scores
 
     def to_json(self) -> dict[str, Any]:

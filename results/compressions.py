@@ -140,7 +140,9 @@ def compression_of(run: Run, name: str | None = None) -> Compression:
         return _read(run, path)
     there = compressions(run)
     if not there:
-        raise OlderCompression(run.folder) if has_network(older_network(run)) else NotCompressed(run.folder)
+        if has_network(older_network(run)):
+            raise OlderCompression(run.folder)
+        raise NotCompressed(run.folder, _family_of(run))
     meant = run.folder / _MEANT
     if meant.exists():
         wanted = read_json(meant).get("name")
@@ -186,6 +188,13 @@ def mean(run: Run, name: str) -> None:
 def older_network(run: Run) -> Path:
     """Path, without suffix, of the float network of a run that an older version compressed."""
     return run.folder / "networks" / "float"
+
+
+def _family_of(run: Run) -> str | None:
+    """The name of the own family that a run is a search of."""
+    settings = run.folder / "run.json"
+    family = run.settings().family if settings.exists() else None
+    return None if family is None else str(family.get("name"))
 
 
 def _read(run: Run, path: Path) -> Compression:

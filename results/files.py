@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from search_spaces.blueprint import Blueprint
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.family import FamilyError, OwnFamily
+from search_spaces.lpienet import LPIENet
+from search_spaces.networks import Network, blueprint_from_json, built
 
 
 @contextmanager
@@ -190,20 +191,34 @@ def network_at(path: Path) -> Path | None:
     return bare
 
 
-def save_network(path: Path, network: LPIENet) -> None:
+def save_network(path: Path, network: Network) -> None:
     """`path`.json (blueprint) and `path`.safetensors (weights, written last: its presence means complete)."""
     write_json(path.with_suffix(".json"), network.blueprint.to_json())
     write_tensors(path.with_suffix(".safetensors"), network.state_dict())
 
 
 def load_network(path: Path) -> LPIENet:
-    """The network that `save_network` wrote; raises ValueError for another JSON, and for weights that do not fit it."""
+    """The LPIENet that `save_network` wrote.
+
+    Raises ValueError for another JSON, for weights that do not fit it, and for a network of an own family.
+    """
+    network = load_any(path)
+    assert isinstance(network, LPIENet)  # no family is named, so that no other can be built
+    return network
+
+
+def load_any(path: Path, families: Sequence[OwnFamily] = ()) -> Network:
+    """The network that `save_network` wrote, an LPIENet or of one of `families`, those whose files the user named.
+
+    Raises ValueError for another JSON, for weights that do not fit it, and for a family that is not among them.
+    """
     described = path.with_suffix(".json")
     try:
-        blueprint = Blueprint.from_json(read_json(described))
+        network = built(blueprint_from_json(read_json(described), families), seed=0)
+    except FamilyError as error:
+        raise ValueError(f"{described}: {error}") from error
     except ValueError as error:
         raise ValueError(f"{described} is no network of lpienas: {error}") from error
-    network = build(blueprint, seed=0)
     try:
         network.load_state_dict(read_tensors(path.with_suffix(".safetensors")))
     except (RuntimeError, ValueError) as error:

@@ -79,6 +79,7 @@ class RunSettings:
     teacher: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.teacher.Teacher as JSON
     teacher_share: float = _stated(0.5, _NUMBER)
     splits: tuple[str, ...] | None = _stated(None, _TEXTS)  # None: no photographs were kept for the test
+    family: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # search_spaces.own.FamilyName; None: LPIENets
     space: Mapping[str, Any] | None = _stated(None, _OBJECT)  # None: the default one, as it is now
 
     @classmethod
@@ -100,7 +101,8 @@ class RunSettings:
     def to_json(self) -> dict[str, Any]:
         """As run.json states them; what a run of before has none of is left out."""
         found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return {name: value for name, value in found.items() if value is not None or name not in ("splits", "space")}
+        later = ("splits", "space", "family")
+        return {name: value for name, value in found.items() if value is not None or name not in later}
 
     def changes(self, asked: "RunSettings", apart: tuple[str, ...] = ()) -> str:
         """Which of `asked` differ from these, as a person reads it; settings `apart` are not compared."""

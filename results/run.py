@@ -37,6 +37,8 @@ GUIDE = {
     "cost and SSIM after every move), int8-KEY/ (network; "
     "longer: trained in float for as long; calibration: the patches that int8 ranges are taken from); NAME.json is a "
     "blueprint, NAME.safetensors its weights",
+    "artifacts/": "pictures beside the trials, for optuna-dashboard study.journal --artifact-dir artifacts",
+    "tensorboard/": "losses and scores, where --tensorboard asked for them (tensorboard --logdir shows them)",
     "compressions/": "one file each: of which candidate, how, the figures of every stage, and where in made/ its "
     "networks are",
     "compression.json": "which of them is meant where none is named: the one that was asked for last",
@@ -56,8 +58,14 @@ GUIDE = {
 class NotCompressed(FileNotFoundError):
     """A stage that works on the compressed network of a run was asked for before there is one."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} has no compressed network yet; make it: lpienas compress {folder}")
+    def __init__(self, folder: Path, family: str | None = None) -> None:
+        make = (
+            f"make it: lpienas compress {folder}"
+            if family is None
+            else f"those of the family {family} are exported as they were trained, and the files then do without its "
+            f"code: lpienas export {folder} --family FILE.py:{family}"
+        )
+        super().__init__(f"{folder} has no compressed network yet; {make}")
 
 
 class NoTestPart(ValueError):
@@ -117,6 +125,16 @@ class Run:
     def made(self) -> Path:
         """Folder of what stages made, by key: see results.store."""
         return self.folder / "made"
+
+    @property
+    def artifacts(self) -> Path:
+        """Pictures beside the trials of the study."""
+        return self.folder / "artifacts"
+
+    @property
+    def logs(self) -> Path:
+        """For TensorBoard."""
+        return self.folder / "tensorboard"
 
     @property
     def spent(self) -> Path:

@@ -39,6 +39,7 @@ class Store:
     """A folder of stages, each in a folder that its key names."""
 
     folder: Path
+    logs: Path | None = None  # folder for TensorBoard, to which what is made writes its losses; None: to none
 
     def at(self, key: str) -> Path:
         """Folder of one stage; raises ValueError for a key that leads out of the store."""

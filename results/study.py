@@ -22,7 +22,7 @@ from results.files import held_in, written_whole
 from results.front import ReferencePoint
 from results.journal import COST, MACS, NUMBER, require_whole
 from results.photo_score import PhotoScore, photo_scores
-from search_spaces.genotype import Genotype
+from search_spaces.own import AnyGenotype, genotype_from_json
 
 REFERENCE_NUMBER = 0  # the reference network is always the first trial
 BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
@@ -146,7 +146,7 @@ def input_on_test(study: optuna.Study) -> float | None:
     return stored
 
 
-def attributes_of(genotype: Genotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
+def attributes_of(genotype: AnyGenotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
     """What is known of a candidate before it is scored, as the trial keeps it."""
     return {_GENOTYPE: genotype.to_json(), MACS: macs, _PARAMETERS: parameters, COST: cost}
 
@@ -230,13 +230,13 @@ def in_flight(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state is TrialState.RUNNING]
 
 
-def genotype_of(trial: FrozenTrial) -> Genotype | None:
+def genotype_of(trial: FrozenTrial) -> AnyGenotype | None:
     """The genotype of a trial, or None when the process was killed before it was recorded."""
     stored = trial.user_attrs.get(_GENOTYPE)
     if stored is None:
         return None
     try:
-        return Genotype.from_json(stored)
+        return genotype_from_json(stored)
     except ValueError as error:
         raise ValueError(f"trial {trial.number}: {error}") from error
 

@@ -15,7 +15,7 @@ from results.photo_score import PhotoScore
 from results.quoted import Quoted
 from results.report import FrontReport
 from results.study import Trained
-from search_spaces.genotype import Genotype
+from search_spaces.own import AnyGenotype, OwnGenotype
 from search_spaces.space import REFERENCE
 from search_spaces.units import format_cost
 
@@ -184,8 +184,10 @@ def gene_lines(candidates: Sequence[Candidate]) -> list[str]:
     return [f"  {candidate.number}: {genes_line(candidate.genotype)}" for candidate in candidates]
 
 
-def genes_line(genotype: Genotype) -> str:
+def genes_line(genotype: AnyGenotype) -> str:
     """The genes of one network, stage by stage; shared ones only where they are not the reference's."""
+    if isinstance(genotype, OwnGenotype):
+        return f"{genotype.family.name}: " + ", ".join(f"{gene} {value}" for gene, value in genotype.genes)
     stages = genotype.stages
     widths = "/".join(str(stage.width) for stage in stages)
     depths = "/".join(str(stage.depth) for stage in stages)

@@ -11,18 +11,30 @@ from typing import Any
 import torch
 from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import get_shape
+from torch import nn
 
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
-from search_spaces.lpienet import LPIENet, build, parameters
+from search_spaces.lpienet import build, parameters
 from search_spaces.sides import STRIDE, padded_side
 
 DEFAULT_SIZE = (256, 256)  # height, width: the size at which LPIENet's own paper counts
 
 _CONVOLUTION = "conv"  # fvcore's names of what it counts
 _UPSAMPLING = "upsample_bilinear2d"
+_MULTIPLY_ADDS = (_CONVOLUTION, "linear", "addmm", "bmm", "matmul", "mm", "einsum")
 
 # Operators that the count of multiply-adds leaves out, each with its reason. Any other uncounted one is an error.
 FREE = {
+    "aten::gelu": "one lookup per element, no multiply-add",
+    "aten::silu": "one lookup or exponential and one multiplication per element, no multiply-add",
+    "aten::hardswish": "two comparisons and two multiplications per element, fused like a ReLU",
+    "aten::hardtanh": "two comparisons per element, fused like a ReLU",
+    "aten::prelu": "one comparison and one multiplication per element, fused like a ReLU",
+    "aten::tanh": "one lookup or exponential per element, no multiply-add",
+    "aten::clamp": "two comparisons per element",
+    "aten::sub": "one addition per element without a multiplication",
+    "aten::avg_pool2d": "additions only, one per input",
+    "aten::reflection_pad2d": "moves memory, computes nothing",
     "aten::elu": "one lookup or exponential per element, no multiply-add",
     "aten::leaky_relu": "one comparison and one multiplication per element, fused like a ReLU",
     "aten::slice": "moves memory, computes nothing",
@@ -65,6 +77,16 @@ def cost_of(blueprint: Blueprint, size: tuple[int, int] = DEFAULT_SIZE) -> Cost:
     return Cost(counts[_CONVOLUTION], counts[_UPSAMPLING], parameters(network), size)
 
 
+def traced_macs(network: nn.Module) -> int:
+    """Multiply-adds of convolutions and matrix products for an image of STRIDE x STRIDE pixels, of any network.
+
+    Normalizations are not counted: they become part of the convolution beside them when a file is written.
+    Raises UncountedOperator.
+    """
+    counts = _count(network.eval(), (STRIDE, STRIDE), {})
+    return sum(n for operator, n in counts.items() if operator in _MULTIPLY_ADDS)
+
+
 def tensorflow_flops(blueprint: Blueprint, size: tuple[int, int]) -> int:
     """FLOPs as TensorFlow's profiler counts them, for comparison with the authors' published figure.
 
@@ -93,7 +115,7 @@ def tensorflow_flops(blueprint: Blueprint, size: tuple[int, int]) -> int:
 Handle = Callable[[list[Any], list[Any]], int]
 
 
-def _count(network: LPIENet, size: tuple[int, int], handles: dict[str, Handle]) -> Counter[str]:
+def _count(network: nn.Module, size: tuple[int, int], handles: dict[str, Handle]) -> Counter[str]:
     """Operations per operator at `size`, traced on the smallest image that the network takes.
 
     Every operator keeps or rescales the sides by a fixed factor, so every count is proportional to the pixels; a

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from search_spaces.blueprint import IMAGE_CHANNELS, BlockBlueprint, Blueprint, StageBlueprint, before_activation
+from search_spaces.own import AnyBlueprint, OwnBlueprint
 from search_spaces.sides import padded_side
 from search_spaces.wiring import channels_into, lateral, sites
 
@@ -38,8 +39,10 @@ SPATIAL, CHANNEL = "attention.spatial", "attention.channel"  # a branch's own ma
 
 
 @lru_cache(maxsize=4096)
-def macs_of(blueprint: Blueprint, size: tuple[int, int]) -> int:
+def macs_of(blueprint: AnyBlueprint, size: tuple[int, int]) -> int:
     """Multiply-adds of the convolutions at `size` (height, width), equal to `cost_of(blueprint, size).macs`."""
+    if isinstance(blueprint, OwnBlueprint):
+        return blueprint.macs_at(size)
     height, width = (padded_side(side) for side in size)
     return sum(layer.weights * (height // shrink) * (width // shrink) for _, layer, shrink in convolutions(blueprint))
 
@@ -59,8 +62,10 @@ def macs_by_part(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=4096)
-def parameters_of(blueprint: Blueprint) -> int:
+def parameters_of(blueprint: AnyBlueprint) -> int:
     """Weights and biases, equal to `cost_of(blueprint).parameters`."""
+    if isinstance(blueprint, OwnBlueprint):
+        return blueprint.parameters
     return sum(layer.weights + layer.outputs for _, layer, _ in convolutions(blueprint))
 
 

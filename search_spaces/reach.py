@@ -145,8 +145,13 @@ def dearest(space: Space) -> Genotype:
 
 def require_possible(space: Space, budget: int | None, size: tuple[int, int]) -> None:
     """Raise ImpossibleBudget when no genotype of `space` has at most `budget` MACs at `size` (height, width)."""
-    least = _macs(cheapest(space), size)
-    if budget is not None and budget < least:
+    if budget is not None:
+        require_within(_macs(cheapest(space), size), budget, size)
+
+
+def require_within(least: int, budget: int, size: tuple[int, int]) -> None:
+    """Raise ImpossibleBudget where `least`, the fewest MACs of a space at `size`, are above `budget`."""
+    if budget < least:
         raise ImpossibleBudget(
             f"no network of this space fits a budget of {format_macs(budget)} at {size[0]}x{size[1]}; "
             f"the smallest possible budget is {least}, which is {format_macs(least)}"

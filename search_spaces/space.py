@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import product
 
+from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import ALL_STAGES, GENES, SHARED, SINCE, STAGES, WORDS, Gene, GeneError, Genotype, Stage
+from search_spaces.own import AnyGenotype, OwnGenotype, require_lpienet
 
 REFERENCE = Genotype(tuple(Stage(width=width) for width in (16, 32, 64, 32, 16)))
 PAPER = replace(REFERENCE, block="paper", activation="relu", head="conv3x3")
@@ -107,8 +109,10 @@ class Space:
                 raise GeneError(gene, genes[gene], f"one of {', '.join(map(str, self.choices[gene]))} in this space")
         return genotype
 
-    def holds(self, genotype: Genotype) -> bool:
-        """Whether every gene that counts is among the choices."""
+    def holds(self, genotype: AnyGenotype) -> bool:
+        """Whether every gene that counts is among the choices; not for an own network."""
+        if isinstance(genotype, OwnGenotype):
+            return False
         genes = genotype.flat()
         return all(genes[gene] in self.choices[gene] for gene in genotype.counting())
 
@@ -161,6 +165,18 @@ class Space:
             elif "." in gene:
                 genes[gene] = values[-1 if largest else 0]
         return Genotype.from_flat(genes)
+
+    def genotype(self, genes: Mapping[str, Gene]) -> Genotype:
+        """The point with these genes; raises GeneError as Genotype.from_flat does."""
+        return Genotype.from_flat(genes)
+
+    def blueprint(self, genotype: AnyGenotype) -> Blueprint:
+        """Of a network; the space's part in building it is none."""
+        return Blueprint.from_genotype(require_lpienet(genotype))
+
+    def first(self) -> list[Genotype]:
+        """What is worth trying first, see `hand_made`."""
+        return hand_made(self)
 
     def sample(self, generator: random.Random) -> Genotype:
         """A genotype drawn with every gene uniform and independent; hardly any of them is small."""

@@ -15,10 +15,12 @@ import pytest
 from nas.guided import Region
 from nas.propose import Proposals
 from results.candidate import Scores
+from results.dashboard import Beside
 from results.study import attributes_of, name_metrics, open_study, tell_scores, write_rejected, write_running
 from search_spaces.space import ADDITIVE, default_space
 
 SPACE = default_space()
+NOTE, PICTURE = f"Trained *fully*. {'x' * 3000}", b"a picture"  # longer than one attribute of a database holds
 
 
 @pytest.fixture(params=["study.journal", "study.db"])
@@ -33,6 +35,11 @@ def storage(request, tmp_path):
         attributes = attributes_of(proposal.genotype, 10**8, 1000, 1e8)
         write(study, proposals.frozen(proposal, attributes, over))
     tell_scores(study, 0, Scores(0.875, 31.0, 10**8, 1000))
+    beside = Beside(study, tmp_path / "artifacts")
+    beside.note(0, "first" * 1000)
+    beside.note(0, NOTE)
+    for content in (b"first", PICTURE):
+        beside.picture(0, "kitchen", content, ".webp")
     return path
 
 
@@ -44,10 +51,15 @@ def served(path):
     where = str(path) if path.suffix == ".journal" else f"sqlite:///{path}"
     command = Path(sys.executable).with_name("optuna-dashboard")
     words = [str(command), "--host", "127.0.0.1", "--port", str(port), where]
+    words += ["--artifact-dir", str(path.with_name("artifacts"))]
     dashboard = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        number = asked(port, "", dashboard)["study_summaries"][0]["study_id"]
-        return asked(port, f"/{number}", dashboard)
+        number = json.loads(asked(port, "/api/studies", dashboard))["study_summaries"][0]["study_id"]
+        shown = json.loads(asked(port, f"/api/studies/{number}", dashboard))
+        for trial in shown["trials"]:
+            for one in trial["artifacts"]:
+                one["content"] = asked(port, f"/artifacts/{number}/{trial['trial_id']}/{one['artifact_id']}", dashboard)
+        return shown
     finally:
         dashboard.kill()
         dashboard.wait()
@@ -56,15 +68,15 @@ def served(path):
 def asked(port, which, dashboard):
     for _ in range(300):
         try:
-            with urlopen(f"http://127.0.0.1:{port}/api/studies{which}") as answer:
-                return json.load(answer)
+            with urlopen(f"http://127.0.0.1:{port}{which}") as answer:
+                return answer.read()
         except URLError:
             assert dashboard.poll() is None, "the dashboard ended"
             time.sleep(0.2)
     raise AssertionError("the dashboard does not answer")
 
 
-def test_the_dashboard_shows_names_genes_scores_and_the_constraint(storage):
+def test_the_dashboard_shows_names_genes_scores_the_constraint_the_note_and_the_picture(storage):
     shown = served(storage)
     assert shown["objective_names"] == ["SSIM", "log10 of MACs"]
     scored, pruned = shown["trials"]
@@ -74,6 +86,10 @@ def test_the_dashboard_shows_names_genes_scores_and_the_constraint(storage):
     assert (genes["encoder1.width"], genes["join"]) == ("8", "add")
     assert scored["constraints"] == [-0.5]
     assert pruned["constraints"] == [0.2]
+    assert (scored["note"]["body"], pruned["note"]["body"]) == (NOTE, "")
+    (picture,) = scored["artifacts"]
+    assert (picture["filename"], picture["mimetype"], picture["content"]) == ("kitchen.webp", "image/webp", PICTURE)
+    assert pruned["artifacts"] == []
 
 
 def test_a_cost_in_milliseconds_is_named_so(tmp_path):

@@ -28,7 +28,8 @@ def files(tmp_path_factory):
     """A page of two runs; one of a thousand networks; and one whose every name is an attack."""
     folder = tmp_path_factory.mktemp("page")
     told_run = told(shown_run(folder / "night"))
-    other = replace(told_run, name="other", verdict="The other verdict.", photographs=())
+    own = [replace(one, stages=(), genes="Plain: width 4") if one.key == "2" else one for one in told_run.networks]
+    other = replace(told_run, name="other", verdict="The other verdict.", photographs=(), networks=own)
     evil = shown_run(folder / "<img src=x onerror=boom()>", EVIL)
     write_page(folder / "page.html", story(told_run, other))
     write_page(folder / "crowd.html", story(crowded(told_run, 1000)))
@@ -192,6 +193,29 @@ def test_another_run_is_shown_when_it_is_asked_for_and_stands_beside_the_first(o
     opened.page.locator("#run-choice button").nth(1).click()
     assert opened.page.locator("#verdict").inner_text() == "The other verdict."
     assert "No photographs" in opened.page.locator("#viewer").inner_text()
+
+
+def test_a_network_of_the_user_s_own_is_told_in_words_beside_the_drawing_of_the_reference(opened):
+    opened.page.locator("#run-choice button").nth(1).click()
+    opened.page.locator('#networks-table button[data-key="2"]').click()
+    shown = opened.page.locator("#drawings")
+    assert "Plain: width 4" in shown.inner_text()
+    assert "neither drawn" in shown.inner_text()
+    assert shown.locator("svg.drawing").count() == 1
+    opened.see_all()
+    assert opened.said == []
+
+
+def test_runs_on_the_same_photographs_are_said_to_compare(opened):
+    beside = opened.page.locator("#side-by-side").inner_text()
+    assert "their scores compare" in beside
+    assert "one corner for all" in beside
+
+
+def test_the_table_of_stages_has_the_expansion_of_each(opened):
+    opened.page.locator('#networks-table button[data-key="1"]').click()
+    blocks = opened.page.locator("#drawings table").nth(0).locator("tbody tr").first.locator("td").nth(1)
+    assert blocks.inner_text() == "1× 16 (1)"
 
 
 def test_a_thousand_networks_are_on_the_chart_and_in_the_table_when_they_are_asked_for(browser, files):

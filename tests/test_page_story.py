@@ -7,7 +7,9 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from results.front import hypervolume
+from results.candidate import Scores
+from results.front import ReferencePoint, hypervolume
+from results.page.beside import beside
 from results.page.course import LEAST_TRIALS, course_of, importance_of
 from results.page.gather import stages_of
 from results.page.story import Handed, Shown, Story
@@ -164,3 +166,29 @@ def test_the_gene_that_decides_is_the_most_important_one():
 
 def test_few_trials_say_nothing_of_genes():
     assert importance_of(study_of(LEAST_TRIALS - 2)) == []
+
+
+def test_runs_on_the_same_photographs_have_hypervolumes_up_to_one_corner(story):
+    dear = replace(story.networks[1], key="9", kind="front", cost=10 * story.networks[0].cost)
+    found = beside([story, replace(story, networks=[*story.networks, dear])])
+    assert "compare" in found["says"]
+    scored = [one for one in story.networks if one.kind in ("front", "reference")]
+    corner = ReferencePoint(story.input_ssim, dear.cost)
+    area = hypervolume([Scores(one.test_ssim, one.test_psnr, one.macs, 1, one.cost) for one in scored], corner)
+    assert found["hypervolumes"][0] == pytest.approx(area)
+    assert found["hypervolumes"][1] >= found["hypervolumes"][0]
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"input_ssim": 0.7}, "different photographs"),
+        ({"made": {"fingerprint": "beef"}}, "different photographs"),
+        ({"split": "validation"}, "different photographs"),
+        ({"cost": {"kind": "latency", "size": "256x256"}}, "different kinds"),
+    ],
+)
+def test_runs_that_do_not_compare_are_said_not_to(other, says, story):
+    found = beside([story, replace(story, **other)])
+    assert says in found["says"]
+    assert found["hypervolumes"] is None

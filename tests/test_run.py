@@ -46,7 +46,11 @@ def test_the_first_description_writes_settings_guide_versions_and_command(run):
     run.describe(RunSettings(seed=3, size=(64, 32)))
     record = read_json(run.folder / "run.json")
     assert (record["settings"]["seed"], record["settings"]["size"]) == (3, [64, 32])
-    assert set(record["settings"]) == {one.name for one in fields(RunSettings)} - {"space", "splits"}  # None of these
+    assert set(record["settings"]) == {one.name for one in fields(RunSettings)} - {
+        "space",
+        "splits",
+        "family",
+    }  # None of them
     assert set(record["versions"]) == set(VERSIONED)
     assert "run.json" in record["files"]
     assert len(record["commands"]) == 1

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import nas.scoring.supernet
 import nas.search
+import nas.searching
 from nas.scoring.supernet import SupernetSettings
 from nas.search import SearchStopped, best_so_far, search
 from nas.searching import Searching, SearchSettings
@@ -133,7 +134,7 @@ def test_a_space_that_is_scored_whole_ends_the_search_and_says_so(tmp_path, task
 
 def test_a_search_that_finds_nothing_affordable_stops_with_what_to_change(tmp_path, task, trained, monkeypatch):
     monkeypatch.setattr(nas.search, "REJECTED_IN_A_ROW", 10)
-    monkeypatch.setattr(nas.search, "require_possible", lambda *_: None)
+    monkeypatch.setattr(nas.searching, "require_possible", lambda *_: None)
     with pytest.raises(SearchStopped, match="raise --budget"):
         run_search(tmp_path, task, trials=9, budget=1_000_000, space=tiny_space())
 

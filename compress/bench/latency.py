@@ -26,7 +26,9 @@ from results.files import read_json, write_json
 from search_spaces.blueprint import IMAGE_CHANNELS, Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.lpienet import LPIENet
+from search_spaces.networks import Network, built
+from search_spaces.own import AnyBlueprint
 from search_spaces.sides import STRIDE, padded_side
 
 RUNTIMES = {"onnx": "onnxruntime", "litert": "ai-edge-litert"}  # format -> the package that runs it
@@ -126,7 +128,7 @@ def measure_latency(blueprint: Blueprint, timing: Timing = USUAL) -> Latency:
     return Latency(statistics.median(times), spread_of(times), len(times), *kind)
 
 
-def latency_cost(memory: Path, timing: Timing = USUAL) -> Callable[[Blueprint], Latency]:
+def latency_cost(memory: Path, timing: Timing = USUAL) -> Callable[[AnyBlueprint], Latency]:
     """Latencies that can be compared: a function that measures each blueprint once for all time.
 
     Each takes turns with YARDSTICK; its latency is the median share of the yardstick's in neighbouring passes, times
@@ -156,39 +158,41 @@ def latency_cost(memory: Path, timing: Timing = USUAL) -> Callable[[Blueprint], 
     def opened_yardstick() -> Runtime:
         return opened(YARDSTICK, timing)[0]
 
-    def beside_yardstick(blueprint: Blueprint) -> Latency:
+    def beside_yardstick(blueprint: AnyBlueprint) -> Latency:
         whole, other = yardstick(), opened_yardstick()
         run, image = opened(blueprint, timing)
         shares = repeated(lambda: pass_time(run, image, threads) / pass_time(other, image, threads), timing.seconds)
         median, spread = whole.median * statistics.median(shares), whole.median * spread_of(shares)
         return replace(whole, median=median, spread=spread, repeats=len(shares))
 
-    def cost(blueprint: Blueprint) -> Latency:
+    def cost(blueprint: AnyBlueprint) -> Latency:
         key = made_by | {"blueprint": blueprint.to_json(), "beside": YARDSTICK.to_json()}
         return remembered(key, lambda: beside_yardstick(blueprint))
 
     return cost
 
 
-def opened(blueprint: Blueprint, timing: Timing) -> tuple[Runtime, Tensor]:
+def opened(blueprint: AnyBlueprint, timing: Timing) -> tuple[Runtime, Tensor]:
     """An untrained network of `blueprint` in its runtime, and an image of the padded size for it."""
     runtime, size = timing.runtime, timing.size
     image = random_image(padded_side(size[0]), padded_side(size[1]))
     with tempfile.TemporaryDirectory(prefix="lpienas-") as folder:
         path = Path(folder) / f"network{FORMATS[runtime].suffix}"
-        _export(build(blueprint, seed=0).eval(), timing, (image.shape[-2], image.shape[-1]), path)
+        _export(built(blueprint, seed=0).eval(), timing, (image.shape[-2], image.shape[-1]), path)
         return load(path, timing.threads), image
 
 
-def _export(network: LPIENet, timing: Timing, size: tuple[int, int], path: Path) -> None:
+def _export(network: Network, timing: Timing, size: tuple[int, int], path: Path) -> None:
     runtime, precision = timing.runtime, timing.precision
     calibration = [random_image(16 * STRIDE, 16 * STRIDE)]
     if runtime != "onnx":
         with quiet_natives():
             export_network(network, Variant(runtime, precision, size), path, calibration)
         return
-    network = rewritten(network, FORMATS[runtime].rewrites.get(precision, ()))
-    module = post_training_quantize(network, calibration) if precision == "int8" else network
+    module: nn.Module = rewritten(network, FORMATS[runtime].rewrites.get(precision, ()))
+    if precision == "int8":
+        assert isinstance(module, LPIENet)  # searches of own families are refused int8
+        module = post_training_quantize(module, calibration)
     _write_onnx_by_tracing(module, path)
 
 

@@ -20,6 +20,7 @@ from results.run import versions
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
+from search_spaces.own import AnyBlueprint, OwnBlueprint
 from search_spaces.units import format_macs
 
 NOT_RUN = "converted, not run on this platform"
@@ -41,13 +42,13 @@ _VERSIONED = (
 class Known:
     """What is known of a network before it becomes a file."""
 
-    blueprint: Blueprint
+    blueprint: AnyBlueprint
     quality: str  # a sentence, with the photographs that it is of
     training: str
     licence: str
 
     @classmethod
-    def by_run(cls, blueprint: Blueprint, scores: Mapping[str, Any], task: Task, licence: str) -> "Known":
+    def by_run(cls, blueprint: AnyBlueprint, scores: Mapping[str, Any], task: Task, licence: str) -> "Known":
         """Of a network of a run, with `scores` in PyTorch."""
         quality = (
             f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on {_photographs(task)} in "
@@ -58,7 +59,7 @@ class Known:
         return cls(blueprint, quality, training, licence)
 
     @classmethod
-    def alone(cls, blueprint: Blueprint, quality: Quality, judged_on: Unseen, licence: str) -> "Known":
+    def alone(cls, blueprint: AnyBlueprint, quality: Quality, judged_on: Unseen, licence: str) -> "Known":
         """Of a network that has no run, so that its training is not known."""
         said = (
             f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
@@ -72,7 +73,7 @@ def about_of(known: Known, format: str, precision: str) -> About:
     """What a file of a network says of itself."""
     layout = FORMATS[format].layout
     return About(
-        network=f"LPIENet that enhances photographs: {_size_text(known.blueprint)}",
+        network=f"{_kind(known.blueprint)} that enhances photographs: {_size_text(known.blueprint)}",
         input=input_text(layout),
         output=output_text(layout),
         precision=precision,
@@ -271,6 +272,10 @@ def _layout(figures: Mapping[str, Any]) -> str:
     return layout
 
 
-def _size_text(blueprint: Blueprint) -> str:
+def _kind(blueprint: AnyBlueprint) -> str:
+    return f"network of the family {blueprint.family.name}" if isinstance(blueprint, OwnBlueprint) else "LPIENet"
+
+
+def _size_text(blueprint: AnyBlueprint) -> str:
     macs = format_macs(macs_of(blueprint, DEFAULT_SIZE))
     return f"{parameters_of(blueprint):,} parameters, {macs} at {DEFAULT_SIZE[0]}x{DEFAULT_SIZE[1]}"

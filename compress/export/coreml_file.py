@@ -10,11 +10,11 @@ from torch import nn
 from compress.quiet import quiet
 from compress.runtime.about import COREML_UNITS, UNITS_KEY, About, texts_of
 from results.files import folder_written_whole
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 
 
 def write_coreml(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """`module`, a float network, at `size` (height, width), to be computed in float32, from iOS 16 and macOS 13 on.
 
@@ -25,7 +25,7 @@ def write_coreml(
 
 
 def write_coreml_float16(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """As `write_coreml`, weights and arithmetic in float16, which Apple's neural engine needs; images stay float32."""
     _save(_converted(module, size, float16=True), blueprint, path, about)
@@ -56,7 +56,7 @@ def _converted(module: nn.Module, size: tuple[int, int] | None, float16: bool) -
         )
 
 
-def _save(model: Any, blueprint: Blueprint, path: Path, about: About | None) -> None:
+def _save(model: Any, blueprint: AnyBlueprint, path: Path, about: About | None) -> None:
     with quiet():
         for key, text in texts_of(blueprint, about).items():
             model.user_defined_metadata[key] = text

@@ -8,11 +8,11 @@ from torch import nn
 from compress.quiet import quiet
 from compress.runtime.about import METHODS, About, texts_of
 from results.files import written_whole
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 
 
 def write_executorch(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """`module` (a float network or its int8 graph with folded weights) at `size` (height, width).
 

@@ -16,8 +16,9 @@ from compress.export.onnx_file import write_onnx, write_onnx_fixed
 from compress.export.rewrite import rewritten
 from compress.int8.quantize import post_training_quantize
 from compress.runtime.about import About
-from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
+from search_spaces.networks import Network, built
+from search_spaces.own import AnyBlueprint
 from search_spaces.sides import STRIDE
 
 PRECISIONS = ("float", "float16", "int8")
@@ -27,7 +28,7 @@ class Write(Protocol):
     """Writes a module to a file; see `export_network`."""
 
     def __call__(
-        self, module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None
+        self, module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None
     ) -> None: ...
 
 
@@ -121,7 +122,7 @@ class Variant:
 
 
 def export_network(
-    network: LPIENet,
+    network: Network,
     variant: Variant,
     path: Path,
     calibration: Sequence[Tensor] = (),
@@ -139,12 +140,16 @@ def export_network(
     chosen, precision = FORMATS[variant.format], variant.precision
     if path.suffix != chosen.suffix:
         raise ValueError(f"path = {path}: a file of format {variant.format} must end in {chosen.suffix}")
-    source = LPIENet(network.blueprint)
+    source = built(network.blueprint, seed=0)
     source.load_state_dict(network.state_dict())
     source.eval()
     suited = rewritten(source, chosen.rewrites.get(precision, ()) if variant.rewrites is None else variant.rewrites)
     module: nn.Module = suited
     if precision == "int8":
+        if not isinstance(suited, LPIENet):
+            raise ValueError(
+                "precision = 'int8': int8 graphs are made of LPIENets alone; a network of your own has float"
+            )
         images = [image.cpu() for image in calibration]
         module = post_training_quantize(suited, images, fold_weights=chosen.folds_weights, in_float=variant.in_float)
     elif precision == "float16":

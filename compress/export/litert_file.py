@@ -10,11 +10,11 @@ from torch import nn
 from compress.quiet import quiet
 from compress.runtime.about import About, texts_of
 from results.files import written_whole
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 
 
 def write_litert(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """`module` (a float network or its int8 graph with unfolded weights) at `size` (height, width).
 
@@ -27,7 +27,7 @@ def write_litert(
 
 
 def write_litert_float16(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """As `write_litert`, of a float network; its convolutions' weights are kept as float16, which halves them.
 
@@ -89,7 +89,7 @@ def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
     return content
 
 
-def _described(content: bytes, blueprint: Blueprint, about: About | None) -> bytes:
+def _described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> bytes:
     """The flatbuffer `content` with what it is among its named metadata, and with short names of its tensors.
 
     A name is the path of a torch module, repeated for all that was fused: two thirds of a small network's file.

@@ -10,7 +10,7 @@ from torch.export import Dim
 from compress.quiet import quiet
 from compress.runtime.about import About, texts_of
 from results.files import written_whole
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 from search_spaces.sides import STRIDE
 
 OPSETS = range(17, 21)  # that files can be written in; 20 is what the exporter writes, 17 what older converters read
@@ -19,7 +19,7 @@ _HOLD_SIZES = {"Reshape", "Expand", "Slice"}  # operators that keep the sides of
 
 
 def write_onnx(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """`module` (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W) float32.
 
@@ -40,7 +40,7 @@ def write_onnx(
 
 
 def write_onnx_fixed(
-    module: nn.Module, blueprint: Blueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
 ) -> None:
     """As `write_onnx` for images of one `size` (height, width), as NPUs and many converters want it.
 
@@ -99,7 +99,7 @@ def _require_onnx() -> None:
 
 def _finish(
     model: "onnx.ModelProto",  # type: ignore[name-defined]  # noqa: F821
-    blueprint: Blueprint,
+    blueprint: AnyBlueprint,
     path: Path,
     about: About | None,
 ) -> None:

@@ -7,6 +7,7 @@ in `export.formats`, by what `benchmarks/rewrites.py` measured.
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +15,15 @@ from torch import Tensor, nn
 
 from search_spaces.blocks import Attention, ConvHead
 from search_spaces.blueprint import IMAGE_CHANNELS
+from search_spaces.family import OwnNetwork
 from search_spaces.lpienet import LPIENet
+from search_spaces.networks import Network
 
+N = TypeVar("N", LPIENet, OwnNetwork, Network)
 Rewrite = Callable[[nn.Module], nn.Module]  # returns the module itself where it has nothing to do
 
 
-def rewritten(network: LPIENet, names: Sequence[str]) -> LPIENet:
+def rewritten(network: N, names: Sequence[str]) -> N:
     """A copy of `network` with the rewrites `names` (keys of REWRITES) applied to all of its modules, in that order.
 
     Maps images as the network does, (B, 3, H, W) in float32 to within 1e-5. Its state dict is another one, so it is
@@ -30,7 +34,7 @@ def rewritten(network: LPIENet, names: Sequence[str]) -> LPIENet:
     copy: nn.Module = deepcopy(network)
     for name in names:
         copy = _everywhere(REWRITES[name], copy)
-    assert isinstance(copy, LPIENet)
+    assert isinstance(copy, type(network))
     return copy
 
 

@@ -32,6 +32,7 @@ from results.compressions import FLOAT, INT8, Compression
 from results.files import (
     bytes_of,
     fingerprint,
+    load_any,
     load_network,
     move_over,
     network_fingerprint,
@@ -40,6 +41,8 @@ from results.files import (
 )
 from results.progress import Watcher
 from results.run import versions
+from search_spaces.family import OwnFamily
+from search_spaces.networks import Network
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
@@ -70,6 +73,7 @@ class Bare:
     out: Path
     judged_on: Unseen
     calibration: Sequence[Tensor]  # int8 files are made where there are such patches
+    families: tuple[OwnFamily, ...] = ()  # that the network may be of
 
 
 def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher) -> dict[str, Any]:
@@ -124,7 +128,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     Files are named after the network, and are checked and scored on the same photographs. Nothing is known of the
     training, and there is no model card.
     """
-    saved = load_network(bare.network)
+    saved = load_any(bare.network, bare.families)
     quality = evaluate(saved.eval(), bare.judged_on.pairs, torch.device("cpu"))
     licence, pairs = wanted.licence or NO_LICENCE, bare.judged_on.pairs
     known = Known.alone(saved.blueprint, quality, bare.judged_on, licence)
@@ -132,7 +136,12 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     calibrated = f"{made_from}, calibrated on {calibration_fingerprint(bare.calibration)}"
     jobs = [
         _Job(
-            _Origin(bare.network, calibrated if precision == "int8" else made_from, tuple(bare.calibration)),
+            _Origin(
+                bare.network,
+                calibrated if precision == "int8" else made_from,
+                tuple(bare.calibration),
+                families=bare.families,
+            ),
             format,
             precision,
             _network_file(bare.network, bare.out, file_name(format, precision, size)),
@@ -160,7 +169,7 @@ def require_room(jobs: Sequence["_Job"]) -> None:
     for job in jobs:
         if FORMATS[job.format].any_size:
             continue
-        radius = receptive_radius(load_network(job.origin.network).blueprint)
+        radius = receptive_radius(job.origin.opened().blueprint)
         for _, degraded, _ in (*job.judges.validation, *job.judges.test):
             height, width = degraded.shape[-2:]
             if not fits(radius, job.size, height, width):
@@ -207,6 +216,10 @@ class _Origin:
     made_from: str  # names it, and of a bare network in int8 what its ranges are taken from
     calibration: tuple[Tensor, ...] = ()  # of int8
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone
+    families: tuple[OwnFamily, ...] = ()
+
+    def opened(self) -> Network:
+        return load_any(self.network, self.families)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +284,7 @@ def _export(job: _Job) -> dict[str, Any]:
     unproven = job.path.with_name(f".unproven-{job.path.name}")
     size = None if made.any_size else job.size
     try:
-        network, calibration, in_float = load_network(job.origin.network), job.origin.calibration, job.origin.in_float
+        network, calibration, in_float = job.origin.opened(), job.origin.calibration, job.origin.in_float
         origin = export_network(
             network, Variant(job.format, job.precision, size, in_float=in_float), unproven, calibration, job.about
         )

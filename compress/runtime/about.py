@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from compress.runtime.rule import rule_of, rule_text
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 
 KEY = "lpienas.about"  # of these fields as one JSON object, in the metadata of a file
 BLUEPRINT_KEY = "lpienas.blueprint"  # of the network, likewise
@@ -40,7 +40,7 @@ class About:
         return "\n".join(f"{name}: {value}" for name, value in self.to_json().items())
 
 
-def texts_of(blueprint: Blueprint, about: About | None) -> dict[str, str]:
+def texts_of(blueprint: AnyBlueprint, about: About | None) -> dict[str, str]:
     """All that a file of the network keeps, by key."""
     return {
         BLUEPRINT_KEY: json.dumps(blueprint.to_json()),

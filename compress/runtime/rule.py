@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from search_spaces.blueprint import Blueprint
+from search_spaces.own import AnyBlueprint
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
@@ -32,7 +32,7 @@ class TileRule:
             )
 
 
-def rule_of(blueprint: Blueprint) -> TileRule:
+def rule_of(blueprint: AnyBlueprint) -> TileRule:
     """The rule of a network, from what it can see."""
     radius = receptive_radius(blueprint)
     return TileRule(radius, padded_side(radius), STRIDE)

@@ -16,8 +16,9 @@ from compress.quiet import quiet, quiet_natives
 from compress.runtime.about import BLUEPRINT_KEY, COREML_UNITS, KEY, METHODS, TILES_KEY, from_text
 from compress.runtime.rule import TileRule, rule_from_text, rule_of
 from results.files import load_network, network_at
-from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
+from search_spaces.networks import blueprint_from_json
+from search_spaces.own import AnyBlueprint
 from search_spaces.sides import STRIDE
 
 
@@ -27,7 +28,7 @@ class Runtime:
 
     name: str  # of the library, for tables
     size: tuple[int, int] | None  # height, width; None where any multiples of STRIDE will do
-    blueprint: Blueprint | None  # as kept in the file; None in a file made elsewhere
+    blueprint: AnyBlueprint | None  # as kept in the file; None in a file made elsewhere
     _run: Callable[[Tensor], Tensor]
     about: Mapping[str, str] = field(default_factory=dict)  # fields of an About, as kept in the file
     rule: TileRule | None = None  # how tiles are cut for it; None in a file that says neither that nor its blueprint
@@ -250,7 +251,7 @@ def _described(
 ) -> Runtime:
     """A file as its own `texts` describe it; of older ones the rule of tiles follows from the blueprint."""
     text = texts.get(BLUEPRINT_KEY)
-    blueprint = Blueprint.from_json(json.loads(text)) if text else None
+    blueprint = blueprint_from_json(json.loads(text)) if text else None
     rule = rule_from_text(texts.get(TILES_KEY)) or (rule_of(blueprint) if blueprint else None)
     return Runtime(name, size, blueprint, run, from_text(texts.get(KEY)), rule)
 

@@ -35,6 +35,7 @@ class CalibrateOptions(RunOptions):
 
 def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     """Train networks of all sizes fully, and print how well every score ranks them."""
+    from lpienas.families import require_lpienets
     from lpienas.searches import STEPS, begun_task, made_with
     from nas.calibrate import Calibrating, CalibrationSettings
     from nas.calibrate import calibrate as measure
@@ -48,6 +49,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     from search_spaces.units import parse_macs
 
     run = Run(asked.out)
+    require_lpienets(run, "calibrate")
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         made = made_with(run, asked)

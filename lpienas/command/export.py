@@ -32,6 +32,9 @@ def export(asked: ExportWords, json_only: bool) -> None:
 
     with bars() as shown:
         exported = Run(asked.run).export(asked, shown)
+    if Folder(asked.run).settings().family is not None:  # of no compression: there is no card
+        as_json({"exported": exported}) if json_only else line(f"{len(exported)} files: {', '.join(sorted(exported))}")
+        return
     compression = compression_of(Folder(asked.run), asked.compression)
     if json_only:
         said = {"compression": compression.name, "folder": str(compression.exported), "card": str(compression.card)}
@@ -46,6 +49,7 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
     """Files of a network that has no run; int8 ones where `--calibration` names photographs."""
     from compress.export.ship import Bare, Wanted, network_files, ship_network
     from compress.int8.calibration import folder_calibration
+    from lpienas.families import opened_family
     from lpienas.networks import saved_network
     from lpienas.photographs import refuse_existing
     from nas.task.task import TaskSettings
@@ -56,13 +60,15 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
     if asked.hub is not None:
         raise ValueError(f"--hub {asked.hub} is for a run folder, which has a model card, and {asked.run} is none")
     network, settings, folder = saved_network(asked.run), TaskSettings(), asked.calibration
+    family = opened_family(asked.family)
+    families = () if family is None else (family,)
     out = network.parent if asked.out is None else asked.out
     wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence, asked.opset)
     refuse_existing(network_files(network, out, wanted, folder is not None), asked.force)
     judged_on = unseen([network], asked.data)
     calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
     with bars() as shown:
-        exported = ship_network(Bare(network, out, judged_on, calibration), wanted, shown)
+        exported = ship_network(Bare(network, out, judged_on, calibration, families), wanted, shown)
     if json_only:
         as_json({"exported": exported, "folder": str(out)})
         return

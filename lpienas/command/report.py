@@ -6,7 +6,7 @@ from pathlib import Path
 from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, bars, line
 from lpienas.fields import a_file, named, option
-from lpienas.settings import ReportOptions
+from lpienas.pages import ReportOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,25 +3,29 @@
 What each stage is worth, and what is left without dead channels, stands beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.anatomy import Sample, anatomy, few
 from nas.dead import Lightened, lightened
+from nas.logs import losses
 from nas.scoring.short import quality_of, train_from
 from nas.scoring.training import NETWORK, Training, first_weights
 from nas.task.evaluation import Quality, as_test, evaluate_each, mean_quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Failed
-from results.files import held_in, load_network, network_fingerprint, read_json, save_network, write_json
+from results.files import held_in, load_any, load_network, network_fingerprint, read_json, save_network, write_json
 from results.photo_score import PhotoScore, photo_scores
 from results.progress import Watcher
 from results.spent import Spent
 from results.store import CHECKPOINT, Store
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
+from search_spaces.family import OwnFamily
 from search_spaces.lpienet import LPIENet
+from search_spaces.networks import families_of
+from search_spaces.own import AnyBlueprint, OwnBlueprint
 
 ANATOMY = "anatomy.json"  # name of the record in the folder of a full training
 STRIPPED = "network-stripped"  # beside the network as it was trained: without what computes nothing
@@ -45,31 +49,28 @@ def train_fully(
         except Diverged as error:
             store.fail(training.stage, str(error))
             raise
-    return quality_of(store, training.key), score_on_test(task, folder)
+    return quality_of(store, training.key), score_on_test(task, folder, families_of(training.blueprint))
 
 
 def _make(task: Task, on_step: Callable[[int, float], None], training: Training, store: Store) -> None:
     folder = store.at(training.key)
     with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
         first = first_weights(store, training, training.stage)
-        _, quality = train_from(first, training, task, folder, spent.after(on_step))
-        test, whole = score_on_test(task, folder), load_network(folder / NETWORK)
-        left = lightened(whole, task)
-        save_network(folder / STRIPPED, left.network)  # its output is the same
-        made_from = {"made_from": network_fingerprint(folder / NETWORK)}
-        write_json(folder / ANATOMY, _taken_apart(whole, left, training.label, task) | made_from)
-    figures: dict[str, Any] = quality.to_json() | as_test(mean_quality(test)) | _cost(left.network)
-    figures |= {"start": training.start, "steps": training.recipe.steps}
-    if left.removed:
-        figures |= {"macs_in_training": macs_of(whole.blueprint, DEFAULT_SIZE), "dead": left.to_json()}
+        with losses(store.logs, training.key, spent.after(on_step)) as listening:
+            _, quality = train_from(first, training, task, folder, listening)
+        test = score_on_test(task, folder, families_of(training.blueprint))
+        figures: dict[str, Any] = quality.to_json() | as_test(mean_quality(test))
+        figures |= {"start": training.start, "steps": training.recipe.steps}
+        own = isinstance(training.blueprint, OwnBlueprint)  # whose parts are not known: it stays whole
+        figures |= _cost(training.blueprint) if own else _looked_into(folder, training.label, task)
     store.keep(training.stage, training.label, figures, spent.seconds())
 
 
-def score_on_test(task: Task, folder: Path) -> tuple[PhotoScore, ...]:
+def score_on_test(task: Task, folder: Path, families: Sequence[OwnFamily] = ()) -> tuple[PhotoScore, ...]:
     """The test scores of the network that a finished training left in `folder`, kept there beside it."""
     figures = folder / "test.json"
     if not figures.exists():
-        network = load_network(folder / NETWORK).to(task.device.torch)
+        network = load_any(folder / NETWORK, families).to(task.device.torch)
         found = evaluate_each(network, task.test, task.device.torch)
         write_json(figures, {"photographs": [score.to_json() for score in found]})
     stored = read_json(figures)
@@ -91,6 +92,19 @@ def kept_anatomy(network: Path, record: Path, name: str, task: Task, watcher: Wa
     return found
 
 
+def _looked_into(folder: Path, label: str, task: Task) -> dict[str, Any]:
+    """Write what the stages of the LPIENet in `folder` are worth, and it without dead channels; its costs then."""
+    whole = load_network(folder / NETWORK)
+    left = lightened(whole, task)
+    save_network(folder / STRIPPED, left.network)  # its output is the same
+    made_from = {"made_from": network_fingerprint(folder / NETWORK)}
+    write_json(folder / ANATOMY, _taken_apart(whole, left, label, task) | made_from)
+    found: dict[str, Any] = dict(_cost(left.network.blueprint))
+    if left.removed:
+        found |= {"macs_in_training": macs_of(whole.blueprint, DEFAULT_SIZE), "dead": left.to_json()}
+    return found
+
+
 def _taken_apart(
     network: LPIENet, left: Lightened, name: str, task: Task, watcher: Watcher | None = None
 ) -> dict[str, Any]:
@@ -101,9 +115,8 @@ def _taken_apart(
         f"{len(pairs)} of the {len(task.validation)} validation photographs, cropped to at most {side}x{side} pixels"
     )
     found = anatomy(network, name, Sample(pairs, photographs), task.device.torch, watcher).to_json()
-    return found | {"stripped": _cost(left.network) | {"removed": left.to_json()}}
+    return found | {"stripped": _cost(left.network.blueprint) | {"removed": left.to_json()}}
 
 
-def _cost(network: LPIENet) -> dict[str, int]:
-    blueprint = network.blueprint
+def _cost(blueprint: AnyBlueprint) -> dict[str, int]:
     return {"macs": macs_of(blueprint, DEFAULT_SIZE), "parameters": parameters_of(blueprint)}

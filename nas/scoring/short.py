@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nas.logs import losses
 from nas.scoring.training import NETWORK, Training, first_weights
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, evaluate, is_identity
@@ -11,7 +12,7 @@ from nas.task.training import Course, Diverged, train
 from results.files import held_in, save_network
 from results.spent import Spent
 from results.store import CHECKPOINT, RECORD, Store
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.networks import Network, built
 
 ATTEMPTS = 3  # seeds tried before a candidate that stays the identity is given up
 
@@ -19,8 +20,8 @@ OnStep = Callable[[int, float], None]
 
 
 def train_from(
-    first: LPIENet | None, training: Training, task: Task, folder: Path, on_step: OnStep | None = None
-) -> tuple[LPIENet, Quality]:
+    first: Network | None, training: Training, task: Task, folder: Path, on_step: OnStep | None = None
+) -> tuple[Network, Quality]:
     """A trained network, saved as `folder`/network, with its quality on the validation photographs.
 
     The first weights are those of `first`, or random (None). A network that ends as the identity, because its output
@@ -28,7 +29,7 @@ def train_from(
     whoever calls removes. Raises Diverged when the loss becomes NaN or when every attempt ends as the identity.
     """
     for attempt in range(ATTEMPTS):
-        network = build(training.blueprint, derive_seed(training.seed, attempt, "weights"))
+        network = built(training.blueprint, derive_seed(training.seed, attempt, "weights"))
         if first is not None and attempt == 0:
             network.load_state_dict(first.state_dict())
         batch = task.batches(derive_seed(training.seed, attempt, "patches"))
@@ -53,7 +54,8 @@ def score_by_training(task: Task, on_step: OnStep, trainings: Sequence[Training]
         folder = store.at(stage.key)
         with Spent(folder / f"{CHECKPOINT}-spent.json") as spent:
             first = first_weights(store, training, stage)
-            _, quality = train_from(first, training, task, folder, spent.after(on_step))
+            with losses(store.logs, stage.key, spent.after(on_step)) as listening:
+                _, quality = train_from(first, training, task, folder, listening)
         store.keep(stage, training.label, quality.to_json(), spent.seconds())
     return quality_of(store, trainings[-1].scoring.key)
 

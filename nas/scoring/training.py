@@ -8,10 +8,10 @@ from typing import Any
 from nas.suggest import derive_seed
 from nas.task.task import Task
 from nas.task.training import Recipe
-from results.files import load_network, save_network
+from results.files import load_any, save_network
 from results.store import Stage, Store
-from search_spaces.blueprint import Blueprint
-from search_spaces.lpienet import LPIENet
+from search_spaces.networks import Network, families_of
+from search_spaces.own import AnyBlueprint
 
 SCRATCH, INHERITED = "scratch", "inherited weights"
 FULL, SCORING = "training", "scoring"  # kinds of stages: of a finished network, and of one that is only compared
@@ -24,7 +24,7 @@ _METHOD = 1  # counts the changes of what a training does that no other part of 
 class Training:
     """All that decides a training."""
 
-    blueprint: Blueprint
+    blueprint: AnyBlueprint
     trains_on: Mapping[str, Any]  # the task, with the fingerprint of its photographs: Task.trains_on
     recipe: Recipe
     seed: int
@@ -33,7 +33,7 @@ class Training:
 
     @classmethod
     def on(
-        cls, task: Task, blueprint: Blueprint, recipe: Recipe, seed: int, first: LPIENet | None = None
+        cls, task: Task, blueprint: AnyBlueprint, recipe: Recipe, seed: int, first: Network | None = None
     ) -> "Training":
         """A training on `task`, from the weights of `first` or from random ones."""
         digest = None if first is None else weights_digest(first)
@@ -90,7 +90,7 @@ def in_rungs(training: Training, rungs: Sequence[int]) -> tuple[Training, ...]:
     return tuple(parts)
 
 
-def weights_digest(network: LPIENet) -> str:
+def weights_digest(network: Network) -> str:
     """Hexadecimal digest of all weights, by name."""
     digest = sha256()
     for name, tensor in sorted(network.state_dict().items()):
@@ -99,14 +99,15 @@ def weights_digest(network: LPIENet) -> str:
     return digest.hexdigest()
 
 
-def begin(store: Store, stage: Stage, first: LPIENet | None = None) -> None:
+def begin(store: Store, stage: Stage, first: Network | None = None) -> None:
     """Write the first weights of a training that is not finished, where a worker reads them."""
     if first is not None and not store.is_made(stage.key):
         save_network(store.at(stage.key) / FIRST, first)
 
 
-def first_weights(store: Store, training: Training, stage: Stage) -> LPIENet | None:
+def first_weights(store: Store, training: Training, stage: Stage) -> Network | None:
     """What `begin` wrote, or what the training before came to; None: random ones."""
     if training.first is None:
         return None
-    return load_network(store.at(training.first) / NETWORK if training.continues else store.at(stage.key) / FIRST)
+    place = store.at(training.first) / NETWORK if training.continues else store.at(stage.key) / FIRST
+    return load_any(place, families_of(training.blueprint))

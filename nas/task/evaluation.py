@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nas.task.metrics import psnr, ssim
 from results.photo_score import PhotoScore
+from search_spaces.family import OwnNetwork
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
 from search_spaces.sides import grey_of_grey, on_any_size
@@ -47,8 +48,8 @@ def evaluate(
     """Quality of `network` on photographs of any size; its output is clipped to [0, 1] as a picture would be.
 
     A grey photograph stays grey. What lies outside one is its reflection, `margin` pixels of it on every side, a
-    multiple of 8; None: as far as an LPIENet sees, and none for another function. Raises ValueError when there are no
-    pairs.
+    multiple of 8; None: as far as it sees where it is a network, and none for another function. Raises ValueError
+    when there are no pairs.
     """
     return mean_quality(evaluate_each(network, pairs, device, margin))
 
@@ -68,7 +69,7 @@ def is_identity(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], devi
 
     Pixel by pixel, to half a level of 255: on nearly clean photographs a working network has nearly the input's PSNR.
     """
-    margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
+    margin = margin_of(network.blueprint) if isinstance(network, LPIENet | OwnNetwork) else 0
     for _, degraded, _ in pairs:
         with torch.inference_mode():
             output = on_any_size(network, degraded.to(device), margin).float().clamp(0, 1).cpu()
@@ -106,7 +107,7 @@ def _outputs(
 ) -> Iterator[Pair]:
     """(name, what `network` makes of the degraded side, the clean side) of each, on the processor, in [0, 1]."""
     if margin is None:
-        margin = margin_of(network.blueprint) if isinstance(network, LPIENet) else 0
+        margin = margin_of(network.blueprint) if isinstance(network, LPIENet | OwnNetwork) else 0
     for name, degraded, clean in pairs:
         with torch.inference_mode():
             output = on_any_size(network, degraded.to(device), margin).float()

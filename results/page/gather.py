@@ -29,6 +29,7 @@ from results.study import Trained, full_trainings, genotype_of
 from results.table import genes_line
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_by_part, macs_of, parameters_of
+from search_spaces.genotype import Genotype
 from search_spaces.units import parse_cost
 from search_spaces.wiring import sites
 
@@ -131,7 +132,7 @@ def _networks(report: FrontReport, full: Mapping[int, Sequence[Trained]], size: 
                 cost=scores.cost,
                 macs=scores.macs,
                 parameters=scores.parameters,
-                stages=stages_of(Blueprint.from_genotype(candidate.genotype), size),
+                stages=_stages(candidate, size),
                 genes=genes_line(candidate.genotype),
                 choices={gene: candidate.genotype.flat()[gene] for gene in candidate.genotype.counting()},
                 knee=number == report.knee.number,
@@ -146,6 +147,12 @@ def _networks(report: FrontReport, full: Mapping[int, Sequence[Trained]], size: 
             )
         )
     return found
+
+
+def _stages(candidate: Candidate, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """None of an own network, whose parts are not known here."""
+    genotype = candidate.genotype
+    return stages_of(Blueprint.from_genotype(genotype), size) if isinstance(genotype, Genotype) else []
 
 
 def _interval(

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from results.files import written_whole
+from results.page.beside import beside
 from results.page.story import Story
 
 MOST_BYTES = 8 * 10**6  # of the file
@@ -77,7 +78,8 @@ def _script(text: str) -> str:
 
 def _json(story: Story) -> str:
     """JSON in which nothing looks like markup; what Python calls NaN is not measured, and no JSON."""
-    text = json.dumps(story.to_json(), allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    told = story.to_json() | {"beside": beside(story.runs)}
+    text = json.dumps(told, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

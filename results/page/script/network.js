@@ -32,6 +32,10 @@ function showDrawings() {
 }
 
 function describedNetwork(run, network) {
+  if (!network.stages.length) {
+    return el("div", {}, el("h3", {}, `${network.name}, ${macsText(network.macs)}`), el("p", {}, network.genes),
+      el("p", { class: "quiet" }, "A network of a family of the user's own: its parts are not known here, so that it is neither drawn nor taken apart."));
+  }
   const anatomy = run.anatomies[network.key];
   const parts = new Map((anatomy ? anatomy.stages : []).map((part) => [part.name, part]));
   const worst = Math.max(1e-9, ...[...parts.values()].map((part) => part.ssim_lost));
@@ -46,7 +50,7 @@ function describedNetwork(run, network) {
   const table = tableOf(`Stages of ${network.name}`, [
     { title: "Stage", of: (row) => row.name },
     { title: "Channels", figure: true, of: (row) => (known(row.width) ? row.width : "") },
-    { title: "Blocks", kind: "blocks", of: (row) => (row.hidden ? blocksText(row) : "") },
+    { title: "Blocks", kind: "blocks", of: (row) => (row.hidden ? blocksText(row, true) : "") },
     cost, ...worth,
   ], network.stages.map((stage) => ({ ...stage, part: parts.get(stage.name) })));
   const rest = others.length === 0 ? null : el("details", {}, el("summary", {}, "Its attention and skips"), tableOf(`Attention and skips of ${network.name}`,
@@ -91,7 +95,11 @@ function drawing(network) {
   return image;
 }
 
-/** Blocks and their hidden channels, with the branches of attention: channel, spatial. */
-const blocksText = (stage) => `${stage.hidden.length}× ${[...new Set(stage.hidden)].join("/")}${ATTENTION[stage.attention]}`;
+/** Blocks and their hidden channels, in brackets the expansion if asked, and the branches of attention: channel, spatial. */
+function blocksText(stage, expansion = false) {
+  const hidden = [...new Set(stage.hidden)];
+  const ratios = expansion ? ` (${hidden.map((one) => Number((one / stage.width).toFixed(2))).join("/")})` : "";
+  return `${stage.hidden.length}× ${hidden.join("/")}${ratios}${ATTENTION[stage.attention]}`;
+}
 
 const ATTENTION = { none: "", channel: " ch", spatial: " sp", both: " ch sp" };

@@ -57,7 +57,7 @@ function showRuns() {
   put(byId("run-choice"), el("div", { class: "filters", role: "group", "aria-label": "Run" },
     story.runs.map((run, place) => el("button", { type: "button", value: place, "aria-pressed": "false", onclick: () => choose(place, kneeOf(run)) }, run.name))));
   const knee = (run) => run.networks.find((one) => one.knee) || run.networks[0];
-  put(byId("side-by-side"), tableOf("The runs side by side; figures of different photographs do not compare", [
+  put(byId("side-by-side"), tableOf(`The runs side by side: ${story.beside.says}`, [
     { title: "Run", of: (run) => run.name },
     { title: "Budget", figure: true, of: (run) => (known(run.cost.budget) ? costText(run, run.cost.budget) : "none") },
     { title: "Scored", figure: true, of: (run) => countText(run.trials.COMPLETE || 0) },
@@ -65,7 +65,9 @@ function showRuns() {
     { title: "Its cost", figure: true, of: (run) => costText(run, knee(run).cost) },
     { title: "Its SSIM", figure: true, of: (run) => `${ssimText(ssimOf(run, knee(run)))} (${run.split})` },
     { title: "Degraded", figure: true, of: (run) => ssimText(run.input_ssim) },
-    { title: "Hypervolume", figure: true, of: (run) => run.hypervolume.toFixed(4) },
+    story.beside.hypervolumes
+      ? { title: "Hypervolume, one corner for all", figure: true, of: (run) => story.beside.hypervolumes[story.runs.indexOf(run)].toFixed(4) }
+      : { title: "Hypervolume, its own corner", figure: true, of: (run) => run.hypervolume.toFixed(4) },
     { title: "Verdict", kind: "long", of: (run) => run.verdict },
   ], story.runs));
 }
