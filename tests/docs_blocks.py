@@ -21,13 +21,14 @@ from lpienas.command import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
-    "search": "--budget 30M --trials 3 --steps 4 --full-steps 3 --confirm 1 --seeds 1 --patch 16 --batch 2 --workers 1",
-    "calibrate": "--networks 3 --seeds 1 --full-steps 2 --short-steps 4 --steps 4 --patch 16 --batch 2 --workers 1",
+    "search": "--trials 3 --steps 4 --full-steps 3 --confirm 1 --seeds 1 --patch 16 --sampler random --workers 1",
+    "calibrate": "--networks 3 --seeds 1 --full-steps 2 --short-steps 4 --steps 4 --patch 16 --workers 1",
     "compress": "--steps 3 --ptq",
     "export": "--to onnx --workers 1",
     "bench": "--seconds 0.01 --size 32x32",
     "space": "--samples 20",
 }
+WAYS = {"--ptq", "--qat", "--float"}  # to int8; one excludes the others
 _NOTE = re.compile(r"<!-- (not run|file): (.*) -->")
 
 
@@ -77,7 +78,7 @@ def in_small(words: Sequence[str]) -> list[str]:
     found = list(words)
     for option in re.split(r" (?=--)", SMALL[words[0]]) if words[0] in SMALL else ():
         name, *values = option.split()
-        if name not in found:
+        if name not in found and not (name in WAYS and WAYS & set(found)):
             found += [name, *values]
         elif values:
             first = last = found.index(name) + 1
