@@ -21,8 +21,7 @@ from lpienas.command import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
-    "search": "--trials 3 --steps 4 --full-steps 3 --confirm 1 --seeds 1 --patch 16 --sampler random --workers 1",
-    "calibrate": "--networks 3 --seeds 1 --full-steps 2 --short-steps 4 --steps 4 --patch 16 --workers 1",
+    "search": "--trials 3 --steps 4 --full-steps 3 --confirm 0 --seeds 1 --patch 16 --sampler random --workers 1",
     "compress": "--steps 3 --ptq",
     "export": "--to onnx --workers 1",
     "bench": "--seconds 0.01 --size 32x32",

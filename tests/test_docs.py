@@ -39,7 +39,9 @@ IN_KERNEL = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from IPython.core.magic import register_cell_magic
-from tests.docs_blocks import run_sh
+from tests.docs_blocks import SMALL, run_sh
+
+SMALL["search"] = SMALL["search"].replace("--confirm 0", "--confirm 1")
 
 @register_cell_magic
 def sh(line, cell):
@@ -59,7 +61,10 @@ def that_run(page: Path) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory) -> Path:
-    """A home folder in which the tutorial's notebook was run, all of it; its run stands there as runs/night too."""
+    """A home folder in which the tutorial's notebook was run, all of it; its run stands there as runs/night too.
+
+    Its search, and no other one, trains a network fully, and LPIENet.
+    """
     home = tmp_path_factory.mktemp("home")
     write_photographs(home)
     book = nbformat.reads(NOTEBOOK.read_text(), as_version=4)

@@ -14,6 +14,8 @@ from lpienas.command.parser import parser_of
 from lpienas.settings import CompressOptions, ExportOptions, ReportOptions, SearchOptions
 
 ROOT = Path(__file__).parents[1]
+# MyST's, of the next version but one of Sphinx
+pytestmark = pytest.mark.filterwarnings("ignore::sphinx.deprecation.RemovedInSphinx11Warning")
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "srcset", "link": "href"}
 
 
