@@ -118,8 +118,9 @@ def write_photographs(home: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(12):
         light = random.integers(30, 220, (6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1).astype(float)
-        noisy = light + random.normal(0, 9, light.shape)
-        named = (("photos", light), ("pairs/clean", light), ("pairs/noisy", noisy))
+        large = light.repeat(2, axis=0).repeat(2, axis=1)  # in which a camera's noise can be measured
+        noisy = large + random.normal(0, 9, large.shape)
+        named = (("photos", light), ("pairs/clean", large), ("pairs/noisy", noisy))
         for folder, pixels in (*named, *((("", noisy),) if not number else ())):
             path = home / folder / (f"{number:02}.png" if folder else "noisy.jpg")
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def lived_in(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         NotebookClient(book, timeout=600, resources={"metadata": {"path": str(home)}}).execute()
-    shutil.copytree(home / "runs" / "first", home / "runs" / "night")
+    shutil.copytree(home / "runs" / "first", home / "runs" / "night", ignore=shutil.ignore_patterns("report.html"))
     (home / "executed.ipynb").write_text(nbformat.writes(book))
     return home
 
@@ -81,6 +81,7 @@ def test_the_notebook_is_made_of_the_tutorials_page():
     assert NOTEBOOK.read_text() == notebook_of(PAGE.read_text()), "run: python docs/notebook.py"
 
 
+@pytest.mark.slow
 def test_the_notebook_leads_to_files_for_phones_and_shows_the_front_and_a_picture(lived_in):
     assert {path.name for path in (lived_in / "runs" / "first" / "exported" / "first").glob("*.onnx")} == {
         "lpienet_float.onnx",
@@ -92,6 +93,7 @@ def test_the_notebook_leads_to_files_for_phones_and_shows_the_front_and_a_pictur
     assert '<img alt="before and after"' in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page != PAGE and that_run(page)], ids=name_of)
 def test_every_command_and_snippet_of_a_page_runs(page, lived_in, tmp_path, monkeypatch):
     home = shutil.copytree(lived_in, tmp_path / "home")

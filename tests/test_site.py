@@ -15,7 +15,7 @@ from lpienas.settings import CompressOptions, ExportOptions, ReportOptions, Sear
 
 ROOT = Path(__file__).parents[1]
 # MyST's, of the next version but one of Sphinx
-pytestmark = pytest.mark.filterwarnings("ignore::sphinx.deprecation.RemovedInSphinx11Warning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sphinx.deprecation.RemovedInSphinx11Warning")]
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "srcset", "link": "href"}
 
 
