@@ -1,11 +1,11 @@
-# Two commands for a user: `make demo` and `make test`. Both set up what they need.
+# Two commands for a user: `make demo` and `make test`. Both set up what they need; `make install` does only that.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: demo test browser check clean
+.PHONY: demo install test browser check docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
@@ -21,6 +21,9 @@ demo: $(INSTALLED)
 	@echo "This was a demo: trainings of 400 steps, where full training means 6000 and published figures 12000"
 	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
+install: $(INSTALLED)
+	@echo "Installed in $(VENV): source $(BIN)/activate"
+
 test: $(INSTALLED) browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
@@ -32,6 +35,11 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks/*.py examples/*.py
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/notebook.py
+	$(BIN)/sphinx-build -W --keep-going -q -c docs . build/site
+	@echo "The pages are in build/site/index.html (open it in a browser)"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lpienas needs Python 3.11 or newer: make PYTHON=python3.12")'

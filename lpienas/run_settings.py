@@ -15,14 +15,14 @@ from lpienas.fields import (
     option,
     options_of,
 )
-from lpienas.shared import FIX
+from lpienas.shared import DEGRADATION, FIX, OWN_LOSS
 from results.record import FOLDERS, RunSettings
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 RECIPES = ("default", "demo", "short", "full", "paper")
 LOSSES = ("ssim", "gradient", "clipped", "fft", "adversarial")
-_FILES = ("kernels", "noise_profile", "teacher")  # are read by who begins a run
+_FILES = ("kernels", "noise_profile", "teacher", "degradation", "own_loss")  # are read by who begins a run
 Size = tuple[int, int]  # height, width in pixels
 
 
@@ -153,6 +153,8 @@ class RunOptions(ReadOptions):
         default="none",
     )
     teacher_share: float | None = kept(0.5, "of the teacher's output in it", "SHARE", parse=float)
+    degradation: str | None = kept(None, **DEGRADATION)
+    own_loss: str | None = kept(None, **OWN_LOSS)
 
     def given(self) -> dict[str, Any]:
         """Settings of a run that are asked for; files are read by who begins it."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from results.run import Run as Folder
     from search_spaces.own import AnyBlueprint
 
+OWN = "own"  # noise of a run whose photographs are degraded by the user's code alone
 STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
 
@@ -162,6 +163,8 @@ def _with_files(settings: RunSettings, options: RunOptions) -> RunSettings:
         from nas.task.degrade.kernels import KernelFile
 
         settings = replace(settings, kernels=KernelFile.of(options.kernels).to_json())
+    if options.degradation is not None or options.own_loss is not None:
+        settings = _with_own_code(settings, options)
     if options.noise_profile is not None:
         from nas.task.degrade.profile import find_profile
 
@@ -170,7 +173,7 @@ def _with_files(settings: RunSettings, options: RunOptions) -> RunSettings:
             raise ValueError(
                 f"--noise-profile {options.noise_profile}: white noise has none; add --noise camera or blend"
             )
-    if settings.noise != "white" and settings.noise_profile is None:
+    if settings.noise not in ("white", OWN) and settings.noise_profile is None:
         from nas.task.degrade.profile import DEFAULT_PROFILE, PROFILES
 
         # Kept, whatever a later version's default is.
@@ -184,6 +187,28 @@ def _teacher(path: Path, share: float) -> dict[str, Any]:
     from nas.task.teacher import Teacher
 
     return Teacher.of(saved_network(path).with_suffix(".json") if path.is_dir() else path, share).to_json()
+
+
+def _with_own_code(settings: RunSettings, options: RunOptions) -> RunSettings:
+    """What the user's code is; raises ValueError where it is of no use, or leaves an option without effect."""
+    from nas.task.degrade.own import Own
+    from nas.task.own import OwnCode
+    from nas.task.own_loss import OwnLoss
+
+    if options.degradation is not None:
+        without_effect = [name for name in ("noise", "noise_profile", "blend") if getattr(options, name) is not None]
+        if without_effect:
+            raise ValueError(
+                f"--degradation {options.degradation}: stands in the place of noise; leave out "
+                f"{', '.join(without_effect)}"
+            )
+        code = Own(OwnCode.named(options.degradation)).code
+        settings = replace(settings, degradation=code.to_json(), noise=OWN)
+    if options.own_loss is not None:
+        if options.loss is not None:
+            raise ValueError(f"--own-loss {options.own_loss}: stands in the place of --loss; leave out one of them")
+        settings = replace(settings, own_loss=OwnLoss(OwnCode.named(options.own_loss)).code.to_json())
+    return settings
 
 
 def begun_task(
@@ -228,7 +253,7 @@ def _task(
     wanted, tiles = TaskSettings.of_run(settings), Tiles(default_folder(), reading.cache or DEFAULT_BYTES)
     photos, listed = photographs_of(run, wanted, tiles, reading.photographs == "kept", begins)
     watcher.say(f"photographs: {photos.source}")
-    watcher.say(f"task: {wanted.task}")
+    watcher.say(f"task: {wanted.task}" if wanted.own is None else f"task: to undo {wanted.own.describe()}")
     for problem in listed.left_out:
         watcher.say(f"left out: {problem}")
     watcher.say(tiles.describe(decoded_bytes(listed.photographs)))

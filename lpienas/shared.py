@@ -20,6 +20,17 @@ FIX: dict[str, Any] = {  # of a search and of what shows its space
     "accepts": lambda word: "=" in word,
     "default": "",
 }
+DEGRADATION: dict[str, Any] = {
+    "says": "a degradation of your own, in the place of --task's and --noise: a Python file, which is run, and what in "
+    "it is the degradation",
+    "shows": "FILE.py:NAME",
+    "default": "",
+}
+OWN_LOSS: dict[str, Any] = {
+    "says": "a loss of your own, in the place of --loss: a Python file, which is run, and the function in it",
+    "shows": "FILE.py:NAME",
+    "default": "",
+}
 FAMILY: dict[str, Any] = {
     "says": "networks of your own: the file that defines them, which is run, and what in it is the family",
     "shows": "FILE.py:NAME",

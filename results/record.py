@@ -78,6 +78,8 @@ class RunSettings:
     loss: tuple[str, ...] = _stated((), _TEXTS)  # weights of nas.task.losses.TERMS
     teacher: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.teacher.Teacher as JSON
     teacher_share: float = _stated(0.5, _NUMBER)
+    degradation: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.own.OwnCode as JSON
+    own_loss: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # likewise
     splits: tuple[str, ...] | None = _stated(None, _TEXTS)  # None: no photographs were kept for the test
     family: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # search_spaces.own.FamilyName; None: LPIENets
     space: Mapping[str, Any] | None = _stated(None, _OBJECT)  # None: the default one, as it is now
@@ -115,6 +117,8 @@ class RunSettings:
 
 
 def _said(value: Any) -> Any:
-    """A camera's profile by its name, a file of kernels by its path."""
+    """A camera's profile by its name, a file of kernels by its path, own code by what its file held."""
     named = value if isinstance(value, dict) else {}
+    if "file" in named:
+        return f"{named['file']}:{named.get('name')} of digest {named.get('digest')}"
     return named.get("name", named.get("path", value))

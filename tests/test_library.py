@@ -139,8 +139,7 @@ def test_a_picture_before_and_after_shows_itself_in_a_notebook(run_folder):
 
 
 def test_the_example_of_the_library_stands_in_the_readme():
-    indented = "".join(f"    {line}\n" if line else "\n" for line in example().splitlines())
-    assert indented in (ROOT / "README.md").read_text()
+    assert f"```python\n{example()}```\n" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from compress.prune.groups import Group
 from compress.prune.read import Read, Reading
 from nas.task.losses import Loss
 from nas.task.metrics import ssim
+from nas.task.own_loss import OwnLoss
 from nas.task.task import Task
 
 RANKING, WATCHING = 16, 32  # patches: moves are ranked by the first, the way down is told by the others
@@ -24,7 +25,7 @@ class Judge:
 
     ranking: tuple[Patches, ...]
     watching: tuple[Patches, ...]
-    loss: Loss
+    loss: Loss | OwnLoss
 
     @classmethod
     def of(cls, task: Task, seed: int) -> "Judge":

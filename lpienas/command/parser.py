@@ -75,6 +75,16 @@ def parsed(parser: argparse.ArgumentParser, verbs: Sequence[Verb[Any]], words: S
     return parser.parse_args(list(words) if verb is None else [words[0], *_sorted(verb.settings, words[1:])])
 
 
+def option_lines(settings: type) -> list[tuple[str, str]]:
+    """Of every option of a dataclass its field, and what help says of it, for pages."""
+    defaults = {one.name: one.default for one in fields(settings)}
+    found = []
+    for name, told in options_of(settings).items():
+        ways = "; ".join(f"{way}: {says}" for way, says in told.ways)
+        found.append((name, ways or told.says + _default_text(told, defaults[name])))
+    return found
+
+
 def settings_of(settings: type[S], typed: argparse.Namespace) -> S:
     """The settings that were typed."""
     found = {name: getattr(typed, name) for name in options_of(settings)}

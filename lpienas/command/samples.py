@@ -7,6 +7,7 @@ from lpienas.command.parser import Verb
 from lpienas.command.printing import as_json, line
 from lpienas.fields import a_file, needed, option, switch
 from lpienas.run_settings import TASKS
+from lpienas.shared import DEGRADATION
 
 _SIDE = 200  # pixels of a picture on a page
 
@@ -22,6 +23,7 @@ class SamplesOptions:
     kernels: Path | None = option(
         None, "blur kernels or a point spread function, as of a search", "FILE", parse=a_file, default="made by a model"
     )
+    degradation: str | None = option(None, **DEGRADATION)
     page: Path | None = option(
         None,
         "write a page too: photographs as they are, and a little, more and much degraded",
@@ -37,11 +39,15 @@ def samples(asked: SamplesOptions, json_only: bool) -> None:
     from lpienas.photographs import refuse_existing
     from nas.task.data.photos import sample_photos, write_pairs
     from nas.task.degrade import KernelFile
+    from nas.task.degrade.own import Own
+    from nas.task.own import OwnCode
     from nas.task.task import TaskSettings, pairs_to_test
 
     kernels = None if asked.kernels is None else KernelFile.of(asked.kernels)
-    settings = TaskSettings(seed=asked.seed, task=asked.task, kernels=kernels)
-    photos, degraded = sample_photos().test, "noisy" if asked.task == "denoise" else "degraded"
+    own = None if asked.degradation is None else Own(OwnCode.named(asked.degradation))
+    settings = TaskSettings(seed=asked.seed, task=asked.task, kernels=kernels, own=own)
+    photos = sample_photos().test
+    degraded = "noisy" if asked.task == "denoise" and own is None else "degraded"
     pairs = pairs_to_test(photos, settings, None)
     files = [asked.out / side / f"{name}.png" for name, *_ in pairs for side in (degraded, "clean")]
     refuse_existing([*files, *([asked.page] if asked.page else [])], asked.force)
@@ -60,7 +66,8 @@ def samples(asked: SamplesOptions, json_only: bool) -> None:
     else:
         line(f"{len(files)} pictures in {asked.out}/{degraded} and {asked.out}/clean")
         if asked.page is not None:
-            line(f"page written to {asked.page}: as they are, then at levels 0.2, 0.5 and 0.9 of {asked.task}")
+            of = asked.task if own is None else asked.degradation
+            line(f"page written to {asked.page}: as they are, then at levels 0.2, 0.5 and 0.9 of {of}")
 
 
 VERB = Verb(

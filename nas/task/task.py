@@ -15,10 +15,13 @@ from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photos import Photos, Picture, Where, settled_photos
 from nas.task.data.tiles import Tiles, default_folder
 from nas.task.degrade import Degradation, KernelFile, Noise, NoiseProfile, SensorNoise, degradation_of, make_noise
+from nas.task.degrade.own import Own
 from nas.task.degrade.tasks import DENOISE
 from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
 from nas.task.losses import Loss, weighted
+from nas.task.own import OwnCode
+from nas.task.own_loss import OwnLoss
 from nas.task.teacher import Teacher, taught
 from nas.task.training import Batch
 from results.photo_score import JUDGED_SIDE
@@ -27,7 +30,7 @@ from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
-_OF_TASK = ("task", "kernels", "teacher")  # likewise
+_OF_TASK = ("task", "kernels", "teacher", "own")  # likewise
 _AS_STATED = ("data", "seed", "patch", "batch", "synthetic")  # settings of a run that are the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
@@ -48,9 +51,10 @@ class TaskSettings:
     skip_unusable: bool = False  # leave out pictures that cannot be used
     noise: Noise = field(default_factory=SensorNoise)  # of clean photographs; of its camera, where the task is another
     synthetic: float = 0.0  # share of the patches of pairs whose clean side is degraded synthetically instead
-    loss: Loss = field(default_factory=Loss)
+    loss: Loss | OwnLoss = field(default_factory=Loss)
     task: str = DENOISE  # one of nas.task.degrade.TASKS
     kernels: KernelFile | None = None  # of blur, or the display's point spread function; None: made
+    own: Own | None = None  # the user's degradation, in the place of the task's and its noise
     teacher: Teacher | None = None  # whose outputs are a part of what patches are trained towards
 
     def __post_init__(self) -> None:
@@ -68,6 +72,11 @@ class TaskSettings:
             raise ValueError("photographs for validation or test need others to train on: name them with --data")
         if not 0 <= self.synthetic <= 1:
             raise ValueError(f"synthetic = {self.synthetic}: must be a share of the patches, from 0 to 1")
+        if self.own is not None and (self.task != DENOISE or self.kernels is not None):
+            raise ValueError(
+                f"task = {self.task!r}: has a degradation of its own, and {self.own.code.file} was asked for in its "
+                "place: leave out one of them"
+            )
         degradation_of(self.task, self.noise, self.seed, self.kernels)  # raises where they do not go together
 
     @classmethod
@@ -77,15 +86,19 @@ class TaskSettings:
         Raises ValueError for white noise on sRGB values where light is blurred or exposed before the sensor.
         """
         profile, kernels, task = made_with.noise_profile, made_with.kernels, made_with.task
+        degradation, loss = made_with.degradation, made_with.own_loss
         if task != DENOISE and made_with.noise == "white":
             raise ValueError(f"noise = 'white': task {task} has a camera's noise; leave it out, or take camera")
         return cls(
-            noise=make_noise(
+            noise=SensorNoise()
+            if degradation is not None
+            else make_noise(
                 made_with.noise, None if profile is None else NoiseProfile.from_json(profile), made_with.blend
             ),
-            loss=weighted(Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss(), made_with.loss),
+            loss=weighted(_loss_of(task), made_with.loss) if loss is None else OwnLoss(OwnCode.from_json(loss)),
             task=task,
             kernels=None if kernels is None else KernelFile(**kernels),
+            own=None if degradation is None else Own(OwnCode.from_json(degradation)),
             teacher=None if made_with.teacher is None else Teacher(**made_with.teacher),
             **{name: getattr(made_with, name) for name in (*_AS_STATED, *_OF_DATA)},
         )
@@ -101,6 +114,8 @@ class TaskSettings:
     @property
     def degradation(self) -> Degradation:
         """What clean photographs are degraded with."""
+        if self.own is not None:
+            return self.own
         stream = np.random.SeedSequence(self.seed, spawn_key=(_KERNELS,))
         return degradation_of(self.task, self.noise, int(stream.generate_state(1)[0]), self.kernels)
 
@@ -111,6 +126,10 @@ class TaskSettings:
             settings.pop(folder, None)
         if self.kernels is not None:
             settings["kernels"] = self.kernels.digest
+        if self.own is not None:
+            settings["own"] = self.own.code.made_from()
+        if isinstance(self.loss, OwnLoss):
+            settings["loss"] = self.loss.code.made_from()
         if self.teacher is not None:
             settings["teacher"] = {"digest": self.teacher.digest, "share": self.teacher.share}
         return {"task": settings, "photographs": photographs}
@@ -120,8 +139,10 @@ class TaskSettings:
         values = asdict(self)
         usual = {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA, *_OF_TASK)}
         for term in ("clipped", "fft", "adversarial"):
-            if not values["loss"][term]:
+            if isinstance(self.loss, Loss) and not values["loss"][term]:
                 del values["loss"][term]
+        if self.own is not None:
+            del values["noise"]
         return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 
@@ -152,7 +173,7 @@ class Task:
         return self.settings.made_from(self.photos.of_those_there)
 
     @property
-    def loss(self) -> Loss:
+    def loss(self) -> Loss | OwnLoss:
         return self.settings.loss
 
     def batches(self, seed: int) -> Batch:
@@ -198,3 +219,8 @@ def calibration_images(task: Task, count: int, seed: int) -> list[torch.Tensor]:
         images += [image[None].cpu().contiguous() for image in degraded]
         step += 1
     return images[:count]
+
+
+def _loss_of(task: str) -> Loss:
+    """Ours, for a task."""
+    return Loss(clipped=_CLIPPED) if task in ("hdr", "mixed") else Loss()

@@ -1,0 +1,134 @@
+"""Docs blocks: the fenced blocks of the pages, and how tests run them: as they stand, with small numbers put in place.
+
+In every `lpienas` command the options of SMALL take the place of what is written, or are added: they say how much is
+trained, and none of them is what a page is about. Commands run in this process, and any other program in a shell.
+"""
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lpienas.command import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMALL = {
+    "search": "--trials 3 --steps 4 --full-steps 3 --confirm 0 --seeds 1 --patch 16 --sampler random --workers 1",
+    "compress": "--steps 3 --ptq",
+    "export": "--to onnx --workers 1",
+    "bench": "--seconds 0.01 --size 32x32",
+    "space": "--samples 20",
+}
+WAYS = {"--ptq", "--qat", "--float"}  # to int8; one excludes the others
+_NOTE = re.compile(r"<!-- (not run|file): (.*) -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    note: tuple[str, str] | None  # of the line above: ("not run", reason), or ("file", name)
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    found: list[Block] = []
+    lines = page.read_text().splitlines()
+    start = None
+    for number, line in enumerate(lines):
+        if not line.startswith("```"):
+            continue
+        if start is None:
+            start = number
+            continue
+        told = _NOTE.fullmatch(lines[start - 1]) if start else None
+        language, text = lines[start].removeprefix("```"), "\n".join(lines[start + 1 : number]) + "\n"
+        found.append(Block(page, start + 1, language, text, None if told is None else (told[1], told[2])))
+        start = None
+    return found
+
+
+def outside_of_blocks(page: Path) -> str:
+    """The text of a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands_of(text: str) -> Iterator[str]:
+    """The lines of a shell block, those that go on in the next one joined; without comments."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield line.strip()
+
+
+def in_small(words: Sequence[str]) -> list[str]:
+    """The words of a command, with the options of SMALL in the place of what is there, or behind it."""
+    found = list(words)
+    for option in re.split(r" (?=--)", SMALL[words[0]]) if words[0] in SMALL else ():
+        name, *values = option.split()
+        if name not in found and not (name in WAYS and WAYS & set(found)):
+            found += [name, *values]
+        elif values:
+            first = last = found.index(name) + 1
+            while last < len(found) and not found[last].startswith("-"):
+                last += 1
+            found[first:last] = values
+    return found
+
+
+def run_sh(text: str) -> None:
+    """Run a shell block in the current folder; raises AssertionError for a command that fails."""
+    for line in commands_of(text):
+        words = shlex.split(line)
+        if words[0] != "lpienas":
+            subprocess.run(line, shell=True, check=True)
+            continue
+        target = Path(words[-1] if ">" in words else os.devnull)
+        words = [one for word in words[1 : words.index(">") if ">" in words else None] for one in _expanded(word)]
+        with target.open("w") as out, contextlib.redirect_stdout(out):
+            status = main(in_small(words))
+        assert status == 0, f"{line} ended with {status}"
+
+
+def run_blocks(blocks: Sequence[Block]) -> None:
+    """Run the blocks of a page in the current folder; a block with a file's name is written there, and run too."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks:
+        if block.note is not None and block.note[0] == "file":
+            Path(block.note[1]).write_text(block.text)
+        elif block.language == "sh":
+            run_sh(block.text)
+        elif block.language == "python":
+            exec(compile(block.text, f"{block.page.name}, line {block.line}", "exec"), names)
+
+
+def write_photographs(home: Path) -> None:
+    """What a user has at home: photos/, pairs/ and noisy.jpg, tiny."""
+    random = np.random.default_rng(0)
+    for number in range(12):
+        light = random.integers(30, 220, (6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1).astype(float)
+        large = light.repeat(2, axis=0).repeat(2, axis=1)  # in which a camera's noise can be measured
+        noisy = large + random.normal(0, 9, large.shape)
+        named = (("photos", light), ("pairs/clean", large), ("pairs/noisy", noisy))
+        for folder, pixels in (*named, *((("", noisy),) if not number else ())):
+            path = home / folder / (f"{number:02}.png" if folder else "noisy.jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(path)
+
+
+def _expanded(word: str) -> list[str]:
+    """As a shell has it: the home folder, and the files that a pattern stands for."""
+    path = Path(word).expanduser()
+    found = sorted(map(str, path.parent.glob(path.name))) if "*" in path.name else []
+    return found or [str(path) if word.startswith("~") else word]

@@ -1,0 +1,147 @@
+"""Docs: every command and snippet of the pages runs, in the folder that the tutorial leaves, or says why not."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import lpienas
+from docs.notebook import NOTEBOOK, PAGE, notebook_of
+from lpienas.command import VERBS, whole_parser
+from lpienas.command.parser import parsed
+from lpienas.settings import FORMATS
+from tests.docs_blocks import (
+    PAGES,
+    ROOT,
+    Block,
+    blocks_of,
+    commands_of,
+    outside_of_blocks,
+    run_blocks,
+    write_photographs,
+)
+
+REASONS = {
+    "installs packages",
+    "takes minutes",
+    "takes a night",
+    "needs a phone",
+    "needs a data set",
+    "opens a server",
+    "changes your shell",
+}
+DIRECTIVES = {"{argparse}", "{eval-rst}", "{toctree}"}
+EXAMPLE = lpienas.__doc__.split("\n\n    import lpienas\n")[1].split("\n\n    search, SearchOptions")[0]
+IN_KERNEL = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from IPython.core.magic import register_cell_magic
+from tests.docs_blocks import SMALL, run_sh
+
+SMALL["search"] = SMALL["search"].replace("--confirm 0", "--confirm 1")
+
+@register_cell_magic
+def sh(line, cell):
+    run_sh(cell)
+"""
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def that_run(page: Path) -> list[Block]:
+    """The blocks of a page that are run; not the library's own example, which tests/test_library.py runs."""
+    example = "import lpienas\n" + "".join(f"{line.removeprefix('    ')}\n" for line in EXAMPLE.splitlines())
+    return [block for block in blocks_of(page) if block.language in ("sh", "python") and block.text != example]
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory) -> Path:
+    """A home folder in which the tutorial's notebook was run, all of it; its run stands there as runs/night too.
+
+    Its search, and no other one, trains a network fully, and LPIENet.
+    """
+    home = tmp_path_factory.mktemp("home")
+    write_photographs(home)
+    book = nbformat.reads(NOTEBOOK.read_text(), as_version=4)
+    book.cells.insert(0, nbformat.v4.new_code_cell(IN_KERNEL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        NotebookClient(book, timeout=600, resources={"metadata": {"path": str(home)}}).execute()
+    shutil.copytree(home / "runs" / "first", home / "runs" / "night", ignore=shutil.ignore_patterns("report.html"))
+    (home / "executed.ipynb").write_text(nbformat.writes(book))
+    return home
+
+
+def test_the_notebook_is_made_of_the_tutorials_page():
+    assert NOTEBOOK.read_text() == notebook_of(PAGE.read_text()), "run: python docs/notebook.py"
+
+
+@pytest.mark.slow
+def test_the_notebook_leads_to_files_for_phones_and_shows_the_front_and_a_picture(lived_in):
+    assert {path.name for path in (lived_in / "runs" / "first" / "exported" / "first").glob("*.onnx")} == {
+        "lpienet_float.onnx",
+        "lpienet_int8.onnx",
+    }
+    book = nbformat.reads((lived_in / "executed.ipynb").read_text(), as_version=4)
+    shown = "".join(str(cell.get("outputs", "")) for cell in book.cells)
+    assert "<table" in shown
+    assert '<img alt="before and after"' in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page != PAGE and that_run(page)], ids=name_of)
+def test_every_command_and_snippet_of_a_page_runs(page, lived_in, tmp_path, monkeypatch):
+    home = shutil.copytree(lived_in, tmp_path / "home")
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    run_blocks(that_run(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_is_not_run_says_why_and_all_else_is(page):
+    for block in blocks_of(page):
+        assert block.language in {"sh", "python", "console", "text", *DIRECTIVES}, f"line {block.line}"
+        reason = block.note[1] if block.note is not None and block.note[0] == "not run" else None
+        assert (reason in REASONS) if block.language == "console" else reason is None, f"line {block.line}: {reason}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_command_that_is_not_run_has_a_verb_and_options_that_there_are(page):
+    for block in blocks_of(page):
+        for line in commands_of(block.text) if block.language in ("console", "text") else ():
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "lpienas":
+                parsed(whole_parser(), VERBS, words[1 : words.index(">>") if ">>" in words else None])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_command_stands_outside_of_a_block(page):
+    assert not [line for line in outside_of_blocks(page).splitlines() if line.startswith("    lpienas ")]
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+def test_every_verb_has_a_page_that_shows_a_command_and_its_options(verb):
+    page = ROOT / "docs" / "verbs" / f"{verb}.md"
+    blocks = blocks_of(page)
+    assert any(
+        line.startswith(f"lpienas {verb} ") or line == f"lpienas {verb}"
+        for one in blocks
+        for line in commands_of(one.text)
+    )
+    assert any(block.language == "{argparse}" and f":path: {verb}\n" in block.text for block in blocks)
+    assert f"(verbs/{verb}.md)" in (ROOT / "docs" / "verbs.md").read_text()
+
+
+def test_every_name_of_the_library_is_on_its_page():
+    text = (ROOT / "docs" / "python.md").read_text()
+    assert [name for name in lpienas.__all__ if f":: lpienas.{name}\n" not in text] == []
+
+
+def test_the_table_of_formats_in_the_readme_has_every_format_that_can_be_exported():
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(FORMATS)
