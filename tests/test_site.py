@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sphinx.cmd.build import main as sphinx
 
+from lpienas import CompressOptions, ExportOptions, ReportOptions, SearchOptions
 from lpienas.command import VERBS
 from lpienas.command.parser import parser_of
-from lpienas.settings import CompressOptions, ExportOptions, ReportOptions, SearchOptions
 
 ROOT = Path(__file__).parents[1]
 # MyST's, of the next version but one of Sphinx
