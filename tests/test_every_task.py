@@ -26,7 +26,7 @@ SEARCH = (
     "--batch",
     "2",
     "--budget",
-    "60M",
+    "500M",
     "--sampler",
     "random",
 )
