@@ -24,7 +24,7 @@ from curves import Plan, claimed, curve, described, first_weights, one_thread
 from nas.anatomy import worthless
 from nas.task.degrade import make_noise
 from nas.task.device import Device
-from nas.task.losses import weighted
+from nas.task.losses import Loss, weighted
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Recipe
 from results.files import read_json, write_json
@@ -155,6 +155,7 @@ def _train(out: Path, task: Task, name: str, steps: int, seed: int) -> None:
         if not mine:
             return
         network = first_weights(Blueprint.from_genotype(row.genotype), seed)
+        assert isinstance(task.settings.loss, Loss)  # none of a user's own is asked for here
         settings = replace(task.settings, loss=weighted(task.settings.loss, row.loss))
         taught, plan = replace(task, settings=settings), Plan(Recipe(steps), seed)
         if row.variant is None:

@@ -26,6 +26,7 @@ from results.run import Run
 from results.store import Store
 from results.study import REFERENCE_NUMBER, candidates, open_study
 from search_spaces.blueprint import Blueprint
+from search_spaces.own import require_lpienet
 
 
 def main() -> None:
@@ -48,9 +49,10 @@ def main() -> None:
     with make_workers(task, options.workers) as workers:
         running = {}
         for candidate in chosen:
-            blueprint = Blueprint.from_genotype(candidate.genotype)
+            genotype = require_lpienet(candidate.genotype)
+            blueprint = Blueprint.from_genotype(genotype)
             for steps in options.steps:
-                for name, first in (("scratch", None), ("inherited", inherited(candidate.genotype))):
+                for name, first in (("scratch", None), ("inherited", inherited(genotype))):
                     seed = derive_seed(0, candidate.number, "inherit")
                     training = Training.on(task, blueprint, Recipe(steps), seed, first)
                     begin(store, training.scoring, first)

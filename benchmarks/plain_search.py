@@ -29,6 +29,7 @@ from nas.task.task import TaskSettings, make_task, read_photos
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.lpienet import LPIENet
+from search_spaces.own import require_lpienet
 from search_spaces.space import default_space
 
 
@@ -71,7 +72,7 @@ def main() -> None:
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
         genotype = suggest(trial, space)
-        blueprint = Blueprint.from_genotype(genotype)
+        blueprint = Blueprint.from_genotype(require_lpienet(genotype))
         macs = cost_of(blueprint).macs
         if options.budget:
             trial.set_constraint("budget", macs / options.budget - 1)

@@ -38,6 +38,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
+from search_spaces.own import require_lpienet
 from search_spaces.space import Space, default_space, hand_made
 
 CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs; the last is the budget
@@ -115,7 +116,7 @@ def _columns(space: Space, genotype: Genotype) -> list[float]:
 
 def _of_run(folder: Path) -> tuple[list[Genotype], list[float]]:
     found = candidates(open_study(Run(folder).study).get_trials(deepcopy=False))
-    return [one.genotype for one in found], [one.scores.ssim for one in found]
+    return [require_lpienet(one.genotype) for one in found], [one.scores.ssim for one in found]
 
 
 def _of_table(file: Path) -> tuple[list[Genotype], list[float]]:
@@ -139,15 +140,16 @@ def _searched(truth: Truth, sampler: str, seed: int, trials: int) -> list[Scores
     rejected = 0
     while len(found) < trials and rejected < _REJECTED:
         proposal = proposals.ask()
-        blueprint = Blueprint.from_genotype(proposal.genotype)
+        genotype = require_lpienet(proposal.genotype)
+        blueprint = Blueprint.from_genotype(genotype)
         macs, parameters = macs_of(blueprint, DEFAULT_SIZE), parameters_of(blueprint)
-        proposals.frozen(proposal, attributes_of(proposal.genotype, macs, parameters, macs), macs / budget - 1)
-        if macs > budget or proposals.earlier(proposal.genotype) is not None:
+        proposals.frozen(proposal, attributes_of(genotype, macs, parameters, macs), macs / budget - 1)
+        if macs > budget or proposals.earlier(genotype) is not None:
             proposals.reject(proposal)
             rejected += 1
             continue
         proposals.accept(proposal)
-        worth, rejected = truth.of(proposal.genotype), 0
+        worth, rejected = truth.of(genotype), 0
         proposals.tell(proposal.number, [worth + luck.gauss(0, truth.scatter), math.log10(macs)])
         found.append(Scores(worth, 0.0, macs, parameters))
     return found

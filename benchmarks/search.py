@@ -35,6 +35,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype
+from search_spaces.own import require_lpienet
 
 OURS, RANDOM, PLAIN = "lpienas", "lpienas, random sampler", "plain Optuna"
 CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs
@@ -127,7 +128,7 @@ def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]
         macs = macs_of(Blueprint.from_genotype(genotype), DEFAULT_SIZE)
         if macs <= options.budget:
             found.append(Candidate(number, genotype, Scores(row["ssim"], 0.0, macs, 1)))
-    return [candidate.genotype for candidate in along_cost(found, options.top)]
+    return [require_lpienet(candidate.genotype) for candidate in along_cost(found, options.top)]
 
 
 def _trained(options: argparse.Namespace, genotype: Genotype, seed: int) -> tuple[Path, int]:
