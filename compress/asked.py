@@ -60,7 +60,7 @@ def _asked(
     made_from = {
         "candidate": chosen.number,
         "genotype": chosen.genotype.to_json(),
-        "settings": asdict(replace(settings, calibration=None)),
+        "settings": _plain(settings),
         "calibration": None if folder is None else list_folder(folder, default_folder(), _patch(trains_on)).fingerprint,
         "inherits": inherits,
         "candidates": None if asked is None else fingerprint(found),  # the control is one of them
@@ -70,6 +70,12 @@ def _asked(
         "method": _METHOD,
     }
     return Asked(chosen, settings, inherits, Stage("compression", made_from).made_from)
+
+
+def _plain(settings: CompressSettings) -> dict[str, Any]:
+    """For keys: `wide`, which older compressions do not know, only where a layer is."""
+    values = asdict(replace(settings, calibration=None))
+    return values if settings.wide else {name: value for name, value in values.items() if name != "wide"}
 
 
 def _patch(trains_on: Mapping[str, Any]) -> int:

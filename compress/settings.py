@@ -44,6 +44,7 @@ class CompressSettings:
     calibration: Path | None = None  # folder of photographs that int8 ranges are taken from; None: training patches
     seed: int = 0
     prune_loss: float | None = None  # SSIM on training patches that pruning may lose; instead of a share of the MACs
+    wide: tuple[str, ...] = ()  # layers whose activations have 16 bits in int8; AUTO: as many as it takes
 
     def __post_init__(self) -> None:
         if isinstance(self.prune, float) and not 0 < self.prune < 1:
@@ -57,6 +58,13 @@ class CompressSettings:
                 f"in_float = {', '.join(self.in_float)} with a latency in int8: layers in float would take longer than "
                 "what is measured; leave one of them out, or ask for the latency of a file in float"
             )
+        if self.wide and isinstance(self.prune, Fast) and self.prune.precision == "int8":
+            raise ValueError(
+                f"wide = {', '.join(self.wide)} with a latency in int8: layers with 16 bits would take longer than "
+                "what is measured; leave one of them out, or ask for the latency of a file in float"
+            )
+        if both := set(self.in_float) & set(self.wide):
+            raise ValueError(f"{', '.join(sorted(both))} in in_float and in wide: a layer is one of them")
         if self.distillation < 0:
             raise ValueError(f"distillation = {self.distillation}: must not be negative; 0: none")
         if self.int8 not in INT8:

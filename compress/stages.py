@@ -45,7 +45,7 @@ from search_spaces.own import require_lpienet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_METHODS = {"pruning": 3, "int8": 1}  # count the changes of what a stage does that no other part of its key tells
+_METHODS = {"pruning": 3, "int8": 2}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,10 @@ class Stages:
 
     def require_layers(self) -> None:
         known = layers_of(Blueprint.from_genotype(require_lpienet(self.asked.chosen.genotype)))
-        for layer in self.settings.in_float:
-            if layer not in known and self.settings.in_float != (AUTO,):
-                raise ValueError(f"in_float = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
+        for name, layers in (("in_float", self.settings.in_float), ("wide", self.settings.wide)):
+            for layer in layers:
+                if layer not in known and layers != (AUTO,):
+                    raise ValueError(f"{name} = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
 
     def require_slow(self) -> None:
         """Raises ValueError where a latency is asked for, and nothing else, that the candidate has already."""
@@ -164,11 +165,13 @@ class Stages:
             "calibration": calibration_fingerprint(calibration),
             "in_float": sorted(set(settings.in_float)),
             "seed": settings.seed,
+            **({"wide": sorted(set(settings.wide))} if settings.wide else {}),
         }
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
             keep_calibration(folder / CALIBRATION, calibration)
-            asked = Quantizing(settings.int8, settings.quantization, calibration, settings.in_float, settings.seed)
+            layers = settings.in_float, settings.seed, settings.wide
+            asked = Quantizing(settings.int8, settings.quantization, calibration, *layers)
             trained = load_network(network.at(self.store))
             found = to_int8(trained, self.task, asked, stages.watcher, folder / CHECKPOINT)
             if found.longer is not None:

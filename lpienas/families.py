@@ -72,7 +72,8 @@ def export_own(run: "Folder", options: ExportOptions, watcher: "Watcher") -> dic
 
     Raises Error for a network that was not trained fully, and for what own networks cannot be.
     """
-    from compress.export.ship import Bare, Wanted, network_files, ship_network
+    from compress.export.ship import Bare, network_files, ship_network
+    from compress.export.wanted import Wanted
     from lpienas.photographs import refuse_existing
     from lpienas.runs import Run
     from nas.confirm import folder_of

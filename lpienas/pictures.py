@@ -138,7 +138,7 @@ def _int8_file(compression: "Compression") -> "Enhance | None":
 
     for name, figures in compression.listed()["files"].items():
         path = compression.exported / name
-        if figures.get("precision") == "int8" and path.suffix in (".onnx", ".tflite") and path.exists():
+        if figures.get("precision", "").startswith("int8") and path.suffix in (".onnx", ".tflite") and path.exists():
             return enhancing(load(path))
     return None
 

@@ -167,7 +167,8 @@ class Run:
         Raises Error before `compress`, and for a file that does not compute what its network does.
         """
         from compress.export.hub import require_free, write_hub
-        from compress.export.ship import Wanted, ship
+        from compress.export.ship import ship
+        from compress.export.wanted import Wanted
         from lpienas.families import export_own
         from lpienas.searches import opened_task
         from results.compressions import compression_of
@@ -196,9 +197,17 @@ class Run:
             compression = compression_of(run, options.compression)
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
-            wanted = Wanted(options.to, options.size, options.workers, options.licence, options.opset)
             if options.hub is not None:
                 require_free(options.hub)
+            wanted = Wanted(
+                options.to,
+                options.size,
+                options.workers,
+                options.licence,
+                options.opset,
+                options.io,
+                options.activations,
+            )
             exported = ship(compression, task, wanted, watcher)
             if options.hub is not None:
                 write_hub(compression, exported, options.hub)
@@ -241,6 +250,7 @@ def _plan_of(options: CompressOptions, run: "Folder") -> "CompressSettings":
         int8=options.int8,
         distillation=options.distill,
         in_float=tuple(options.in_float),
+        wide=tuple(options.wide),
         calibration=None if options.calibration is None else Path(options.calibration).absolute(),
         seed=made_with.seed,
     )

@@ -69,6 +69,11 @@ class Compression:
         return tuple(self.scores.get(INT8, {}).get("in_float", ()))
 
     @property
+    def wide(self) -> tuple[str, ...]:
+        """Layers whose activations have 16 bits in its int8 network."""
+        return tuple(self.scores.get(INT8, {}).get("wide", ()))
+
+    @property
     def calibration(self) -> Path:
         """The patches that its int8 ranges are taken from."""
         return self._place(INT8).with_name(CALIBRATION)

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from compress.asked import asked_on
-from compress.export.ship import Wanted, ship
+from compress.export.ship import ship
+from compress.export.wanted import Wanted
 from compress.pipeline import compress
 from compress.settings import CompressSettings
 from nas.task.task import Task

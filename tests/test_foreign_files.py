@@ -9,7 +9,7 @@ import compress.runtime.runtimes
 from compress.runtime.runtimes import load, require_survives
 from lpienas.command import main
 
-FLOAT, BYTE = 1, 2  # element types of ONNX
+FLOAT, BYTE, WHOLE = 1, 2, 7  # element types of ONNX
 
 
 def model(path: Path, given: list[int | str], wanted: list[int | str] | None = None, kind: int = FLOAT) -> Path:
@@ -25,18 +25,29 @@ def model(path: Path, given: list[int | str], wanted: list[int | str] | None = N
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"),
+    "shape",
     [
-        ([1, 10], FLOAT), ([1, 1, "h", "w"], FLOAT), ([1, 4, 64, 64], FLOAT), ([1, "h", "w", 3], FLOAT),
-        ([2, 3, 64, 64], FLOAT), ([1, 3, 60, 64], FLOAT), ([1, 3, 0, 64], FLOAT), ([1, 3, 64, 64], BYTE),
-        ([3, 64, 64], FLOAT),
+        [1, 10], [1, 1, "h", "w"], [1, 4, 64, 64], [1, "h", "w", 3], [2, 3, 64, 64], [1, 3, 60, 64], [1, 3, 0, 64],
+        [3, 64, 64],
     ],
 )  # fmt: skip
-def test_a_model_file_that_does_not_take_photographs_is_an_error_that_says_what_it_takes(shape, kind, tmp_path):
-    path = model(tmp_path / "other.onnx", shape, kind=kind)
+def test_a_model_file_that_does_not_take_photographs_is_an_error_that_says_what_it_takes(shape, tmp_path):
+    path = model(tmp_path / "other.onnx", shape)
     shown = ", ".join(map(str, shape))
     with pytest.raises(ValueError, match=rf"other\.onnx cannot be opened \(it has an end of shape \({shown}\)"):
         load(path)
+
+
+def test_a_model_file_of_other_numbers_than_photographs_are_kept_as_is_an_error(tmp_path):
+    path = model(tmp_path / "other.onnx", [1, 3, 64, 64], kind=WHOLE)
+    with pytest.raises(ValueError, match="its ends are of type another and another, where photographs are float32"):
+        load(path)
+
+
+def test_a_model_file_of_another_maker_that_takes_the_levels_of_a_picture_runs(tmp_path):
+    runtime = load(model(tmp_path / "other.onnx", [1, 3, "h", "w"], kind=BYTE))
+    levels = torch.arange(256).repeat(3).view(1, 3, 16, 16)
+    assert torch.allclose(runtime(levels / 255 + 0.001), levels / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [[1, 3, "h", "w"], ["batch", 3, "h", "w"], [1, 3, 64, 48]])

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from compress.bench.files import Conditions, plan
-from compress.export.ship import Bare, Wanted, ship_network
+from compress.export.ship import Bare, ship_network
+from compress.export.wanted import Wanted
 from compress.runtime.runtimes import load
 from lpienas.command import main
 from nas.unseen import Unseen

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress.export.formats import Variant, export_network
 from compress.export.onnx_file import OPSETS, at_opset, opset_of
-from compress.export.ship import Wanted
+from compress.export.wanted import Wanted
 from compress.runtime.about import About
 from compress.runtime.runtimes import load
 from search_spaces.blueprint import Blueprint

@@ -45,6 +45,33 @@ def test_an_int8_file_that_differs_by_rounding_as_large_as_its_work_passes(share
     assert parity.update_share == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 2.0])
+def test_one_photograph_of_which_half_is_done_fails_whatever_the_others_say(share, photograph):
+    def halves_what_is_dark(image):
+        return image + (share if image.mean() < 0.3 else 1.0) * 0.008 * image
+
+    file, dark = Runtime("test", None, None, halves_what_is_dark), 0.4 * photograph
+    with pytest.raises(ParityError, match=rf"does {share:.0%} of what its int8 graph does to photograph 2 of 3"):
+        check(file, symbolic_trace(Brighter()), [photograph, dark, photograph])
+
+
+def test_a_file_with_the_right_share_and_an_error_as_large_as_the_update_fails(photograph):
+    lines = torch.ones(1, 3, 64, 64)
+    lines[..., ::2] = -1
+    file = Runtime("test", None, None, lambda image: image + 0.008 * image + 0.007 * lines)
+    with pytest.raises(ParityError, match=r"stands -\d\.\d dB above its error \(at least 10.0 dB"):
+        check(file, symbolic_trace(Brighter()), [photograph])
+
+
+def test_the_update_in_db_is_that_of_the_photograph_where_it_is_least(photograph):
+    lines = torch.ones(1, 3, 64, 64)
+    lines[..., ::2] = -1
+    file, dark = Runtime("test", None, None, lambda image: image + 0.008 * image + 0.001 * lines), 0.5 * photograph
+    by_hand = [10 * torch.log10((0.008 * image).square().mean() / 0.001**2) for image in (photograph, dark)]
+    parity = check(file, symbolic_trace(Brighter()), [photograph, dark, photograph])
+    assert parity.update_db == pytest.approx(float(min(by_hand)), abs=0.01)
+
+
 def test_of_a_network_that_does_nothing_there_is_no_share(photograph):
     parity = check(file_that_does(0.0, rounding=0.002), symbolic_trace(nn.Identity()), [photograph])
     assert parity.update_share is None

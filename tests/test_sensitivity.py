@@ -9,6 +9,7 @@ from torch.fx import GraphModule
 from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.parity import check
 from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8.scheme import Scheme
 from compress.int8.sensitivity import ALL, ALLOWED_PSNR, ALLOWED_SSIM, Sensitivity, costly_layers, sensitivity
 from compress.runtime.runtimes import load
 from nas.task.evaluation import Pair, evaluate
@@ -108,6 +109,15 @@ def test_the_costliest_layers_stay_float_where_few_of_them_bring_int8_close_enou
     assert 1 - evaluate(post_training_quantize(network, images, in_float=kept), pairs, CPU).ssim <= ALLOWED_SSIM
     fewer = evaluate(post_training_quantize(network, images, in_float=kept[:-1]), pairs, CPU)
     assert 1 - fewer.ssim > ALLOWED_SSIM or fewer.psnr < 100 - ALLOWED_PSNR
+
+
+@pytest.mark.usefixtures("known")
+def test_the_costliest_layers_have_16_bits_where_that_is_asked_for_in_place_of_float(network, images, pairs):
+    wide = costly_layers(network, images, pairs, Silent(), wide=True)
+    assert wide[0] == SENSITIVE
+    mixed = post_training_quantize(network, images, scheme=Scheme(wide=frozenset(wide)))
+    assert 1 - evaluate(mixed, pairs, CPU).ssim <= ALLOWED_SSIM
+    assert integers(mixed) == integers(post_training_quantize(network, images))  # no weight is in float
 
 
 @pytest.mark.usefixtures("known")

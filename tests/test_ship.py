@@ -18,8 +18,9 @@ import torch
 import compress.export.ship as ship_module
 from compress.bench.latency import _write_onnx_by_tracing
 from compress.export.card import Known, about_of
+from compress.export.kit import kit_of
 from compress.export.parity import ParityError
-from compress.export.ship import Wanted, file_name
+from compress.export.wanted import Wanted, asked, file_name
 from compress.runtime.about import texts_of
 from nas.task.evaluation import evaluate
 from nas.task.task import Task
@@ -95,8 +96,8 @@ def test_a_file_is_named_by_precision_and_by_size_where_it_has_one():
 
 
 def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once():
-    asked = list(ship_module._asked(Wanted(("onnx", "executorch"), [(1080, 1920), (20, 30), (24, 32)])))
-    assert asked == [
+    wanted = list(asked(Wanted(("onnx", "executorch"), [(1080, 1920), (20, 30), (24, 32)])))
+    assert wanted == [
         ("onnx", (1080, 1920), "float"),
         ("onnx", (1080, 1920), "int8"),
         ("executorch", (1080, 1920), "float"),
@@ -104,6 +105,20 @@ def test_a_size_is_padded_to_multiples_of_8_and_a_file_of_any_size_is_made_once(
         ("executorch", (24, 32), "float"),
         ("executorch", (24, 32), "int8"),
     ]
+
+
+def test_integer_ends_and_16_bits_take_the_place_of_int8_in_the_formats_that_have_them():
+    formats = ("onnx", "litert", "executorch")
+
+    def int8_of(**words):
+        wanted = Wanted(formats, [(32, 32)], **words)
+        return [(made, precision) for made, _, precision in asked(wanted) if "8" in precision]
+
+    assert int8_of(io="int8") == [(made, "int8-io-int8") for made in formats]
+    assert int8_of(io="uint8") == [(made, "int8-io-uint8") for made in formats[:2]]
+    assert int8_of(activations=16) == [(made, "16x8") for made in formats[:2]]
+    with pytest.raises(ValueError, match="leave one of them out"):
+        Wanted(formats, [(32, 32)], io="int8", activations=16)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.01])
@@ -130,7 +145,8 @@ def test_a_file_gets_its_name_only_if_its_runtime_says_what_its_network_says(sca
     else:
         with pytest.raises(ParityError):
             ship_module._export(job)
-    assert [made.name for made in compressed.exported.iterdir()] == ([path.name] if scale == 1 else [])
+    made = {path.name, *(kept.name for kept in kit_of(path))} if scale == 1 else set()
+    assert {one.name for one in compressed.exported.iterdir()} == made
 
 
 def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_compression_is_touched(

@@ -58,6 +58,7 @@ class Network:
     folder: Path  # where its files are made and kept
     calibration: Sequence[Tensor] = ()  # of int8; without, ranges are those of random pictures
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of
+    wide: tuple[str, ...] = ()  # layers whose activations have 16 bits in int8
 
 
 def installed() -> tuple[str, ...]:
@@ -180,7 +181,7 @@ def cases_of_file(path: Path, sizes: Sequence[tuple[int, int]]) -> list[Case]:
     """Cases of an exported file: at its own size, or at `sizes` where it takes any. Raises ValueError."""
     require_survives(path)
     own = load(path).size
-    precision = "int8" if "int8" in path.name else "float16" if "float16" in path.name else "float"
+    precision = next((word for word in ("int8", "16x8", "float16") if word in path.name), "float")
     return [Case(path.name, path, precision, size) for size in ([own] if own else sizes)]
 
 
@@ -201,6 +202,7 @@ def _networks_of(compression: Compression) -> list[Network]:
             run.folder / "bench",
             kept_calibration(compression.calibration) if precision == "int8" else (),
             compression.in_float if precision == "int8" else (),
+            compression.wide if precision == "int8" else (),
         )
         for precision, stage in _STAGES.items()
         if compression.has(stage)
@@ -221,13 +223,14 @@ def _file(network: Network, format: str, size: tuple[int, int]) -> Path:
     made_from = [network_fingerprint(network.path), made.rewrites.get(network.precision, ()), network.in_float]
     if network.precision == "int8":
         made_from.append(calibration_fingerprint(network.calibration))
+    if network.wide:
+        made_from.append(network.wide)
     name = f"{network.path.name}-{fingerprint(made_from)}_{network.precision}{sides}{made.suffix}"
     path = network.folder / name
     if not path.exists():
         source: LPIENet = load_network(network.path)
         images = list(network.calibration) or [random_image(_PATCH, _PATCH)]
+        variant = Variant(format, network.precision, padded, network.in_float, network.wide)
         with quiet(), quiet_natives(), written_whole(path) as unfinished:
-            export_network(
-                source, Variant(format, network.precision, padded, in_float=network.in_float), unfinished, images
-            )
+            export_network(source, variant, unfinished, images)
     return path

@@ -49,7 +49,7 @@ def _row(part: str) -> Row | None:
     if graph is None or times is None:
         return None
     name = Path(graph[1].strip()).name
-    made = re.search(r"_(float|float16|int8)_(\d+)x(\d+)\.tflite$", name)
+    made = re.search(r"_(float|float16|16x8|int8(?:-io-u?int8)?)_(\d+)x(\d+)\.tflite$", name)
     memory = re.search(r"overall=([\d.]+)", part) or re.search(r"Overall footprint:\s+([\d.]+) MB", part)
     threads = re.search(r"[Nn]um threads: \[(\d+)\]", part)
     return Row(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compress.export.formats import FORMATS
+from compress.export.formats import FORMATS, SCHEMES, io_of
 from compress.export.front_matter import front_matter
 from compress.export.public import public_command, public_text
 from compress.runtime.about import COREML_UNITS, About, input_text, output_text
@@ -74,8 +74,8 @@ def about_of(known: Known, format: str, precision: str) -> About:
     layout = FORMATS[format].layout
     return About(
         network=f"{_kind(known.blueprint)} that enhances photographs: {_size_text(known.blueprint)}",
-        input=input_text(layout),
-        output=output_text(layout),
+        input=input_text(layout, io_of(precision)),
+        output=output_text(layout, io_of(precision)),
         precision=precision,
         quality=known.quality,
         training=known.training,
@@ -123,7 +123,7 @@ def card(
 ) -> Iterator[str]:
     """The lines of a model card; `exported` are the figures of each file, `record` is the run's run.json."""
     data = task.settings.data
-    stages = {FLOAT: ("float", "float16"), INT8: ("int8",)}
+    stages = {FLOAT: ("float", "float16"), INT8: tuple(SCHEMES)}
     name = f"lpienet-{compression.name}"
     yield from front_matter(name, exported, licence, _photographs(task), task.settings.task)
     yield from (
@@ -145,7 +145,8 @@ def card(
     yield from (
         "",
         "The last column says how far a file's output lies from that of the PyTorch network that it came from: the "
-        "largest difference of a value in [0, 1], for int8 the PSNR between the two. float16 keeps the weights of "
+        "largest difference of a value in [0, 1], for int8 the PSNR between the two. -io-int8 and -io-uint8 are int8 "
+        "files whose image and output are integers too. float16 keeps the weights of "
         "convolutions in 16 bits, and is compared with the network of the rounded weights.",
         "",
         f"{compression.record['ssim_definition']}.",
@@ -154,8 +155,8 @@ def card(
         "## Input and output",
         "",
     )
-    for layout in sorted({_layout(figures) for figures in exported.values()}):
-        yield f"- {input_text(layout)}; {output_text(layout)}."
+    for layout, io in sorted({(_layout(figures), io_of(figures["precision"])) for figures in exported.values()}):
+        yield f"- {input_text(layout, io)}; {output_text(layout, io)}."
     yield from (
         "- A file of one size takes images of exactly that size. `lpienas enhance FILE PHOTO` takes any photograph "
         "through it, in overlapping tiles. ONNX files of size `any` take any sides that are multiples of 8.",
@@ -251,7 +252,7 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
     exact = parity["psnr_db"] is None
     far = (
         f"{parity['psnr_db']:.1f} dB"
-        if figures["precision"] == "int8" and not exact
+        if figures["precision"] in SCHEMES and not exact
         else f"{parity['max_difference']:.1e}"
     )
     return (

@@ -1,10 +1,12 @@
-"""ExecuTorch (.pte): one file a size, float or int8, for the XNNPACK delegate."""
+"""ExecuTorch (.pte): one file a size, float or int8, with float or integer ends, for the XNNPACK delegate."""
 
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.fx import GraphModule
 
+from compress.int8.ends import on_integers
 from compress.quiet import quiet
 from compress.runtime.about import METHODS, About, texts_of
 from results.files import written_whole
@@ -19,8 +21,24 @@ def write_executorch(
     Input and output are (1, 3, height, width) float32, contiguous. Raises ValueError without a size, ImportError when
     executorch is missing.
     """
+    _write(module, _image(size, torch.float32), blueprint, path, about)
+
+
+def write_executorch_int8_ends(
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
+    """As `write_executorch`, of an int8 graph by a scheme with integer ends: image and output are int8."""
+    assert isinstance(module, GraphModule)
+    _write(on_integers(module), _image(size, torch.int8), blueprint, path, about)
+
+
+def _image(size: tuple[int, int] | None, ends: torch.dtype) -> torch.Tensor:
     if size is None:
         raise ValueError("an ExecuTorch file has one size: give size=(height, width), multiples of 8")
+    return torch.zeros(1, 3, *size, dtype=ends)
+
+
+def _write(module: nn.Module, image: torch.Tensor, blueprint: AnyBlueprint, path: Path, about: About | None) -> None:
     try:
         with quiet():
             from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
@@ -33,7 +51,7 @@ def write_executorch(
     constants = {METHODS[key]: _bytes(text) for key, text in texts_of(blueprint, about).items()}
     with quiet(), written_whole(path) as temporary:
         # The example must be contiguous: the file keeps its order of dimensions, and XNNPACK fails on any other.
-        program = torch.export.export(module, (torch.zeros(1, 3, *size),))
+        program = torch.export.export(module, (image,))
         # ELU: the delegate has it, in float and int8, but 1.5.1 leaves it out of the list it partitions by.
         partitioner = XnnpackPartitioner(configs=[*ALL_PARTITIONER_CONFIGS, EluConfig])
         lowered = to_edge_transform_and_lower(program, partitioner=[partitioner], constant_methods=constants)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compress.export.formats import is_int8
 from compress.runtime.about import NO_LICENCE
 
 LIBRARY = "lpienas"
@@ -40,7 +41,7 @@ def front_matter(name: str, exported: Mapping[str, Any], licence: str, photograp
         for metric, digits in (("ssim", 4), ("psnr", 2))
     ]
     kinds = {tag for suffix, tag in _TAGS.items() if any(file.endswith(suffix) for file in exported)}
-    quantized = any(figures["precision"] == "int8" for figures in exported.values())
+    quantized = any(is_int8(figures["precision"]) for figures in exported.values())
     identifier, other = _licence(licence)
     data = ModelCardData(
         model_name=name if results else None,  # it names the model of the results

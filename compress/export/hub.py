@@ -23,7 +23,10 @@ def require_free(folder: Path) -> None:
 
 
 def write_hub(compression: Compression, exported: Mapping[str, Any], folder: Path) -> None:
-    """Copy the card and the files `exported` of a compression into `folder`, which has its name once it is whole."""
+    """Copy the card, the files `exported` of a compression and their kits into `folder`.
+
+    It has its name once it is whole.
+    """
     require_free(folder)
     networks = {}
     for stage in (FLOAT, INT8):
@@ -42,7 +45,8 @@ def write_hub(compression: Compression, exported: Mapping[str, Any], folder: Pat
         temporary.mkdir()
         shutil.copyfile(compression.card, temporary / README)
         write_json(temporary / CONFIG, config)
-        for name in exported:
+        kits = [name for figures in exported.values() for name in figures.get("kit", ())]
+        for name in (*exported, *kits):
             source = compression.exported / name
             copy = shutil.copytree if source.is_dir() else shutil.copyfile
             copy(source, temporary / name)

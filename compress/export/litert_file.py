@@ -1,8 +1,14 @@
-"""LiteRT (.tflite): one file a size, float, float16 or int8, channels-last as phones want it."""
+"""LiteRT (.tflite): one file a size, float, float16 or int8, channels-last as phones want it.
+
+A graph by a scheme with integer ends becomes a file with int8 ends by itself: the converter has no float operator left
+to put there.
+"""
 
 import sys
 from contextlib import redirect_stdout
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,7 +27,19 @@ def write_litert(
     Input `image` and output `enhanced` are (1, height, width, 3) float32. Raises ValueError without a size,
     ImportError when litert-torch is missing.
     """
-    content = _described(_converted(module, size), blueprint, about)
+    content = described(to_litert(module, size), blueprint, about)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_litert_uint8_ends(
+    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
+) -> None:
+    """As `write_litert`, of an int8 graph by a scheme with integer ends, with uint8 ends.
+
+    LiteRT has no uint8 kernels for weights per channel, so each end is a QUANTIZE from integers to integers.
+    """
+    content = described(_with_uint8_ends(to_litert(module, size)), blueprint, about)
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
 
@@ -34,7 +52,7 @@ def write_litert_float16(
     A DEQUANTIZE operator behind each is LiteRT's own way: XNNPACK unpacks them once, when the file is opened, and a
     GPU delegate takes them as they are.
     """
-    converted = _converted(module, size)
+    converted = to_litert(module, size)
     try:
         with quiet():
             from ai_edge_quantizer import qtyping
@@ -57,12 +75,12 @@ def write_litert_float16(
     )
     with quiet(), redirect_stdout(sys.stderr):
         cast = Quantizer(converted, recipe.get_quantization_recipe()).quantize().quantized_model
-    content = _described(bytes(cast), blueprint, about)
+    content = described(bytes(cast), blueprint, about)
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
 
 
-def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
+def to_litert(module: nn.Module, size: tuple[int, int] | None) -> bytes:
     if size is None:
         raise ValueError("a LiteRT file has one size: give size=(height, width), multiples of 8")
     try:
@@ -89,12 +107,11 @@ def _converted(module: nn.Module, size: tuple[int, int] | None) -> bytes:
     return content
 
 
-def _described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> bytes:
+def described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> bytes:
     """The flatbuffer `content` with what it is among its named metadata, and with short names of its tensors.
 
     A name is the path of a torch module, repeated for all that was fused: two thirds of a small network's file.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
@@ -113,6 +130,42 @@ def _described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> 
         ("enhanced", graph.outputs, signature.outputs),
     ):
         graph.tensors[index].name = end.name = name
-    builder = flatbuffers.Builder(len(content))
+    return _packed(model)
+
+
+def _with_uint8_ends(content: bytes) -> bytes:
+    """The flatbuffer `content`, whose ends are int8, with an operator at each that makes them uint8."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    (graph,), (signature,) = model.subgraphs, model.signatureDefs
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    code.version = 1
+    model.operatorCodes.append(code)
+    operators, outside = [], []
+    for ends, maps in ((graph.inputs, signature.inputs), (graph.outputs, signature.outputs)):
+        inner = int(ends[0])
+        outer = deepcopy(graph.tensors[inner])
+        outer.type, outer.buffer = schema.TensorType.UINT8, 0
+        outer.quantization.zeroPoint = [zero_point + 128 for zero_point in outer.quantization.zeroPoint]
+        graph.tensors.append(outer)
+        maps[0].tensorIndex = len(graph.tensors) - 1
+        outside.append(len(graph.tensors) - 1)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = len(model.operatorCodes) - 1
+        operator.inputs, operator.outputs = [outside[-1]], [inner]
+        operators.append(operator)
+    first, last = operators
+    last.inputs, last.outputs = last.outputs, last.inputs
+    graph.inputs, graph.outputs = [outside[0]], [outside[1]]
+    graph.operators = [first, *graph.operators, last]
+    return _packed(model)
+
+
+def _packed(model: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -1,55 +1,64 @@
 """ONNX: one file for any image size or one a size, float or int8, and the same graph at an older opset."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.export import Dim
+from torch.fx import GraphModule
 
+from compress.export.onnx_ends import drop_float_ends, make_unsigned
 from compress.quiet import quiet
 from compress.runtime.about import About, texts_of
 from results.files import written_whole
 from search_spaces.own import AnyBlueprint
 from search_spaces.sides import STRIDE
 
+WIDE_OPSET = 21  # the first that rounds to 16 bits
 OPSETS = range(17, 21)  # that files can be written in; 20 is what the exporter writes, 17 what older converters read
 _EXAMPLE = (4 * STRIDE, 5 * STRIDE)  # height, width of the image that a file for any size is traced with
 _HOLD_SIZES = {"Reshape", "Expand", "Slice"}  # operators that keep the sides of the traced image as constants
 
 
-def write_onnx(
-    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
-) -> None:
-    """`module` (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W) float32.
+@dataclass(frozen=True, slots=True)
+class OnnxWriter:
+    """Writes a module (a float network or its int8 graph) as ONNX: input `image`, output `enhanced`, (1, 3, H, W).
 
-    H and W are any multiples of 8, so `size` is not used. Raises ImportError when onnx or onnxscript is missing.
+    H and W are any multiples of 8, and `size` is not used; a writer of files of `one_size`, as NPUs and many converters
+    want them, needs it. With integer ends the module must be an int8 graph by a scheme that has them. Raises
+    ImportError when onnx or onnxscript is missing, and ValueError without a size or for a graph with float ends.
 
-    It is traced at one size first, which takes a half to a third of the time of a trace with symbolic sides and gives
-    the same graph, unless an operator holds a size (the shuffle of a space-to-depth stem).
+    A file for any size is traced at one size first, which takes a half to a third of the time of a trace with symbolic
+    sides and gives the same graph, unless an operator holds a size (the shuffle of a space-to-depth stem). A graph with
+    activations of 16 bits is written in WIDE_OPSET.
     """
-    _require_onnx()
-    model = _traced(module, _EXAMPLE)
-    if any(node.op_type in _HOLD_SIZES for node in model.graph.node):
-        sides = {2: STRIDE * Dim("rows", min=1, max=4096), 3: STRIDE * Dim("columns", min=1, max=4096)}
-        model = _traced(module, _EXAMPLE, sides)
-    for value in (model.graph.input[0], model.graph.output[0]):
-        _, _, rows, columns = value.type.tensor_type.shape.dim
-        rows.dim_param, columns.dim_param = f"{STRIDE}*rows", f"{STRIDE}*columns"
-    _finish(model, blueprint, path, about)
+
+    one_size: bool = False
+    ends: str = "float"  # of image and output: float, int8, or uint8, which all activations then are: none is converted
+
+    def __call__(
+        self,
+        module: nn.Module,
+        blueprint: AnyBlueprint,
+        size: tuple[int, int] | None,
+        path: Path,
+        about: About | None = None,
+    ) -> None:
+        if self.one_size and size is None:
+            raise ValueError("an ONNX file of one size needs it: give size=(height, width), multiples of 8")
+        _require_onnx()
+        opset = WIDE_OPSET if _is_wide(module) else None  # None: the exporter's own
+        model = _traced(module, size, opset) if self.one_size and size else _of_any_size(module, opset)
+        if self.ends == "uint8":
+            make_unsigned(model)
+        if self.ends != "float":
+            drop_float_ends(model)
+        _finish(model, blueprint, path, about)
 
 
-def write_onnx_fixed(
-    module: nn.Module, blueprint: AnyBlueprint, size: tuple[int, int] | None, path: Path, about: About | None = None
-) -> None:
-    """As `write_onnx` for images of one `size` (height, width), as NPUs and many converters want it.
-
-    Raises ValueError without a size.
-    """
-    if size is None:
-        raise ValueError("an ONNX file of one size needs it: give size=(height, width), multiples of 8")
-    _require_onnx()
-    _finish(_traced(module, size), blueprint, path, about)
+write_onnx, write_onnx_fixed = OnnxWriter(), OnnxWriter(one_size=True)
 
 
 def at_opset(path: Path, opset: int) -> None:
@@ -115,7 +124,25 @@ def _finish(
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _traced(module: nn.Module, size: tuple[int, int], sides: dict[int, Any] | None = None) -> "onnx.ModelProto":  # type: ignore[name-defined]  # noqa: F821
+def _is_wide(module: nn.Module) -> bool:
+    """Whether `module` rounds any tensor to 16 bits."""
+    return isinstance(module, GraphModule) and any(torch.int16 in node.args for node in module.graph.nodes)
+
+
+def _of_any_size(module: nn.Module, opset: int | None) -> "onnx.ModelProto":  # type: ignore[name-defined]  # noqa: F821
+    model = _traced(module, _EXAMPLE, opset)
+    if any(node.op_type in _HOLD_SIZES for node in model.graph.node):
+        sides = {2: STRIDE * Dim("rows", min=1, max=4096), 3: STRIDE * Dim("columns", min=1, max=4096)}
+        model = _traced(module, _EXAMPLE, opset, sides)
+    for value in (model.graph.input[0], model.graph.output[0]):
+        _, _, rows, columns = value.type.tensor_type.shape.dim
+        rows.dim_param, columns.dim_param = f"{STRIDE}*rows", f"{STRIDE}*columns"
+    return model
+
+
+def _traced(
+    module: nn.Module, size: tuple[int, int], opset: int | None, sides: dict[int, Any] | None = None
+) -> "onnx.ModelProto":  # type: ignore[name-defined]  # noqa: F821
     """`module` as ONNX, for images of `size` or, where `sides` names them, of all."""
     with quiet():
         program = torch.onnx.export(
@@ -126,6 +153,7 @@ def _traced(module: nn.Module, size: tuple[int, int], sides: dict[int, Any] | No
             input_names=["image"],
             output_names=["enhanced"],
             verbose=False,
+            opset_version=opset,
         )
     assert program is not None
     return program.model_proto

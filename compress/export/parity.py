@@ -24,6 +24,10 @@ INT8_PSNR = 40.0
 # How much of the update, the output minus the input, an int8 file may do too much or too little. The PSNR alone passes
 # a file that does half the work, where that is small; rounding goes either way, and leaves the share at 1.
 INT8_SHARE = 0.1
+# Least, in dB, by which the update of any one photograph stands above the file's error in it, unless the error is as
+# small as rounding makes it (ROUNDING_PSNR). A file that does half the work comes to 6 dB, whatever the photograph.
+INT8_UPDATE = 10.0
+ROUNDING_PSNR = 45.0
 _NO_UPDATE = 1e-6  # mean square of the update of a network that does nothing, of which there is no share
 
 
@@ -41,6 +45,7 @@ class Parity:
     mean_difference: float
     psnr_db: float  # between the two outputs, peak 1; infinite when they are equal
     update_share: float | None = None  # of the network's update, how much the file's has in it; None: there is none
+    update_db: float | None = None  # of the update over the file's error in it, of the photograph where it is least
 
 
 def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed: float = FLOAT_DIFFERENCE) -> Parity:
@@ -54,6 +59,7 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
     found = [_both(runtime, module, image) for image in images]
     difference = torch.cat([(file - reference).abs().flatten() for file, reference, _ in found]).double()
     error = float(difference.square().mean())
+    each = [_Photograph.of(one) for one in found]
     parity = Parity(
         runtime=runtime.name,
         images=len(images),
@@ -61,6 +67,7 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
         mean_difference=float(difference.mean()),
         psnr_db=-10 * log10(error) if error else inf,
         update_share=_share(found),
+        update_db=min((one.update_db for one in each if one.update_db is not None), default=None),
     )
     is_int8 = isinstance(module, torch.fx.GraphModule)
     # Written so that NaN fails.
@@ -69,19 +76,54 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
             f"the int8 file in {runtime.name} is {parity.psnr_db:.1f} dB from its int8 graph (at least {INT8_PSNR} dB "
             f"allowed; mean difference {parity.mean_difference:.5f}): a scale was lost in conversion, do not ship it"
         )
-    share = parity.update_share
-    if is_int8 and share is not None and not abs(share - 1) <= INT8_SHARE:
-        raise ParityError(
-            f"the int8 file in {runtime.name} does {share:.0%} of what its int8 graph does to a photograph (within "
-            f"{INT8_SHARE:.0%} allowed, though it is {parity.psnr_db:.1f} dB from it): a scale was lost in conversion, "
-            "do not ship it"
-        )
+    if is_int8:
+        _require_update(runtime.name, each)
     if not is_int8 and not parity.max_difference <= allowed:
         raise ParityError(
             f"the float file in {runtime.name} differs from its network by up to {parity.max_difference:.2e} "
             f"({allowed:.0e} allowed): an operator was converted wrongly, do not ship it"
         )
     return parity
+
+
+@dataclass(frozen=True, slots=True)
+class _Photograph:
+    """What a file does to one photograph."""
+
+    psnr_db: float  # of its output to the network's
+    share: float | None  # of the network's update; None: there is none
+    update_db: float | None  # of the network's update over the file's error
+
+    @classmethod
+    def of(cls, found: tuple[Tensor, Tensor, Tensor]) -> "_Photograph":
+        file, reference, image = (part.double() for part in found)
+        error, share = float((file - reference).square().mean()), _share([found])
+        update = float((reference - image).square().mean())
+        return cls(
+            -10 * log10(error) if error else inf,
+            share,
+            None if share is None else 10 * log10(update / error) if error else inf,
+        )
+
+
+def _require_update(runtime: str, each: Sequence[_Photograph]) -> None:
+    """Raises ParityError where a file does another share of the work than its int8 graph, on any photograph."""
+    for number, one in enumerate(each, 1):
+        if one.share is None or one.update_db is None:
+            continue
+        which = f"photograph {number} of {len(each)}"
+        if not abs(one.share - 1) <= INT8_SHARE:
+            raise ParityError(
+                f"the int8 file in {runtime} does {one.share:.0%} of what its int8 graph does to {which} (within "
+                f"{INT8_SHARE:.0%} allowed, though it is {one.psnr_db:.1f} dB from it): a scale was lost in "
+                "conversion, do not ship it"
+            )
+        if not (one.update_db >= INT8_UPDATE or one.psnr_db >= ROUNDING_PSNR):
+            raise ParityError(
+                f"what the int8 file in {runtime} does to {which} stands {one.update_db:.1f} dB above its error (at "
+                f"least {INT8_UPDATE} dB allowed, where the error is more than rounding): an operator was converted "
+                "wrongly, do not ship it"
+            )
 
 
 def _share(found: Sequence[tuple[Tensor, Tensor, Tensor]]) -> float | None:

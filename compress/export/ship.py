@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from compress.export.card import MADE_WITH, NOT_RUN, Known, about_of, write_card
-from compress.export.formats import FORMATS, Variant, export_network
-from compress.export.onnx_file import OPSETS, at_opset, opset_of
+from compress.export.formats import FORMATS, SCHEMES, Variant, export_network, is_int8
+from compress.export.kit import kit_of, write_kit
+from compress.export.onnx_file import at_opset, opset_of
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
+from compress.export.wanted import Wanted, asked, file_name
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
+from compress.int8.equalise import equalised
 from compress.runtime.about import NO_LICENCE, About, texts_of
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance, fits
@@ -42,27 +45,13 @@ from results.files import (
 from results.progress import Watcher
 from results.run import versions
 from search_spaces.family import OwnFamily
+from search_spaces.lpienet import LPIENet
 from search_spaces.networks import Network
 from search_spaces.receptive import receptive_radius
 from search_spaces.sides import STRIDE, padded_side
 
 # precision -> the stage whose network it is made from
-STAGES = {"float": FLOAT, "float16": FLOAT, "int8": INT8}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which files are asked for."""
-
-    formats: Sequence[str]  # keys of FORMATS
-    sizes: Sequence[tuple[int, int]]  # height, width; a format of static size has a file for each, padded to 8
-    workers: int = 1  # files made at a time, each in a process of its own that needs about 1.2 GB
-    licence: str | None = None  # what others may do with them; None: what was said last
-    opset: int | None = None  # of ONNX files, one of OPSETS; None: as there is, or as the exporter writes
-
-    def __post_init__(self) -> None:
-        if self.opset is not None and self.opset not in OPSETS:
-            raise ValueError(f"--opset {self.opset}: must be {OPSETS.start} to {OPSETS.stop - 1}")
+STAGES = {"float": FLOAT, "float16": FLOAT} | dict.fromkeys(SCHEMES, INT8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +75,12 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
     computes something else, ValueError where the list of files is damaged or names some that lie elsewhere.
     """
     precisions = [precision for precision, stage in STAGES.items() if compression.has(stage)]
-    calibration = tuple(kept_calibration(compression.calibration)) if "int8" in precisions else ()
+    calibration = tuple(kept_calibration(compression.calibration)) if any(map(is_int8, precisions)) else ()
     kept = compression.listed()
     licence = wanted.licence or kept.get("licence") or NO_LICENCE
     there = {name: figures for name, figures in kept["files"].items() if (compression.exported / name).exists()}
     jobs = []
-    for format, size, precision in _asked(wanted):
+    for format, size, precision in asked(wanted):
         if precision not in precisions:
             continue
         stage = STAGES[precision]
@@ -106,7 +95,8 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
         if same and opset in (None, known.get("opset")):
             watcher.say(_line(path.name, known))
             continue
-        origin = _Origin(network, made_from, calibration, compression.in_float if precision == "int8" else ())
+        layers = (compression.in_float, compression.wide) if is_int8(precision) else ()
+        origin = _Origin(network, made_from, calibration, *layers)
         jobs.append(_Job(origin, format, precision, path, size, about, _Judges(task.validation, task.test), opset))
     require_room(jobs)
     watcher.begin("export", len(jobs))
@@ -138,9 +128,10 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
         _Job(
             _Origin(
                 bare.network,
-                calibrated if precision == "int8" else made_from,
+                calibrated if is_int8(precision) else made_from,
                 tuple(bare.calibration),
                 families=bare.families,
+                is_bare=True,
             ),
             format,
             precision,
@@ -150,8 +141,8 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
             _Judges(pairs, pairs, bare.judged_on.split),
             wanted.opset if FORMATS[format].suffix == ".onnx" else None,
         )
-        for format, size, precision in _asked(wanted)
-        if precision != "int8" or bare.calibration
+        for format, size, precision in asked(wanted)
+        if bare.calibration or not is_int8(precision)
     ]
     exported: dict[str, Any] = {}
     require_room(jobs)
@@ -182,30 +173,17 @@ def require_room(jobs: Sequence["_Job"]) -> None:
 
 
 def network_files(network: Path, out: Path, wanted: Wanted, int8: bool) -> list[Path]:
-    """What `ship_network` writes."""
-    return [
+    """What `ship_network` writes, with each file's kit."""
+    files = [
         _network_file(network, out, file_name(format, precision, size))
-        for format, size, precision in _asked(wanted)
-        if precision != "int8" or int8
+        for format, size, precision in asked(wanted)
+        if int8 or not is_int8(precision)
     ]
+    return [one for file in files for one in (file, *kit_of(file))]
 
 
 def _network_file(network: Path, out: Path, name: str) -> Path:
     return out / name.replace("lpienet", network.name, 1)
-
-
-def file_name(format: str, precision: str, size: tuple[int, int]) -> str:
-    """`lpienet_int8_512x512.tflite`, without the size where one file serves all."""
-    made = FORMATS[format]
-    return f"lpienet_{precision}{'' if made.any_size else f'_{size[0]}x{size[1]}'}{made.suffix}"
-
-
-def _asked(wanted: Wanted) -> Iterator[tuple[str, tuple[int, int], str]]:
-    """Format, size and precision of every file; the sizes multiples of 8, each once."""
-    padded = list(dict.fromkeys((padded_side(height), padded_side(width)) for height, width in wanted.sizes))
-    for format in wanted.formats:
-        for size in padded[:1] if FORMATS[format].any_size else padded:
-            yield from ((format, size, precision) for precision in FORMATS[format].precisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +194,9 @@ class _Origin:
     made_from: str  # names it, and of a bare network in int8 what its ranges are taken from
     calibration: tuple[Tensor, ...] = ()  # of int8
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone
+    wide: tuple[str, ...] = ()  # layers whose activations have 16 bits in int8
     families: tuple[OwnFamily, ...] = ()
+    is_bare: bool = False  # as it was trained; channels of int8 networks from `compress` have like ranges already
 
     def opened(self) -> Network:
         return load_any(self.network, self.families)
@@ -284,10 +264,11 @@ def _export(job: _Job) -> dict[str, Any]:
     unproven = job.path.with_name(f".unproven-{job.path.name}")
     size = None if made.any_size else job.size
     try:
-        network, calibration, in_float = job.origin.opened(), job.origin.calibration, job.origin.in_float
-        origin = export_network(
-            network, Variant(job.format, job.precision, size, in_float=in_float), unproven, calibration, job.about
-        )
+        network = job.origin.opened()
+        if job.origin.is_bare and is_int8(job.precision) and isinstance(network, LPIENet):
+            network = equalised(network, job.origin.calibration)
+        variant = Variant(job.format, job.precision, size, job.origin.in_float, job.origin.wide)
+        origin = export_network(network, variant, unproven, job.origin.calibration, job.about)
         if job.opset is not None:
             at_opset(unproven, job.opset)
         figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN
@@ -326,11 +307,13 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
     photographs = [degraded for _, degraded, _ in job.judges.validation]
     parity = check(runtime, origin, photographs, HALF_DIFFERENCE if half else FLOAT_DIFFERENCE)
     quality = evaluate(partial(enhance, runtime), job.judges.test, torch.device("cpu"))
+    has_kit = write_kit(job.path, runtime, FORMATS[job.format].layout)
     return {
         "runtime": runtime.name,
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
         "split": job.judges.split,
+        "kit": [kept.name for kept in kit_of(job.path)] if has_kit else [],
     }
 
 

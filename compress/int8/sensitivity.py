@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from compress.int8.quantize import layers_of, post_training_quantize
+from compress.int8.scheme import Scheme
 from nas.task.evaluation import Pair, evaluate
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet
@@ -53,21 +54,23 @@ def sensitivity(
 
 
 def costly_layers(
-    network: LPIENet, calibration: Sequence[Tensor], pairs: Sequence[Pair], watcher: Watcher
+    network: LPIENet, calibration: Sequence[Tensor], pairs: Sequence[Pair], watcher: Watcher, wide: bool = False
 ) -> list[str]:
     """The fewest of the costliest layers without which int8 loses no more than ALLOWED_SSIM and ALLOWED_PSNR.
 
-    Empty where int8 is that close as it is, and where a third of all layers would not do: then the loss is everywhere.
+    They stay float, or have activations of 16 bits where they are to be `wide`. Empty where int8 is that close as it
+    is, and where too many layers would be needed: more than a third in float, or all with 16 bits.
     """
     together, *alone = sensitivity(network, calibration, pairs, watcher)
     before = evaluate(network, pairs, torch.device("cpu"))
     ssim_loss, psnr_loss = together.ssim_loss, together.psnr_loss
     kept: list[str] = []
-    for costly in alone[: len(alone) // 3]:
+    for costly in alone if wide else alone[: len(alone) // 3]:
         if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR:
             break
         kept.append(costly.layer)
-        graph = post_training_quantize(network, calibration, in_float=kept)
+        scheme = Scheme(wide=frozenset(kept)) if wide else Scheme(in_float=frozenset(kept))
+        graph = post_training_quantize(network, calibration, scheme=scheme)
         after = evaluate(graph, pairs, torch.device("cpu"), margin_of(network.blueprint))
         ssim_loss, psnr_loss = before.ssim - after.ssim, before.psnr - after.psnr
     return kept if ssim_loss <= ALLOWED_SSIM and psnr_loss <= ALLOWED_PSNR else []

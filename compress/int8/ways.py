@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compress.int8.equalise import equalised
 from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8.scheme import Scheme
 from compress.int8.sensitivity import costly_layers
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, as_test, evaluate
@@ -20,7 +22,7 @@ from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.receptive import margin_of
 
-AUTO = "auto"  # in place of layers that stay in float: those that cost the most, where a few of them do
+AUTO = "auto"  # in place of layers in float, or with 16 bits: those that cost the most, where they do
 RATES = (2.5e-3, 5e-3, 1e-2, 2e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
 _UNHARMED = 1.1  # times the least loss of the sweep: up to there a rate does no harm
 _SWEPT = 20  # steps that each rate is tried for
@@ -43,10 +45,16 @@ class Quantizing:
     calibration: Sequence[Tensor]  # degraded images (1, 3, H, W) in [0, 1] that every int8 graph takes its ranges from
     in_float: Collection[str] = ()  # layers that stay float (quantize.layers_of), or AUTO
     seed: int = 0
+    wide: Collection[str] = ()  # layers whose activations have 16 bits, or AUTO
 
     def __post_init__(self) -> None:
         if self.way not in WAYS:
             raise ValueError(f"way = {self.way!r}: must be one of {', '.join(WAYS)}")
+
+    @property
+    def scheme(self) -> Scheme:
+        """What becomes integers, once the layers are known."""
+        return Scheme(in_float=frozenset(self.in_float), wide=frozenset(self.wide))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +71,29 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
 
     The figures have SSIM and PSNR on the test photographs too, by which nothing is chosen.
 
+    Before any of them, channels are brought to like ranges (equalise.py), which changes nothing in float.
     `best` tries post-training quantization, quantization-aware training, whose learning rate is found by a short sweep,
     and a float training just as long and with the same rate: what both trainings gain is not due to int8. The figures
     of the latter have those of its network in float beside those in int8.
-    Layers to stay float that `network` does not have are passed over; AUTO alone leaves those in float that cost the
-    most, where few of them bring the loss within what is allowed (sensitivity.costly_layers). With `checkpoints`, the
+    Layers to stay float, or to have 16 bits, that `network` does not have are passed over; AUTO takes those that cost
+    the most, where they bring the loss within what is allowed (sensitivity.costly_layers). With `checkpoints`, the
     beginning of their names, a call that was cut off goes on from them; whoever calls removes them. Raises Diverged
     where a training fails.
     """
-    cpu, calibration, in_float = torch.device("cpu"), asked.calibration, asked.in_float
+    cpu, calibration, in_float, wide = torch.device("cpu"), asked.calibration, asked.in_float, asked.wide
+    equal = equalised(network, calibration)
     if AUTO in in_float:
-        in_float = costly_layers(network, calibration, task.validation, watcher)
+        in_float = costly_layers(equal, calibration, task.validation, watcher)
         watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")
-    in_float = sorted(set(in_float) & set(layers_of(network.blueprint)))
-    asked = replace(asked, in_float=in_float, seed=derive_seed(asked.seed, 0, "quantization"))
+    if AUTO in wide:
+        wide = costly_layers(equal, calibration, task.validation, watcher, wide=True)
+        watcher.say(f"with 16 bits: {', '.join(wide) or 'nothing; all of them would not bring int8 close enough'}")
+    in_float, wide = (sorted(set(layers) & set(layers_of(network.blueprint))) for layers in (in_float, wide))
+    asked = replace(asked, in_float=in_float, wide=wide, seed=derive_seed(asked.seed, 0, "quantization"))
 
     def judged(candidate: LPIENet) -> _Judged:
         candidate = candidate.cpu().eval()
-        graph = post_training_quantize(candidate, calibration, in_float=in_float)  # the same as in the export
+        graph = post_training_quantize(candidate, calibration, scheme=asked.scheme)  # the same as in the export
         margin = margin_of(candidate.blueprint)
         return _Judged(
             candidate, evaluate(graph, task.validation, cpu, margin), evaluate(graph, task.test, cpu, margin)
@@ -93,13 +106,13 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
     swept: dict[str, float | None] = {}
     if asked.way != "qat":
         watcher.begin("quantization", 1)
-        found["post_training"] = judged(network)
+        found["post_training"] = judged(equal)
         watcher.at(1, f"after training: SSIM {found['post_training'].validation.ssim:.4f}")
     if asked.way != "ptq":
-        swept = _sweep(network, task, asked, watcher, checkpoint("sweep.json"))
+        swept = _sweep(equal, task, asked, watcher, checkpoint("sweep.json"))
         asked = replace(asked, recipe=replace(asked.recipe, learning_rate=_highest_unharmed(swept)))
         watcher.begin("quantization-aware", asked.recipe.steps)
-        aware = _quantization_aware(network, task, asked, _steps(watcher), checkpoint("aware.safetensors"))
+        aware = _quantization_aware(equal, task, asked, _steps(watcher), checkpoint("aware.safetensors"))
         found["quantization_aware"] = judged(aware)
     longer: LPIENet | None = None
     if asked.way == "best":
@@ -108,10 +121,10 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
         longer.load_state_dict(network.state_dict())
         course = Course(asked.recipe, task.device, checkpoint("float.safetensors"), _steps(watcher))
         train(longer, task.batches(asked.seed), task.loss, course)
-        found["float_fine_tuned"] = judged(longer)
+        found["float_fine_tuned"] = judged(equalised(longer.cpu(), calibration))
     best = max(found, key=lambda name: found[name].validation.ssim)
     kept = found[best]
-    figures: dict[str, Any] = kept.figures() | {"method": METHODS[best], "in_float": in_float}
+    figures: dict[str, Any] = kept.figures() | {"method": METHODS[best], "in_float": in_float, "wide": wide}
     if swept:
         figures["learning_rate"] = {"chosen": asked.recipe.learning_rate, "loss": swept}
     figures |= {name: each.figures() for name, each in found.items()}
@@ -183,7 +196,7 @@ def _quantization_aware(
     checkpoint: Path | None = None,
 ) -> LPIENet:
     """Float weights after quantization-aware training, its ranges frozen in the last third; resumable like training."""
-    fake, steps = FakeQuantized(network, asked.calibration, asked.in_float), asked.recipe.steps
+    fake, steps = FakeQuantized(network, asked.calibration, scheme=asked.scheme), asked.recipe.steps
 
     def on_step(step: int, loss: float) -> None:
         if (step + 1) % _RANGES_EVERY == 0 and step + 1 <= steps * 2 // 3:

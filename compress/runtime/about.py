@@ -49,14 +49,22 @@ def texts_of(blueprint: AnyBlueprint, about: About | None) -> dict[str, str]:
     }
 
 
-def input_text(layout: str) -> str:
-    """What a file takes; `layout` is a key of LAYOUTS."""
-    return f"image: RGB photograph, float32 {LAYOUTS[layout]} in [0, 1] (8-bit sRGB values divided by 255), {layout}"
+def input_text(layout: str, io: str = "float") -> str:
+    """What a file takes; `layout` is a key of LAYOUTS, `io` float, uint8 or int8."""
+    shape = LAYOUTS[layout]
+    if io == "float":
+        return f"image: RGB photograph, float32 {shape} in [0, 1] (8-bit sRGB values divided by 255), {layout}"
+    return f"image: RGB photograph, {io} {shape}, {_LEVELS[io]}, {layout}"
 
 
-def output_text(layout: str) -> str:
+def output_text(layout: str, io: str = "float") -> str:
     """What a file gives."""
-    return f"enhanced: as the input, {layout}; values may lie a little outside [0, 1], so clip them"
+    if io == "float":
+        return f"enhanced: as the input, {layout}; values may lie a little outside [0, 1], so clip them"
+    return f"enhanced: as the input, {layout}, clipped already"
+
+
+_LEVELS = {"uint8": "8-bit sRGB values", "int8": "8-bit sRGB values less 128"}
 
 
 def to_text(about: About | None) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from compress.quiet import quiet, quiet_natives
 from compress.runtime.about import BLUEPRINT_KEY, COREML_UNITS, KEY, METHODS, TILES_KEY, from_text
+from compress.runtime.levels import LEVELS, Integers
 from compress.runtime.rule import TileRule, rule_from_text, rule_of
 from results.files import load_network, network_at
 from search_spaces.lpienet import LPIENet
@@ -32,16 +33,24 @@ class Runtime:
     _run: Callable[[Tensor], Tensor]
     about: Mapping[str, str] = field(default_factory=dict)  # fields of an About, as kept in the file
     rule: TileRule | None = None  # how tiles are cut for it; None in a file that says neither that nor its blueprint
+    ends: tuple[Integers, Integers] | None = None  # what its image and its output are kept as; None: floats
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Enhanced `image`, both (1, 3, H, W) float32; raises ValueError for another shape (see tiles.enhance)."""
+        """Enhanced `image`, both (1, 3, H, W) float32; raises ValueError for another shape (see tiles.enhance).
+
+        A file with integer ends is given the nearest ones, and what it gives becomes floats.
+        """
         sides = (image.shape[-2], image.shape[-1]) if image.dim() == 4 else (0, 0)
         fits = sides == self.size if self.size else not (sides[0] % STRIDE or sides[1] % STRIDE)
         if image.dim() != 4 or tuple(image.shape[:2]) != (1, 3) or not fits:
             wanted = f"{self.size[0]}, {self.size[1]}" if self.size else f"multiples of {STRIDE}"
             raise ValueError(f"{self.name} needs an image of shape (1, 3, {wanted}), got {tuple(image.shape)}")
         # Contiguous: a permuted image keeps channels-last strides, which ExecuTorch takes for another shape.
-        return self._run(image.detach().to("cpu", torch.float32).contiguous())
+        given = image.detach().to("cpu", torch.float32).contiguous()
+        if self.ends is None:
+            return self._run(given)
+        taken, gave = self.ends
+        return gave.back(self._run(taken.of(given)))
 
     def blended(self, strength: float) -> "Runtime":
         """The same, whose output is `strength` of the enhanced image and the rest of the given one.
@@ -143,8 +152,9 @@ def _open_onnx(path: Path, threads: int) -> Runtime:
     options.add_session_config_entry("session.qdqisint8allowed", "1")  # or int8 convolutions run in float
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (source,), (target,) = session.get_inputs(), session.get_outputs()
-    _require_pictures(source.shape, source.type == "tensor(float)", 1)
-    _require_pictures(target.shape, target.type == "tensor(float)", 1)
+    ends = _ends([_ONNX_TYPES.get(end.type) for end in (source, target)])
+    _require_pictures(source.shape, 1)
+    _require_pictures(target.shape, 1)
     texts = session.get_modelmeta().custom_metadata_map
 
     def run(image: Tensor) -> Tensor:
@@ -152,7 +162,7 @@ def _open_onnx(path: Path, threads: int) -> Runtime:
 
     height, width = source.shape[2:]
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    return _described("ONNX Runtime", size, run, texts)
+    return _described("ONNX Runtime", size, run, texts, ends)
 
 
 def _open_litert(path: Path, threads: int) -> Runtime:
@@ -166,8 +176,10 @@ def _open_litert(path: Path, threads: int) -> Runtime:
     shape = [int(side) for side in source["shape"]]
     channels_last = shape[-1] == 3  # files of older versions, and of other makers, may be channels-first
 
+    kinds = [_LITERT_TYPES.get(end["dtype"].__name__) for end in (source, target)]
+    ends = _ends(kinds, [end["quantization"] for end in (source, target)])
     for end in (source, target):
-        _require_pictures(end["shape"].tolist(), end["dtype"].__name__ == "float32", 3 if channels_last else 1)
+        _require_pictures(end["shape"].tolist(), 3 if channels_last else 1)
 
     def run(image: Tensor) -> Tensor:
         interpreter.set_tensor(source["index"], (image.permute(0, 2, 3, 1) if channels_last else image).numpy())
@@ -176,7 +188,7 @@ def _open_litert(path: Path, threads: int) -> Runtime:
         return output.permute(0, 3, 1, 2) if channels_last else output
 
     height, width = shape[1:3] if channels_last else shape[2:]
-    return _described("LiteRT", (height, width), run, _litert_metadata(content))
+    return _described("LiteRT", (height, width), run, _litert_metadata(content), ends)
 
 
 def _open_executorch(path: Path, threads: int) -> Runtime:
@@ -201,10 +213,11 @@ def _open_executorch(path: Path, threads: int) -> Runtime:
         output: Tensor = method.execute([image])[0]
         return output.clone()  # the next call writes into the same memory
 
-    taken = method.metadata.input_tensor_meta(0)
-    _require_pictures(list(taken.sizes()), taken.dtype() == _EXECUTORCH_FLOAT32, 1)
+    taken, given = method.metadata.input_tensor_meta(0), method.metadata.output_tensor_meta(0)
+    ends = _ends([_EXECUTORCH_TYPES.get(end.dtype()) for end in (taken, given)])
+    _require_pictures(list(taken.sizes()), 1)
     height, width = taken.sizes()[2:]
-    return _described("ExecuTorch", (height, width), run, texts)
+    return _described("ExecuTorch", (height, width), run, texts, ends)
 
 
 def _open_coreml(path: Path, threads: int) -> Runtime:
@@ -221,17 +234,36 @@ def _open_coreml(path: Path, threads: int) -> Runtime:
     return _described("Core ML", (int(height), int(width)), run, texts)
 
 
-def _require_pictures(shape: Sequence[Any], is_float32: bool, channels_at: int) -> None:
-    """Raises ValueError where a file does not take, or give, one RGB picture in float32; unknown sides are no ints."""
+def _ends(
+    kinds: Sequence[torch.dtype | None], scales: Sequence[tuple[float, int]] | None = None
+) -> tuple[Integers, Integers] | None:
+    """Of two ends, by their types and, where a file says it, what their integers stand for; None: floats.
+
+    Raises ValueError for others than float32 or integers at both.
+    """
+    if all(kind == torch.float32 for kind in kinds):
+        return None
+    known = LEVELS if scales is None else _INTEGERS
+    if any(kind not in known for kind in kinds):
+        names = " and ".join("another" if kind is None else str(kind).removeprefix("torch.") for kind in kinds)
+        raise ValueError(f"its ends are of type {names}, where photographs are float32, uint8 or int8 at both")
+    if scales is None:
+        image, output = (LEVELS[kind] for kind in kinds if kind is not None)
+    else:
+        image, output = (Integers(kind, *at) for kind, at in zip(kinds, scales, strict=True) if kind is not None)
+    return image, output
+
+
+def _require_pictures(shape: Sequence[Any], channels_at: int) -> None:
+    """Raises ValueError where a file does not take, or give, one RGB picture; unknown sides are no ints."""
     sides = [side for place, side in enumerate(shape) if place not in (0, channels_at)]
     fits = len(shape) == 4 and shape[channels_at] == 3 and (not isinstance(shape[0], int) or shape[0] == 1)
     fits = fits and all(not isinstance(side, int) or (side > 0 and side % STRIDE == 0) for side in sides)
-    if not fits or not is_float32:
-        kind = "float32" if is_float32 else "another type than float32"
+    if not fits:
         layout = "(1, 3, height, width)" if channels_at == 1 else "(1, height, width, 3)"
         raise ValueError(
-            f"it has an end of shape ({', '.join(map(str, shape))}) and {kind}, where photographs are {layout} and "
-            f"float32, with sides that are multiples of {STRIDE}"
+            f"it has an end of shape ({', '.join(map(str, shape))}), where photographs are {layout}, with sides that "
+            f"are multiples of {STRIDE}"
         )
 
 
@@ -247,16 +279,23 @@ def _litert_metadata(content: bytes) -> dict[str, str]:
 
 
 def _described(
-    name: str, size: tuple[int, int] | None, run: Callable[[Tensor], Tensor], texts: Mapping[str, str]
+    name: str,
+    size: tuple[int, int] | None,
+    run: Callable[[Tensor], Tensor],
+    texts: Mapping[str, str],
+    ends: tuple[Integers, Integers] | None = None,
 ) -> Runtime:
     """A file as its own `texts` describe it; of older ones the rule of tiles follows from the blueprint."""
     text = texts.get(BLUEPRINT_KEY)
     blueprint = blueprint_from_json(json.loads(text)) if text else None
     rule = rule_from_text(texts.get(TILES_KEY)) or (rule_of(blueprint) if blueprint else None)
-    return Runtime(name, size, blueprint, run, from_text(texts.get(KEY)), rule)
+    return Runtime(name, size, blueprint, run, from_text(texts.get(KEY)), rule, ends)
 
 
-_EXECUTORCH_FLOAT32 = 6  # its name for the type
+_ONNX_TYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(int8)": torch.int8}
+_INTEGERS = (torch.uint8, torch.int8, torch.int16)
+_LITERT_TYPES = {"float32": torch.float32, "uint8": torch.uint8, "int8": torch.int8, "int16": torch.int16}
+_EXECUTORCH_TYPES = {6: torch.float32, 0: torch.uint8, 1: torch.int8}  # by its numbers
 _OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, ".mlpackage": _open_coreml}
 _PACKAGES = {
     ".onnx": "onnxruntime",

@@ -47,7 +47,8 @@ def export(asked: ExportWords, json_only: bool) -> None:
 
 def _export_network(asked: ExportWords, json_only: bool) -> None:
     """Files of a network that has no run; int8 ones where `--calibration` names photographs."""
-    from compress.export.ship import Bare, Wanted, network_files, ship_network
+    from compress.export.ship import Bare, network_files, ship_network
+    from compress.export.wanted import Wanted
     from compress.int8.calibration import folder_calibration
     from lpienas.families import opened_family
     from lpienas.networks import saved_network
@@ -63,7 +64,7 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
     family = opened_family(asked.family)
     families = () if family is None else (family,)
     out = network.parent if asked.out is None else asked.out
-    wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence, asked.opset)
+    wanted = Wanted(asked.to, asked.size, asked.workers, asked.licence, asked.opset, asked.io, asked.activations)
     refuse_existing(network_files(network, out, wanted, folder is not None), asked.force)
     judged_on = unseen([network], asked.data)
     calibration = [] if folder is None else folder_calibration(settings, folder, settings.seed)
