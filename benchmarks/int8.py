@@ -14,7 +14,7 @@ Resumable: every cell, a row of a network on one set of photographs, is a file b
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def _measure(
     path: Path,
     task: Task,
     calibration: list[Tensor],
-    sets: dict[str, Sequence[Pair]],
+    sets: Mapping[str, Sequence[Pair]],
     options: argparse.Namespace,
 ) -> None:
     network = load_network(path).eval()

@@ -140,7 +140,7 @@ def _onnxruntime(case: Case) -> Run:
         quantize_static,
     )
 
-    class Patches(CalibrationDataReader):
+    class Patches(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self.left = iter(case.calibration)
 
