@@ -93,7 +93,7 @@ def test_the_notebook_leads_to_files_for_phones_and_shows_the_front_and_a_pictur
     assert '<img alt="before and after"' in shown
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if page != PAGE and that_run(page)], ids=name_of)
 def test_every_command_and_snippet_of_a_page_runs(page, lived_in, tmp_path, monkeypatch):
     home = shutil.copytree(lived_in, tmp_path / "home")

@@ -13,7 +13,7 @@ from nas.task.device import identity_of
 from results.files import write_json
 from results.run import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 SEARCH = (
     "--trials",
     "3",
