@@ -115,7 +115,7 @@ def test_a_folder_under_another_name_is_the_same_and_where_it_is_now_is_written_
     assert again(home) == 0
     assert outcome(home / "run") == outcome(home / "run")
     assert (home / "run" / "study.journal").read_text() == before  # nothing was scored again
-    assert Run(home / "run").settings()["data"] == str(home / "data")
+    assert Run(home / "run").settings().data == str(home / "data")
     assert main(["evaluate", str(home / "run")]) == 1  # it is not compressed; its photographs are found
 
 

@@ -30,19 +30,9 @@ from search_spaces.space import PAPER, REFERENCE, default_space, scaled
 
 ROOT = Path(__file__).parent.parent
 VERBS = (
-    "describe",
-    "space",
-    "search",
-    "calibrate",
-    "front",
-    "compress",
-    "export",
-    "enhance",
-    "samples",
-    "noise",
-    "evaluate",
-    "bench",
-)
+    "describe", "space", "search", "calibrate", "front", "compress", "export", "enhance", "samples",
+    "noise", "evaluate", "bench",
+)  # fmt: skip
 SETTINGS = {
     "data": None,
     "score": "short",
@@ -220,10 +210,14 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     command = ["search", "--out", str(finished), "--trials", "5", "--workers", "1", "--confirm", "0", "--json"]
     assert main(command) == 0
     assert printed(capsys)["trials"] == {"COMPLETE": 5}
-    white = {"noise": "white", "noise_profile": None, "blend": 0.5, "synthetic": 0.0}  # as runs were that state none
-    usual = {"validation": None, "test": None, "blur": None, "skip_unusable": False, "judged": 64}
-    usual |= {"task": "denoise", "kernels": None}
-    assert Run(finished).settings().to_json() == SETTINGS | {"space": default_space().to_json()} | white | usual
+    stated = json.loads((finished / "run.json").read_text())["settings"]
+    assert {name: stated[name] for name in SETTINGS} == SETTINGS
+    assert stated["space"] == default_space().to_json()
+    later = {name: stated[name] for name in ("noise", "noise_profile", "synthetic", "task", "loss", "judged", "recipe")}
+    assert later == {  # as runs were that state none of these
+        "noise": "white", "noise_profile": None, "synthetic": 0.0, "task": "denoise", "loss": [], "judged": 64,
+        "recipe": "default",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "was"), [(("--noise", "camera"), "white"), (("--synthetic", "0.5"), "0.0")])
