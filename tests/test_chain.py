@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -43,7 +44,8 @@ def test_seven_files_are_exported_and_a_card_names_each(run):
     sizes = {".onnx": "", ".tflite": "_192x192", ".pte": "_192x192"}
     files = {f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()}
     files |= {"lpienet_float16_192x192.tflite"}
-    assert names == files | {"MODEL_CARD.md", "files.json"}
+    kit = {f"{name}.{what}.npy" for name in files for what in ("input", "expected")}
+    assert names == files | kit | {"MODEL_CARD.md", "files.json"}
     card = (run / "exported" / "tiny" / "MODEL_CARD.md").read_text()
     assert all(f"| `{name}` |" in card for name in files)
 
@@ -68,7 +70,9 @@ def test_the_summary_holds_every_stage(run):
 
 def test_nothing_on_disk_is_a_pickle(run):
     suffixes = {path.suffix for path in run.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    assert suffixes <= {".json", ".safetensors", ".journal", ".onnx", ".tflite", ".pte", ".log", ".md", ".png"}
+    assert suffixes <= {".json", ".safetensors", ".journal", ".onnx", ".tflite", ".pte", ".log", ".md", ".png", ".npy"}
+    for path in run.rglob("*.npy"):
+        np.load(path, allow_pickle=False)
 
 
 def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
