@@ -81,7 +81,7 @@ def test_the_notebook_is_made_of_the_tutorials_page():
     assert NOTEBOOK.read_text() == notebook_of(PAGE.read_text()), "run: python docs/notebook.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_leads_to_files_for_phones_and_shows_the_front_and_a_picture(lived_in):
     assert {path.name for path in (lived_in / "runs" / "first" / "exported" / "first").glob("*.onnx")} == {
         "lpienet_float.onnx",

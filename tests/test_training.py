@@ -170,7 +170,7 @@ def test_a_patch_that_does_not_fit_into_memory_fails_with_its_size():
     def loss(output: Tensor, clean: Tensor) -> Tensor:
         raise MemoryError
 
-    with pytest.raises(OutOfMemory, match="a patch of 8x8 pixels does not fit into memory of cpu"):
+    with pytest.raises(OutOfMemory, match="a patch of 8x8 pixels does not fit into the memory of cpu"):
         train(new_network(), batch, loss, Course(Recipe(steps=3), CPU))
 
 
