@@ -21,7 +21,7 @@ smartquotes = False  # --option stays what is typed
 root_doc = "docs/index"
 include_patterns = [
     *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"),
-    *("docs/*.md", "docs/verbs/*.md", "results/published/*/README.md"),
+    *("docs/*.md", "docs/verbs/*.md", "results/published/*/README.md", "lpienas/shipped/*/CARD.md"),
 ]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxarg.ext"]
 myst_heading_anchors = 3  # a heading is linked by its words, as where the files are read as they are
