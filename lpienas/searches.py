@@ -47,8 +47,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         asked = made_with(run, options)
         plan = PLANS[asked.recipe]
-        if asked.steps is None:
-            asked = replace(asked, steps=plan.scoring_steps or STEPS[asked.score])
+        steps = asked.steps or plan.scoring_steps or STEPS[asked.score]
+        asked = replace(asked, steps=steps)
         trials = plan.trials if options.trials is None else options.trials
         confirmed = plan.confirm if options.confirm is None else options.confirm
         # Where the photographs are is compared with what is known of them, below.
@@ -76,7 +76,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         space = space_of(asked) if own is None else OwnSpace.of(own).fixed(asked.fix)
         settings = SearchSettings(
             trials=trials,
-            recipe=Recipe(asked.steps or STEPS[asked.score]),
+            recipe=Recipe(steps),
             score=asked.score,
             cost=asked.cost,
             budget=None if asked.budget is None else parse_cost(asked.cost, asked.budget),
@@ -99,8 +99,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         score(searching, workers, watcher)
         if confirmed:
             most = max(options.seeds, options.least_seeds)
-            steps = options.full_steps or plan.steps(len(task.photos.training), task.settings.batch)
-            full = ConfirmSettings(plan.training(steps), confirmed, most, options.least_seeds, settings.seed)
+            full_steps = options.full_steps or plan.steps(len(task.photos.training), task.settings.batch)
+            full = ConfirmSettings(plan.training(full_steps), confirmed, most, options.least_seeds, settings.seed)
             inherits = settings.score == "supernet" and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             searched = space if isinstance(space, OwnSpace) else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lpienas.fields import (
     a_file,
@@ -48,6 +49,15 @@ class SearchOptions(RunOptions):
     tensorboard: bool = switch("keep the loss of every step, and scores, for TensorBoard: in tensorboard/ of the run")
     workers: int | None = WORKERS
     threads: int | None = WORKER_THREADS
+
+
+def is_path(word: str) -> bool:
+    return "/" in word or "\\" in word or Path(word).exists()
+
+
+def _layers(says: str) -> Any:
+    """A field of names of a network's layers."""
+    return option((), says, "LAYER", several=True, accepts=lambda word: not is_path(word), default="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +115,13 @@ class CompressOptions(ReadOptions):
             ("float", "no int8"),
         ),
     )
-    in_float: tuple[str, ...] = option(
-        (),
+    in_float: tuple[str, ...] = _layers(
         "layers that stay float in int8 files, by the names that `lpienas sensitivity` prints; auto: the costliest, "
-        "where a third of all at most brings int8 within 0.002 SSIM and 0.1 dB",
-        "LAYER",
-        several=True,
-        accepts=lambda word: not is_path(word),
-        default="",
+        "where a third of all at most brings int8 within 0.002 SSIM and 0.1 dB"
     )
-    wide: tuple[str, ...] = option(
-        (),
+    wide: tuple[str, ...] = _layers(
         "layers whose activations have 16 bits in int8 ONNX files (LiteRT and ExecuTorch keep them in "
-        "float); auto: the costliest, as many as bring int8 within 0.002 SSIM and 0.1 dB",
-        "LAYER",
-        several=True,
-        accepts=lambda word: not is_path(word),
-        default="",
+        "float); auto: the costliest, as many as bring int8 within 0.002 SSIM and 0.1 dB"
     )
     calibration: str | Path | None = option(
         None,
@@ -205,7 +205,3 @@ class ExportOptions:
         default="one per processor, at most 4",
     )
     force: bool = option(False, "of a network: overwrite files that exist", parse=bool)
-
-
-def is_path(word: str) -> bool:
-    return "/" in word or "\\" in word or Path(word).exists()

@@ -5,18 +5,17 @@ they hold its name and the digest of its source, by which another source is noti
 """
 
 import hashlib
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from search_spaces.code import file_and_name, run_code
 from search_spaces.genotype import Gene
 from search_spaces.own import FamilyName, OwnBlueprint, as_genes
 from search_spaces.sides import STRIDE
@@ -67,10 +66,10 @@ class OwnFamily:
     @classmethod
     def named(cls, text: str) -> "OwnFamily":
         """From `FILE.py:NAME`; the file is run, and raises FamilyError where it is not what a search needs."""
-        file, _, name = text.rpartition(":")
-        path = Path(file).expanduser().absolute()
-        if not file.endswith(".py") or not name.isidentifier():
+        named = file_and_name(text)
+        if named is None:
             raise FamilyError(f"--family {text}: write the file and what in it is the family, like plain.py:Plain")
+        path, name = named[0].absolute(), named[1]
         if not path.is_file():
             raise FamilyError(f"--family {text}: {path} is not there")
         family = cls(FamilyName(name, _digest(path.read_bytes()), path))
@@ -108,12 +107,8 @@ def _code(path: Path, name: str, source: str) -> Family:
     text = path.read_bytes()
     if _digest(text) != source:
         raise FamilyError(f"{path} changed while it was in use: begin again")
-    loaded = ModuleType(f"lpienas_family_{source}")
-    loaded.__file__ = str(path)
-    sys.modules[loaded.__name__] = loaded  # dataclasses look their module up there
     try:
-        # Not by importlib, which takes compiled code of before where a file changed within its second.
-        exec(compile(text, str(path), "exec"), loaded.__dict__)
+        loaded = run_code(text, path, f"lpienas_family_{source}")
     except Exception as error:  # whatever a user's file raises
         raise FamilyError(f"{path} cannot be run ({type(error).__name__}: {error})") from error
     found = getattr(loaded, name, None)

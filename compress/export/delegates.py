@@ -214,4 +214,5 @@ def _read_onnx(path: Path) -> _Read:
 
 
 _READERS = {".tflite": _read_litert, ".pte": _read_executorch, ".onnx": _read_onnx}
+READABLE = tuple(_READERS)  # suffixes
 _PACKAGES = {".tflite": "ai-edge-litert", ".pte": "'lpienas[export]'", ".onnx": "'lpienas[export]'"}

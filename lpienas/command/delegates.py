@@ -19,7 +19,7 @@ class DelegatesOptions:
 
 def delegates(asked: DelegatesOptions, json_only: bool) -> None:
     """Print what each file's delegates leave out, and whether a run's activations fit float16."""
-    from compress.export.delegates import delegated, largest_activation, report_lines
+    from compress.export.delegates import READABLE, delegated, largest_activation, report_lines
     from nas.kept import kept_part
     from nas.task.data.pairs import judged, validation_pairs
     from nas.task.task import TaskSettings
@@ -35,7 +35,7 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
         run = Run(path)
         compression = compression_of(run, asked.compression)
         found = compression.exported.glob("lpienet_*")
-        exported = sorted(file for file in found if file.suffix in (".onnx", ".tflite", ".pte"))  # no kit, no folder
+        exported = sorted(file for file in found if file.suffix in READABLE)  # no kit, no folder
         if not exported:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]

@@ -5,18 +5,17 @@ kept beside the cache of photographs. A run states the digest alone: no folder f
 """
 
 import hashlib
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from nas.task.data.tiles import default_folder
 from results.files import written_whole
+from search_spaces.code import file_and_name, run_code
 
 _FORM = "write the file and the name in it, like rain.py:Rain"
 
@@ -35,10 +34,10 @@ class OwnCode:
 
         The file stands alone: it may import packages, and no other file beside it.
         """
-        where, _, name = text.rpartition(":")
-        if not where.endswith(".py") or not name.isidentifier():
+        named = file_and_name(text)
+        if named is None:
             raise ValueError(f"{text!r}: {_FORM}")
-        path = Path(where).expanduser()
+        path, name = named
         held = path.read_bytes()
         found = cls(path.name, name, hashlib.blake2b(held, digest_size=12).hexdigest())
         if not found.kept.exists():
@@ -95,17 +94,10 @@ def _run(kept: Path, file: str, digest: str) -> ModuleType:
     held = kept.read_bytes()
     if hashlib.blake2b(held, digest_size=12).hexdigest() != digest:
         raise ValueError(f"{kept}: is not what was kept there; delete it, and name {file} again")
-    name = f"lpienas_own_{digest}"
-    spec = spec_from_loader(name, None, origin=str(kept))
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
     try:
-        exec(compile(held, str(kept), "exec"), module.__dict__)
+        return run_code(held, kept, f"lpienas_own_{digest}")
     except Exception as error:
-        del sys.modules[name]
         raise ValueError(f"{file}: {_line(kept, error)}") from error
-    return module
 
 
 def _line(kept: Path, error: Exception) -> str:
