@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from curves import Plan, claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.anatomy import worthless
 from nas.task.degrade import make_noise
-from nas.task.device import Device
 from nas.task.losses import Loss, weighted
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint
@@ -137,7 +136,7 @@ def main() -> None:
             print(f"{module:20} {cost['milliseconds']:7.3f} ms {cost['bytes'] / 1e6:6.2f} MB")
         return
     settings = TaskSettings(options.data, noise=make_noise("blend"), task=options.task)
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     write_json(options.out / f"data-{options.task}.json", described(task))
     for seed in range(options.seeds):
         for name in options.rows:

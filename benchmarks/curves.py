@@ -14,8 +14,9 @@ from nas.anatomy import STAGE, Sample, anatomy
 from nas.scoring.full import ANATOMY, kept_anatomy
 from nas.scoring.supernet import crops
 from nas.suggest import derive_seed
+from nas.task.device import Device
 from nas.task.evaluation import evaluate, evaluate_each
-from nas.task.task import Task
+from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Batch, Course, Diverged, Recipe, train
 from results.files import has_network, load_network, read_json, save_network, write_json
 from search_spaces.blueprint import Blueprint
@@ -33,6 +34,11 @@ class Plan:
     recipe: Recipe
     seed: int
     batch: Batch | None = None  # None: patches of the seed
+
+
+def task_of(settings: TaskSettings) -> Task:
+    """What benchmarks train and judge on: photographs of `settings`, on one processor thread, in float32."""
+    return make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
 
 
 def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, Any]:

@@ -15,10 +15,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from curves import Plan, claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.task.degrade import make_noise
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint
@@ -42,7 +41,7 @@ def main() -> None:
         return
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     write_json(options.out / "data.json", described(task))
     there = len(task.photos.training)
     if too_many := [count for count in options.photographs if count > there]:

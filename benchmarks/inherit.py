@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from statistics import fmean
 
+from curves import task_of
 from nas.scoring.short import score_by_training
 from nas.scoring.training import Training, begin
 from nas.searching import slices_of
 from nas.suggest import derive_seed
-from nas.task.device import Device
-from nas.task.task import TaskSettings, make_task, read_photos
+from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from nas.workers import make_workers
 from results.files import write_json
@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run(options.run)
     settings = TaskSettings.of_run(run.settings())
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     inherited = slices_of(run, task)
     if inherited is None:
         raise SystemExit(f"{run.folder} has no supernet: nothing to inherit from")

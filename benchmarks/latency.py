@@ -13,8 +13,8 @@ from pathlib import Path
 from compress.bench.bench import REFERENCE, Row, bench, judge, ratio
 from compress.bench.files import Network, cases_of
 from compress.int8.calibration import int8_calibration
-from nas.task.device import Device
-from nas.task.task import TaskSettings, make_task, read_photos
+from curves import task_of
+from nas.task.task import TaskSettings
 from results.files import write_json
 from results.progress import Silent
 from search_spaces.units import parse_size
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--files", type=Path, default=Path("runs/latency"))
     options = parser.parse_args()
     settings = TaskSettings(options.data)
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     calibration = int8_calibration(task, settings.seed)
     sides = [Network(REFERENCE, options.reference, "float", None, options.files)]
     for path in options.networks:

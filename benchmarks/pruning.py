@@ -32,12 +32,11 @@ from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
 from compress.prune.prune import Target, prune
 from compress.settings import CompressSettings
-from curves import Plan, claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
-from nas.task.device import Device
 from nas.task.evaluation import evaluate, evaluate_each, mean_quality
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Course, Recipe
 from ranked import RANKED, Zeros, by_rank
 from results.files import has_network, load_network, read_json, save_network, write_json
@@ -102,7 +101,7 @@ def main() -> None:
     if options.publish is None:
         one_thread()
         settings = TaskSettings(options.data, noise=make_noise("blend"))
-        task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+        task = task_of(settings)
         write_json(options.out / "data.json", described(task))
         table = Table(options.out, task, options.steps, options.rate)
         for cell in cells:

@@ -19,12 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curves import Plan, claimed, curve, described, first_weights, judge_kept, kept, one_thread
+from curves import Plan, claimed, curve, described, first_weights, judge_kept, kept, one_thread, task_of
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.degrade.noise import KINDS
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos, sampler_of
+from nas.task.task import Task, TaskSettings, sampler_of
 from nas.task.training import Batch, Recipe
 from results.files import load_network, read_json, write_json
 from search_spaces.blocks import ConvHead
@@ -126,7 +125,7 @@ def main() -> None:
         return
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise(options.noise))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     write_json(options.out / "data.json", described(task) | {"noise": options.noise})
     if options.judge:
         judge_kept(options.out, task)

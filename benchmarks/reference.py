@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
+from curves import task_of
 from nas.scoring.short import score_by_training
 from nas.scoring.training import Training
 from nas.suggest import derive_seed
-from nas.task.device import Device
-from nas.task.task import TaskSettings, make_task, read_photos
+from nas.task.task import TaskSettings
 from nas.task.training import Recipe
 from nas.workers import make_workers
 from results.files import write_json
@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     heads = {name: genotype for name, genotype in HEADS.items() if genotype.head in options.heads}
     settings = TaskSettings(options.data)
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     print(f"{task.photos.source}\n{options.steps} steps; the input has SSIM {task.input.ssim:.4f}")
     result = {}
     seeds = [derive_seed(seed, 0, "reference") for seed in range(options.seeds)]

@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from curves import claimed, first_weights, one_thread
+from curves import claimed, first_weights, one_thread, task_of
 from nas.scoring.predictor import Features, features, fit, smoothed
 from nas.scoring.supernet import SupernetSettings, SupernetTraining, crops, have_supernet, score_by_supernet
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
-from nas.task.device import Device
 from nas.task.evaluation import evaluate, in_batches
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Course, Recipe, train
 from results.agreement import Networks, agreement, scores_json
 from results.files import read_json, write_json
@@ -52,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     if options.train is not None:
         for steps in options.short:
             for number, genotype in enumerate(drawn(options.train, NETWORKS)):

@@ -20,11 +20,10 @@ from statistics import fmean
 from typing import Any
 
 from command import python
-from curves import Plan, claimed, curve, described, first_weights, one_thread
+from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.task.data.photos import write_pairs
 from nas.task.degrade import make_noise
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.candidate import Candidate, Scores
 from results.files import read_json, write_json
@@ -62,7 +61,7 @@ def main() -> None:
 def _work(options: argparse.Namespace) -> None:
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    task = task_of(settings)
     write_json(options.out / "data.json", described(task))
     for seed in range(options.seeds):
         for name in (OURS, RANDOM, PLAIN):

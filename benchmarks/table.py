@@ -18,10 +18,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from curves import Plan, claimed, curve, described, first_weights, judge_kept, one_thread
+from curves import Plan, claimed, curve, described, first_weights, judge_kept, one_thread, task_of
 from nas.task.degrade import make_noise
-from nas.task.device import Device
-from nas.task.task import Task, TaskSettings, make_task, read_photos
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.files import read_json, write_json
 from search_spaces.blueprint import Blueprint
@@ -106,7 +105,7 @@ def _macs(genotype: Genotype) -> int:
 
 def _task(data: str | None) -> Task:
     settings = TaskSettings(data, noise=make_noise("blend"))
-    return make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    return task_of(settings)
 
 
 def _folder(out: Path, number: int, seed: int, steps: int) -> Path:
