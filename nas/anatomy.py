@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.task.evaluation import Pair, Quality, evaluate
+from results.paired import half_width
 from results.progress import Silent, Watcher
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_by_part, macs_of
@@ -19,7 +20,7 @@ from search_spaces.lpienet import LPIENet, stages_in
 STAGE, BRANCH, SKIP = "stage", "attention", "skip"  # kinds of parts
 COSTLY = 0.05  # share of the MACs above which a stage must be worth something
 WORTHLESS = 0.001  # SSIM below which it is worth nothing
-MOST_PHOTOGRAPHS = 12  # that a training is looked at with, so that it takes seconds
+MOST_PHOTOGRAPHS = 24  # that a training is looked at with, so that it takes seconds
 _STILL = 1e-6  # of the range of all channels: one that moves less is constant
 
 
@@ -35,6 +36,8 @@ class Part:
     firing: float  # share of its channels that are ever above 0 after the stage's ReLU; elsewhere, that ever vary
     ssim_lost: float  # when it gives its mean, channel by channel, everywhere
     psnr_lost: float  # dB
+    ssim_low: float | None = None  # of the 95 % interval of `ssim_lost`, for other photographs; None of one photograph
+    ssim_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,9 @@ def anatomy(
     watcher.begin("anatomy", len(pairs) + 1)
     activations = {stage[1]: fired[part].look for part, stage in stages.items()}
     with hooked({places[part]: seen[part].look for part in places}), hooked(activations):
-        whole = evaluate(network, pairs, device)
-    watcher.at(1, f"SSIM {whole.ssim:.4f}")
+        each = [evaluate(network, [pair], device) for pair in pairs]
+    ssim, psnr = fmean(one.ssim for one in each), fmean(one.psnr for one in each)
+    watcher.at(1, f"SSIM {ssim:.4f}")
     without: dict[str, list[Quality]] = {part: [] for part in places}
     for number, pair in enumerate(pairs, 2):
         given: dict[str, Tensor] = {}  # by stage, in the order of computation
@@ -108,8 +112,8 @@ def anatomy(
     for part in places:
         relu = part in fired and isinstance(stages[part][1], nn.ReLU)
         firing = fired[part].above_zero() if relu else fired.get(part, seen[part]).varying()
-        parts.append(_part(part, shares.get(part, 0.0), firing, whole, without[part]))
-    return Anatomy(name, macs, whole.ssim, whole.psnr, sample.says, tuple(parts))
+        parts.append(_part(part, shares.get(part, 0.0), firing, each, without[part]))
+    return Anatomy(name, macs, ssim, psnr, sample.says, tuple(parts))
 
 
 def places_of(network: LPIENet) -> dict[str, nn.Module]:
@@ -131,13 +135,23 @@ def few(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def worthless(found: Mapping[str, Any]) -> list[str]:
-    """A sentence for each stage that costs more than COSTLY and is worth less than WORTHLESS; `found` is the JSON."""
+    """A sentence for each stage that costs more than COSTLY and is worth less than WORTHLESS; `found` is the JSON.
+
+    Where other photographs might find it worth that much, it says so.
+    """
     return [
-        f"{part['name']} costs {100 * part['macs_share']:.0f} % of the MACs and is worth nothing "
-        f"({part['ssim_lost']:+.4f} SSIM)"
+        f"{part['name']} costs {100 * part['macs_share']:.0f} % of the MACs and {_worth(part)}"
         for part in found["stages"]
         if part["kind"] == STAGE and part["macs_share"] > COSTLY and part["ssim_lost"] < WORTHLESS
     ]
+
+
+def _worth(part: Mapping[str, Any]) -> str:
+    lost, low, high = part["ssim_lost"], part.get("ssim_low"), part.get("ssim_high")
+    if low is None or high is None:  # of one photograph, or kept by a version that took no interval
+        return f"is worth nothing ({lost:+.4f} SSIM)"
+    word = "is" if high < WORTHLESS else "may be"
+    return f"{word} worth nothing ({lost:+.4f} SSIM, 95 % interval {low:+.4f} to {high:+.4f})"
 
 
 def verdict(found: Mapping[str, Any]) -> str:
@@ -214,7 +228,10 @@ def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
             handle.remove()
 
 
-def _part(name: str, share: float, firing: float, whole: Quality, without: Sequence[Quality]) -> Part:
+def _part(name: str, share: float, firing: float, whole: Sequence[Quality], without: Sequence[Quality]) -> Part:
     kind = SKIP if name.endswith(".skip") else BRANCH if "." in name else STAGE
-    ssim, psnr = fmean(one.ssim for one in without), fmean(one.psnr for one in without)
-    return Part(name, kind, share, firing, whole.ssim - ssim, whole.psnr - psnr)
+    ssim = [one.ssim - other.ssim for one, other in zip(whole, without, strict=True)]
+    psnr = fmean(one.psnr - other.psnr for one, other in zip(whole, without, strict=True))
+    lost, half = fmean(ssim), half_width(ssim)
+    low, high = (None, None) if half is None else (lost - half, lost + half)
+    return Part(name, kind, share, firing, lost, psnr, low, high)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from results.verdict import ALIKE, BETTER, WORSE, allowing, wilcoxon_p
 
@@ -56,17 +57,25 @@ def paired(one: Sequence[float], other: Sequence[float], names: tuple[str, str],
         raise ValueError(f"{names[0]} has {len(one)} photographs and {names[1]} {len(other)}: both need the same")
     difference = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
     gain = float(difference.mean())
-    if len(difference) == 1:
+    half = half_width(difference, 1 - (1 - _LEVEL) ** (1 / compared))
+    if half is None:
         return Paired(ALIKE, gain, None, None, 1.0, 1, compared, names)
-    half = _half_width(float(difference.std(ddof=1)), len(difference), 1 - (1 - _LEVEL) ** (1 / compared))
     p = allowing(wilcoxon_p(difference), compared)
     told_apart = abs(gain) > half and p < _LEVEL
     word = ALIKE if not told_apart else BETTER if gain > 0 else WORSE
     return Paired(word, gain, gain - half, gain + half, p, len(difference), compared, names)
 
 
-def _half_width(deviation: float, count: int, level: float) -> float:
-    """Of the two-sided interval of a mean of `count` values, Student's."""
+def half_width(values: ArrayLike, level: float = _LEVEL) -> float | None:
+    """Of the two-sided interval of the mean of `values`, Student's, wrong in `level` of all cases; None of one value.
+
+    Raises ValueError where there is no value.
+    """
     from scipy.special import stdtrit
 
-    return abs(float(stdtrit(count - 1, level / 2))) * deviation / math.sqrt(count)
+    drawn = np.asarray(values, dtype=np.float64)
+    if not drawn.size:
+        raise ValueError("an interval is that of the mean of at least one value, got none")
+    if drawn.size == 1:
+        return None
+    return abs(float(stdtrit(drawn.size - 1, level / 2))) * float(drawn.std(ddof=1)) / math.sqrt(drawn.size)

@@ -169,12 +169,14 @@ def anatomy_table(found: Mapping[str, Any]) -> Table:
     """What each part of a network is worth, as nas.anatomy.Anatomy.to_json gives it."""
     table = Table(title=f"{escape(found['network'])}: {format_cost('macs', found['macs'])} at 256x256", box=box.SIMPLE)
     table.add_column("part", no_wrap=True)
-    for column in ("MACs", "firing", "SSIM lost", "dB lost"):
+    for column in ("MACs", "firing", "SSIM lost", "95 % interval", "dB lost"):
         table.add_column(column, justify="right")
     for place, part in enumerate(sorted(found["stages"], key=lambda part: part["kind"] != "stage")):
         first_of_others = place + 1 == sum(one["kind"] == "stage" for one in found["stages"])
         share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
-        lost = f"{part['ssim_lost']:.4f}", f"{part['psnr_lost']:.2f}"
+        low, high = part.get("ssim_low"), part.get("ssim_high")
+        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+        lost = f"{part['ssim_lost']:.4f}", interval, f"{part['psnr_lost']:.2f}"
         table.add_row(part["name"], share, f"{part['firing']:.0%}", *lost, end_section=first_of_others)
     return table
 

@@ -7,6 +7,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from nas.anatomy import COSTLY, Sample, anatomy, anatomy_line, few, places_of, verdict, worthless
@@ -165,6 +166,30 @@ def test_a_cheap_stage_or_a_branch_that_is_worth_nothing_is_not_named():
     ]
 
 
+def test_a_stage_that_other_photographs_might_need_may_be_worth_nothing():
+    part = {"name": "encoder4", "kind": "stage", "macs_share": 0.052, "ssim_lost": -0.0036, "ssim_low": -0.009}
+    assert worthless({"stages": [part | {"ssim_high": 0.002}]}) == [
+        "encoder4 costs 5 % of the MACs and may be worth nothing (-0.0036 SSIM, 95 % interval -0.0090 to +0.0020)"
+    ]
+    assert worthless({"stages": [part | {"ssim_high": 0.0009}]}) == [
+        "encoder4 costs 5 % of the MACs and is worth nothing (-0.0036 SSIM, 95 % interval -0.0090 to +0.0009)"
+    ]
+
+
+def test_the_interval_is_students_over_the_photographs(pairs, found):
+    whole, without = network_of(), ablated(pairs, "skips.encoder1")
+    lost = [scores(whole, [pair])[0] - scores(without, [pair])[0] for pair in pairs]
+    low, high = stats.t.interval(0.95, len(lost) - 1, loc=fmean(lost), scale=stats.sem(lost))
+    part = found["encoder1.skip"]
+    assert (part.ssim_low, part.ssim_high) == pytest.approx((low, high), abs=5e-6)
+    assert high - low > 1e-3  # or the comparison says nothing
+
+
+def test_one_photograph_gives_no_interval(pairs):
+    parts = anatomy(network_of(), "one", Sample(pairs[:1], "one")).parts
+    assert {(part.ssim_low, part.ssim_high) for part in parts} == {(None, None)}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -190,7 +215,9 @@ def test_json_has_the_keys_that_scripts_read(pairs):
 
 def test_few_photographs_are_taken_evenly_from_first_to_last():
     pairs = [(str(number), None, None) for number in range(45)]
-    assert [name for name, *_ in few(pairs)] == ["0", "4", "8", "12", "16", "20", "24", "28", "32", "36", "40", "44"]
+    assert [name for name, *_ in few(pairs)][:4] == ["0", "2", "4", "6"]
+    assert len(few(pairs)) == 24
+    assert few(pairs)[-1] == pairs[-1]
     assert few(pairs[:1]) == pairs[:1]
 
 

@@ -232,12 +232,14 @@ def _anatomy(found: Mapping[str, Any]) -> Iterator[str]:
         "Parts of the float network, and what SSIM and PSNR lose when a part gives its mean instead, channel by "
         f"channel, on {found['photographs']}:",
         "",
-        "| part | share of MACs | channels that fire | SSIM lost | PSNR lost |",
-        "|---|---|---|---|---|",
+        "| part | share of MACs | channels that fire | SSIM lost | 95 % interval | PSNR lost |",
+        "|---|---|---|---|---|---|",
     )
     for part in found["stages"]:
         share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
-        lost = f"{part['ssim_lost']:.4f} | {part['psnr_lost']:.2f} dB"
+        low, high = part.get("ssim_low"), part.get("ssim_high")
+        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+        lost = f"{part['ssim_lost']:.4f} | {interval} | {part['psnr_lost']:.2f} dB"
         yield f"| {part['name']} | {share} | {part['firing']:.0%} | {lost} |"
     said = verdict(found)
     yield from ("", f"{said[0].upper()}{said[1:]}.", "")
