@@ -9,7 +9,7 @@ DEMO := runs/demo
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
-		--full-steps 400 --seeds 1
+		--full-steps 1000 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15 --name demo
 	$(BIN)/lpienas export $(DEMO) --size 256x256
@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/*.onnx $(DEMO)/exported/demo/*.tflite \
 		$(DEMO)/exported/demo/*.pte --data $(DEMO)/photos
 	$(BIN)/lpienas report $(DEMO) --force
-	@echo "This was a demo: trainings of 400 steps, where full training means 6000 and published figures 12000"
+	@echo "This was a demo: trainings of 1000 steps, where full training means 6000 and published figures 12000"
 	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
 install: $(INSTALLED)
