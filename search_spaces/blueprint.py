@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from search_spaces.genotype import ATTENTIONS, SHARED, SINCE, Genotype, encoder_beside, stages_of
+from search_spaces.genotype import ATTENTIONS, SHARED, SINCE, Genotype, Stage, encoder_beside, stages_of
 
 IMAGE_CHANNELS = 3  # RGB in, RGB out
 SINGLE = ("mobilenet", "plain")  # blocks of one pair of convolutions
@@ -84,15 +85,7 @@ class Blueprint:
         """The channel counts that a genotype asks for."""
         single = genotype.block in SINGLE
         return cls(
-            stages=tuple(
-                StageBlueprint(
-                    width=stage.width,
-                    blocks=(BlockBlueprint(stage.hidden, 0 if single else stage.hidden),) * stage.depth,
-                    attention=stage.attention,
-                    attention_hidden=stage.width if stage.attention in ("channel", "both") else 0,
-                )
-                for stage in genotype.stages
-            ),
+            stages=tuple(_planned(stage, single) for stage in genotype.stages),
             **{gene: getattr(genotype, gene) for gene in SHARED},
         )
 
@@ -121,6 +114,17 @@ class Blueprint:
             raise ValueError(f"not a blueprint: {error}") from error
 
 
+@lru_cache(maxsize=4096)  # a search looks at the same stages again and again
+def _planned(stage: Stage, single: bool) -> StageBlueprint:
+    """The channel counts of one stage, whose blocks have a `single` pair of convolutions or two."""
+    return StageBlueprint(
+        width=stage.width,
+        blocks=(BlockBlueprint(stage.hidden, 0 if single else stage.hidden),) * stage.depth,
+        attention=stage.attention,
+        attention_hidden=stage.width if stage.attention in ("channel", "both") else 0,
+    )
+
+
 def before_activation(channels: int, activation: str) -> int:
     """Channels that an activation takes to give `channels`."""
     return 2 * channels if activation == "gate" else channels
@@ -143,7 +147,11 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
             f"attention has a channel branch (attention = {stage.attention!r})"
         )
     counts = [stage.width]
+    before = None
     for inner in stage.blocks:
+        if inner is before:
+            continue  # the blocks of a genotype's stage are one
+        before = inner
         if inner.pointwise and block in SINGLE:
             raise ValueError(
                 f"blueprint {name}.blocks has pointwise = {inner.pointwise}: must be 0, since a "
@@ -152,5 +160,8 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
         counts += [inner.depthwise, inner.pointwise] if inner.pointwise else [inner.depthwise]
     if has_channel_branch:
         counts.append(stage.attention_hidden)
-    if any(not isinstance(count, int) or count < 1 for count in counts):
-        raise ValueError(f"blueprint {name}: every channel count must be a whole number of at least 1, got {counts}")
+    for count in counts:
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(
+                f"blueprint {name}: every channel count must be a whole number of at least 1, got {counts}"
+            )

@@ -47,6 +47,19 @@ def macs_of(blueprint: AnyBlueprint, size: tuple[int, int]) -> int:
     return sum(layer.weights * (height // shrink) * (width // shrink) for _, layer, shrink in convolutions(blueprint))
 
 
+def within(blueprint: AnyBlueprint, size: tuple[int, int], most: int) -> bool:
+    """Whether `macs_of` is at most `most`; sooner known, since counting ends where it is not."""
+    if isinstance(blueprint, OwnBlueprint):
+        return macs_of(blueprint, size) <= most
+    height, width = (padded_side(side) for side in size)
+    left = most
+    for _, layer, shrink in convolutions(blueprint):
+        left -= layer.weights * (height // shrink) * (width // shrink)
+        if left < 0:
+            return False
+    return True
+
+
 def macs_by_part(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, int]:
     """Multiply-adds at `size` by stage: `encoder1` ... `head`, whose sum is `macs_of`; and by branch of attention.
 
@@ -86,30 +99,32 @@ def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]
             continue
         if site.entry:
             yield site.name, Convolution(channels, site.plan.width, site.entry), cell * site.shrink
-        for branch, layer in _stage(site.plan, blueprint):
+        for branch, layer in _stage(site.plan, blueprint.block, blueprint.activation, blueprint.kernel):
             yield f"{site.name}.{branch}" if branch else site.name, layer, cell * site.shrink
 
 
 # One function a part; the names are those of blocks.py.
 
 
-def _stage(plan: StageBlueprint, whole: Blueprint) -> InStage:
-    for inner in plan.blocks:
-        yield from _known(BLOCKS, "block", whole.block)(plan.width, inner, whole)
-    yield from _known(ATTENTIONS, "attention", plan.attention)(plan)
+@lru_cache(maxsize=4096)  # a search looks at the same stages again and again
+def _stage(plan: StageBlueprint, block: str, activation: str, kernel: int) -> tuple[tuple[str, Convolution], ...]:
+    """The convolutions behind the one that the stage begins with, in its blocks and its attention."""
+    layers = _known(BLOCKS, "block", block)
+    found = [one for inner in plan.blocks for one in layers(plan.width, inner, activation, kernel)]
+    return (*found, *_known(ATTENTIONS, "attention", plan.attention)(plan))
 
 
-def _inverted_residual(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
-    hidden, mixed = (before_activation(n, whole.activation) for n in (plan.depthwise, plan.pointwise))
+def _inverted_residual(width: int, plan: BlockBlueprint, activation: str, kernel: int) -> InStage:
+    hidden, mixed = (before_activation(n, activation) for n in (plan.depthwise, plan.pointwise))
     yield "", Convolution(width, hidden)
-    yield "", Convolution(hidden, hidden, whole.kernel, groups=hidden)
+    yield "", Convolution(hidden, hidden, kernel, groups=hidden)
     yield "", Convolution(plan.depthwise, width)
     if plan.pointwise:
         yield "", Convolution(width, mixed)
         yield "", Convolution(plan.pointwise, width)
 
 
-def _plain(width: int, plan: BlockBlueprint, whole: Blueprint) -> InStage:
+def _plain(width: int, plan: BlockBlueprint, activation: str, kernel: int) -> InStage:
     yield "", Convolution(width, plan.depthwise, 3)
     yield "", Convolution(plan.depthwise, width, 3)
 
@@ -159,7 +174,7 @@ ATTENTIONS: dict[str, Callable[[StageBlueprint], InStage]] = {
     "spatial": _spatial,
     "both": _both,
 }
-BLOCKS: dict[str, Callable[[int, BlockBlueprint, Blueprint], InStage]] = {
+BLOCKS: dict[str, Callable[[int, BlockBlueprint, str, int], InStage]] = {
     "released": _inverted_residual,
     "paper": _inverted_residual,
     "mobilenet": _inverted_residual,

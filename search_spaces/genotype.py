@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any
 
 Gene = int | float | str
@@ -20,6 +21,7 @@ UPSAMPLINGS = ("bilinear", "nearest")
 KERNELS = (3, 5)  # pixels per side of the depthwise convolutions
 
 
+@cache
 def stages_of(levels: int, join: str = "concat") -> tuple[str, ...]:
     """Names of the stages of a U-Net with so many levels, in the order of computation; see wiring.sites.
 
@@ -37,6 +39,7 @@ def decoder_of(level: int) -> str:
     return f"decoder{max(LEVELS) - level}"
 
 
+@cache
 def level_of(name: str) -> int:
     """The level that the stage `name` works at, 1 being the resolution of the stem."""
     number = int(name[-1])
@@ -47,6 +50,7 @@ def is_encoder(name: str) -> bool:
     return name.startswith("encoder")
 
 
+@cache
 def encoder_beside(name: str) -> str:
     """The encoder that works at the level of the stage `name`; an encoder's own name."""
     return f"encoder{level_of(name)}"
@@ -148,7 +152,9 @@ class Genotype:
         """The encoding of fixed length, in the order of GENES: a stage that is not there has the genes of `Stage()`."""
         present = dict(zip(self.names, self.stages, strict=True))
         genes: dict[str, Gene] = {
-            f"{name}.{gene}": value for name in ALL_STAGES for gene, value in asdict(present.get(name, Stage())).items()
+            gene: getattr(present.get(name, _ABSENT), field)
+            for name, of_stage in _STAGE_GENES.items()
+            for field, gene in of_stage.items()
         }
         return genes | {gene: getattr(self, gene) for gene in SHARED}
 
@@ -163,10 +169,11 @@ class Genotype:
         for gene in GENES:
             if gene not in genes:
                 raise GeneError(gene, None, "present")
-        for gene, value in genes.items():
-            if gene not in GENES:
-                raise GeneError(gene, value, f"one of the known genes: {', '.join(GENES)}")
+        if len(genes) > len(GENES):
+            gene = next(gene for gene in genes if gene not in GENES)
+            raise GeneError(gene, genes[gene], f"one of the known genes: {', '.join(GENES)}")
         _require_choice("levels", genes["levels"], LEVELS)
+        _require_choice("join", genes["join"], JOINS)
         shared = {gene: genes[gene] for gene in SHARED}
         if shared["block"] == "plain":
             shared |= {"kernel": 3, "activation": "relu" if shared["activation"] == "gate" else shared["activation"]}
@@ -175,7 +182,7 @@ class Genotype:
         names = stages_of(shared["levels"], shared["join"])
         if shared["join"] == "add":
             genes = dict(genes) | {f"{name}.width": genes[f"{encoder_beside(name)}.width"] for name in names}
-        stages = (Stage(**{field.name: genes[f"{name}.{field.name}"] for field in fields(Stage)}) for name in names)
+        stages = (Stage(**{field: genes[gene] for field, gene in _STAGE_GENES[name].items()}) for name in names)
         return cls(tuple(stages), **shared)
 
     def counting(self) -> tuple[str, ...]:
@@ -221,7 +228,9 @@ class Genotype:
         return cls.from_flat(idle | genes)
 
 
-GENES = (*(f"{name}.{field.name}" for name in ALL_STAGES for field in fields(Stage)), *SHARED)
+_STAGE_GENES = {name: {field.name: f"{name}.{field.name}" for field in fields(Stage)} for name in ALL_STAGES}
+_ABSENT = Stage()  # what the genes of a stage say that is not there
+GENES = (*(gene for of_stage in _STAGE_GENES.values() for gene in of_stage.values()), *SHARED)
 WORDS: dict[str, tuple[Gene, ...]] = {"attention": ATTENTIONS, **SHARED}  # genes whose every value may be asked for
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.blueprint import Blueprint
-from search_spaces.count import macs_of, parameters_of
+from search_spaces.count import macs_of, parameters_of, within
 from search_spaces.genotype import Gene, GeneError, Genotype
 from search_spaces.space import REFERENCE, Space
 from search_spaces.units import format_macs
@@ -116,7 +116,7 @@ def draw_within(space: Space, generator: random.Random, most: int | None, size: 
     """
 
     def fits(genotype: Genotype) -> bool:
-        return most is None or _macs(genotype, size) <= most
+        return most is None or within(Blueprint.from_genotype(genotype), size, most)
 
     def widened(genotype: Genotype, width: int) -> Genotype:
         return Genotype.from_flat(genotype.flat() | {"encoder1.width": width})
@@ -127,7 +127,7 @@ def draw_within(space: Space, generator: random.Random, most: int | None, size: 
         return least
     width = generator.choice(widths)
     for _ in range(_DRAWS):
-        genotype = widened(space.sample_of_any_size(generator), width)
+        genotype = space.sample_of_any_size(generator, {"encoder1.width": width})
         if fits(genotype):
             return genotype
     return widened(least, width)
@@ -173,6 +173,8 @@ def _extreme(space: Space, measure: Callable[[Genotype], int], largest: bool) ->
         while improved:
             improved = False
             for change in _changes(space):
+                if any(genes[gene] == choice for gene, choice in change.items()):
+                    continue  # nothing changes, or one gene alone does
                 genotype = _valid(genes | change)
                 if genotype is not None and sign * measure(genotype) < value:
                     genes, value, improved = genotype.flat(), sign * measure(genotype), True

@@ -185,8 +185,11 @@ class Space:
             {g: generator.choice(values) if g in counting else values[0] for g, values in self.choices.items()}
         )
 
-    def sample_of_any_size(self, generator: random.Random) -> Genotype:
-        """A genotype whose numbers are all drawn around one level, uniform from smallest to largest; words uniform."""
+    def sample_of_any_size(self, generator: random.Random, wishes: Mapping[str, Gene] | None = None) -> Genotype:
+        """A genotype whose numbers are all drawn around one level, uniform from smallest to largest; words uniform.
+
+        The genes of `wishes` take the place of what is drawn.
+        """
         level, counting = generator.random(), frozenset(self.counting())
         genes: dict[str, Gene] = {}
         for gene, values in self.choices.items():
@@ -196,6 +199,7 @@ class Space:
                 genes[gene] = generator.choice(values)
             else:
                 genes[gene] = values[sum(generator.random() < level for _ in values[1:])]
+        genes.update(wishes or {})
         return Genotype.from_flat(genes)
 
 

@@ -70,12 +70,11 @@ def sites(blueprint: Blueprint) -> Iterator[Site]:
 
 def channels_into(blueprint: Blueprint, site: Site) -> tuple[int, ...]:
     """Channels of the maps that lie side by side where `site` begins: one, or two where it concatenates."""
-    widths = {name: plan.width for name, plan in blueprint.named()}
     if site.source is None and site.skip is None:
         return (blueprint.stem_channels,)
     if lateral(blueprint, site) is not None:
-        return (widths[site.skip or ""],)
-    return tuple(widths[name] for name in (site.source, site.skip) if name is not None)
+        return (_width(blueprint, site.skip),)
+    return tuple(_width(blueprint, name) for name in (site.source, site.skip) if name is not None)
 
 
 def lateral(blueprint: Blueprint, site: Site) -> tuple[int, int] | None:
@@ -85,5 +84,8 @@ def lateral(blueprint: Blueprint, site: Site) -> tuple[int, int] | None:
     """
     if not site.doubles or blueprint.join != "add":
         return None
-    widths = {name: plan.width for name, plan in blueprint.named()}
-    return widths[site.source or ""], widths[site.skip or ""]
+    return _width(blueprint, site.source), _width(blueprint, site.skip)
+
+
+def _width(blueprint: Blueprint, name: str | None) -> int:
+    return blueprint.stages[blueprint.names.index(name or "")].width
