@@ -7,6 +7,7 @@ images.
 from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from compress.int8.ranges import settle_ranges
 from compress.int8.scheme import INT8, Annotation, Scheme
 from compress.quiet import quiet
 from search_spaces.blueprint import Blueprint
-from search_spaces.lpienet import LPIENet
+from search_spaces.lpienet import LPIENet, build
 from search_spaces.sides import STRIDE, on_any_size
 
 
@@ -127,13 +128,40 @@ def _observed(network: LPIENet, calibration: Sequence[Tensor], scheme: Scheme) -
 
 
 def captured(network: LPIENet) -> GraphModule:
-    """The operators of a copy of `network`, for any batch and sides; parameters keep their names."""
-    # A deep copy, and not one built from the blueprint: the network may be rewritten (compress.export.rewrite).
-    copy: LPIENet = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    """The operators of a copy of `network`, for any batch and sides; parameters keep their names.
+
+    Tracing is most of the time that int8 of a small network takes, and weights do not matter to it: networks of one
+    blueprint are copies of one trace. Not those that were rewritten (compress.export.rewrite).
+    """
+    device = next(network.parameters()).device
+    plain, graph = _traced(network.blueprint, device, network.training)
+    if _modules(network) != plain:
+        return _exported(deepcopy(network))
+    with quiet():
+        copy = deepcopy(graph)
+    copy.load_state_dict(network.state_dict())
+    return copy
+
+
+@lru_cache(maxsize=4)
+def _traced(blueprint: Blueprint, device: torch.device, training: bool) -> tuple[str, GraphModule]:
+    """Modules and operators of a network of `blueprint`."""
+    network = build(blueprint, seed=0).train(training).to(device)
+    return _modules(network), _exported(network)
+
+
+def _modules(network: LPIENet) -> str:
+    """Each module of a network by its class, wherever that is from, with what its own text says of it."""
+    kinds = " ".join(f"{type(module).__module__}.{type(module).__qualname__}" for module in network.modules())
+    return f"{kinds} {network}"
+
+
+def _exported(network: LPIENet) -> GraphModule:
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Traced at one size, and yet for all: no operator of an LPIENet records a size (upsampling records its factor).
     # Symbolic sides would give the same graph in three times the time.
-    image = torch.zeros(2, 3, 4 * STRIDE, 5 * STRIDE, device=next(copy.parameters()).device)
-    module = torch.export.export(copy, (image,)).module(check_guards=False)  # the guards would insist on that size
+    image = torch.zeros(2, 3, 4 * STRIDE, 5 * STRIDE, device=next(network.parameters()).device)
+    module = torch.export.export(network, (image,)).module(check_guards=False)  # the guards would insist on that size
     assert isinstance(module, GraphModule)
     return module
 
