@@ -103,6 +103,21 @@ def test_quantizing_again_gives_the_same_graph_whether_weights_are_folded_or_not
         assert torch.equal(graph(image), again(image))
 
 
+def test_networks_of_one_blueprint_are_quantized_each_with_its_own_weights(
+    network: LPIENet, graph: GraphModule
+) -> None:
+    """Their operators are traced once, see `captured`."""
+    other, image = build(blueprint_of(), seed=1).eval(), images(1)[0]
+    before = graph(image)
+    fake, quantized = FakeQuantized(other, images(1)), post_training_quantize(other, images(3))
+    for name, value in other.state_dict().items():
+        assert torch.equal(fake.float_network().state_dict()[name], value)
+    with torch.no_grad():
+        update, int8_update = other(image) - image, quantized(image) - image
+    assert psnr(int8_update, update) > psnr(torch.zeros_like(update), update) + 15
+    assert torch.equal(graph(image), before)
+
+
 def test_maximum_and_its_input_share_one_scale(graph: GraphModule) -> None:
     maxima = [node for node in graph.graph.nodes if node.target == torch.ops.aten.amax.default]
     assert len(maxima) == 2  # one for "both", one for "spatial"
