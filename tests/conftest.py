@@ -12,6 +12,15 @@ from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 from tests.compressed import keep_compression
 
+# Files that take longest. They begin first, so that two processes end at about the same time.
+LONGEST = ("test_chain", "test_export", "test_compress", "test_compress_int8", "test_sensitivity", "test_prune")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files of LONGEST in their order, then the others."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
