@@ -17,6 +17,7 @@ from nas.task.data.manifest import Photographs
 from results.files import read_json
 from results.run import Run
 from results.study import genotype_of, open_study
+from tests.small_photos import with_known_device
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = ["--trials", "4", "--score", "short", "--steps", "12", "--patch", "16", "--batch", "2", "--noise", "white"]
@@ -36,12 +37,8 @@ def folder_of(folder: Path, count: int) -> Path:
     return folder
 
 
-def start(run: Path, data: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lpienas", "search", "--out", str(run), "--data", str(data)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [*command, *OPTIONS, *more], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+def words(run: Path, data: Path, *more: str) -> list[str]:
+    return ["search", "--out", str(run), "--data", str(data), *OPTIONS, *more]
 
 
 def wait_until_one_is_scored(run: Path) -> None:
@@ -64,25 +61,29 @@ def parts(run: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.slow
-def test_a_killed_search_whose_folder_has_grown_is_refused_and_with_the_kept_ones_ends_as_if_undisturbed(tmp_path):
+def test_a_killed_search_whose_folder_has_grown_is_refused_and_with_the_kept_ones_ends_as_if_undisturbed(
+    tmp_path, capsys
+):
     data = folder_of(tmp_path / "mine", 40)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(killed, data)
+    whole, killed = (with_known_device(tmp_path / name).folder for name in ("whole", "killed"))
+    command = [sys.executable, "-m", "lpienas", *words(killed, data)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until_one_is_scored(killed)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     before = parts(killed)
-    assert start(whole, data).wait() == 0
+    assert main(words(whole, data)) == 0
     for number in range(5):
         picture(data / f"added{number}.png", 100 + number)
 
-    refused = start(killed, data)
-    _, said = refused.communicate()
-    assert refused.returncode == 1
+    capsys.readouterr()
+    assert main(words(killed, data)) == 1
+    said = capsys.readouterr().err
     assert "added: 5: added0.png, added1.png, added2.png, added3.png, added4.png" in said
     assert "--photographs kept" in said
 
-    assert start(killed, data, "--photographs", "kept").wait() == 0
+    assert main(words(killed, data, "--photographs", "kept")) == 0
     assert outcome(killed) == outcome(whole)
     assert [state for _, state, _, _ in outcome(killed)] == ["COMPLETE"] * 4
     assert parts(killed) == before == parts(whole)
@@ -93,8 +94,8 @@ def test_a_killed_search_whose_folder_has_grown_is_refused_and_with_the_kept_one
 def searched(tmp_path_factory) -> Path:
     """A finished search of a folder that has since been renamed; `data` beside it is its new name."""
     home = tmp_path_factory.mktemp("searched")
-    command = ["search", "--out", str(home / "run"), "--data", str(folder_of(home / "old", 8)), *OPTIONS]
-    assert main(command) == 0
+    with_known_device(home / "run")
+    assert main(words(home / "run", folder_of(home / "old", 8))) == 0
     (home / "old").rename(home / "data")
     return home
 
@@ -106,7 +107,7 @@ def home(searched, tmp_path) -> Path:
 
 
 def again(home: Path, *more: str) -> int:
-    return main(["search", "--out", str(home / "run"), "--data", str(home / "data"), *OPTIONS, *more])
+    return main(words(home / "run", home / "data", *more))
 
 
 @pytest.mark.slow

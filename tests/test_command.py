@@ -27,6 +27,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters
 from search_spaces.space import PAPER, REFERENCE, default_space, scaled
+from tests.small_photos import with_known_device
 
 ROOT = Path(__file__).parent.parent
 VERBS = (
@@ -59,8 +60,7 @@ def state(run: Run, *without: str) -> None:
 @pytest.fixture
 def finished(tmp_path) -> Path:
     """A run folder whose study holds four networks and the reference, with made-up scores."""
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
+    run = with_known_device(tmp_path / "run")
     state(run)
     space, study = default_space(), open_study(run.study, create=True)
     fix_reference_point(study, ReferencePoint(0.5, 4_000_000_000))
@@ -257,6 +257,7 @@ def test_a_new_run_states_its_noise_with_all_figures_of_the_profile(tmp_path, mo
 
     monkeypatch.setattr("nas.search.search", begin)
     for name, words in {"one": (), "two": ("--noise", "camera", "--noise-profile", "pixel")}.items():
+        with_known_device(tmp_path / name)
         with pytest.raises(Begun):
             main(["search", "--out", str(tmp_path / name), "--workers", "1", *words])
     one, two = (Run(tmp_path / name).settings() for name in ("one", "two"))

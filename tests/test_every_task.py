@@ -4,14 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
-from skimage.data import astronaut
 
 from lpienas.command import main
 from nas.task.degrade import TASKS
-from nas.task.device import identity_of
-from results.files import write_json
-from results.run import Run
+from tests.small_photos import small_photos, with_known_device
 
 pytestmark = pytest.mark.long
 SEARCH = (
@@ -35,12 +31,7 @@ ONE = ("--full-steps", "2", "--seeds", "1", "--workers", "1", "--fix", "depth=1"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Clean photographs, as many as three parts need, cut from one."""
-    folder = tmp_path_factory.mktemp("photos")
-    for number in range(8):
-        top, left = 60 * (number // 4), 100 * (number % 4)
-        Image.fromarray(astronaut()[top : top + 48, left : left + 56]).save(folder / f"{number}.png")
-    return folder
+    return small_photos(tmp_path_factory.mktemp("photos"))
 
 
 def said(capsys, *words):
@@ -52,9 +43,7 @@ def said(capsys, *words):
 def test_a_task_goes_through_the_same_verbs_from_search_to_the_table(task, photos, tmp_path, capsys):
     """Full trainings, int8, the reference and a kernel, which are the same for all tasks, with one of them only."""
     whole = task == "udc"
-    run = Run(tmp_path / "run")
-    # That bfloat16 trains as well is tried out with a network of 1.2 GMACs, which takes longer than all of this.
-    write_json(run.device, {identity_of("cpu"): {"bfloat16": False, "reason": "not tried out"}})
+    run = with_known_device(tmp_path / "run")
     words = ("--out", run.folder, "--data", photos, "--task", task, "--confirm", "1" if whole else "0")
     assert said(capsys, "search", *words, *SEARCH, *ONE)["front"]
     way = "--ptq" if whole else "--float"

@@ -14,10 +14,9 @@ from PIL import Image
 import lpienas
 from lpienas.command import main
 from nas.searching import Searching, SearchSettings
-from nas.task.device import identity_of
 from nas.task.training import Recipe
 from results.dashboard import Beside
-from results.files import load_any, load_network, read_json, write_json
+from results.files import load_any, load_network, read_json
 from results.run import Run
 from results.study import candidates, full_trainings, open_study
 from search_spaces.family import FamilyError, OwnFamily
@@ -27,6 +26,7 @@ from search_spaces.own_space import OwnSpace
 from search_spaces.reach import ImpossibleBudget
 from search_spaces.space import REFERENCE
 from tests.shown_run import shown_run
+from tests.small_photos import with_known_device
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plain.py"
 PLAIN = f"{EXAMPLE}:Plain"
@@ -54,8 +54,7 @@ def options(photographs: Path, family: str | None = PLAIN, **others) -> lpienas.
 @pytest.fixture(scope="module")
 def run(photographs, tmp_path_factory) -> Run:
     """A finished search; nothing changes it."""
-    folder = tmp_path_factory.mktemp("searched") / "plain"
-    write_json(folder / "device.json", {identity_of("cpu"): {"bfloat16": False, "reason": "not tried out"}})
+    folder = with_known_device(tmp_path_factory.mktemp("searched") / "plain").folder
     lpienas.search(folder, options(photographs, tensorboard=True))
     return Run(folder)
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 import nas.scoring.supernet
 import nas.search
 import nas.searching
+from lpienas.command import main
 from nas.scoring.supernet import SupernetSettings
 from nas.search import SearchStopped, best_so_far, search
 from nas.searching import Searching, SearchSettings
@@ -30,6 +31,7 @@ from search_spaces.count import macs_of
 from search_spaces.genotype import GENES
 from search_spaces.reach import ImpossibleBudget
 from search_spaces.space import PAPER, REFERENCE, Space, default_space
+from tests.small_photos import small_photos, with_known_device
 
 ROOT = Path(__file__).parent.parent
 
@@ -271,25 +273,30 @@ def test_settings_that_no_search_can_have_are_refused_by_name_and_value(wrong, s
 
 @pytest.mark.slow
 def test_a_search_killed_in_the_middle_and_started_again_is_the_search_that_was_not_killed(tmp_path):
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = start_search(killed)
+    killed, whole = (with_known_device(tmp_path / name).folder for name in ("killed", "whole"))
+    words = of_search(killed, small_photos(tmp_path / "photos"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lpienas", *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     wait_until_training(killed, number=2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     states = [trial.state.name for trial in open_study(killed / "study.journal").trials]
     assert states[:3] == ["COMPLETE", "COMPLETE", "RUNNING"]
-    assert start_search(killed).wait() == 0
-    assert start_search(whole).wait() == 0
+    assert main(words) == 0
+    assert main(of_search(whole, tmp_path / "photos")) == 0
     assert outcome(killed) == outcome(whole)
     assert [state for _, state, _, _ in outcome(killed)] == ["COMPLETE"] * 4
 
 
-def start_search(folder: Path) -> subprocess.Popen[bytes]:
+def of_search(folder: Path, photos: Path) -> list[str]:
+    """Words of a search each of whose trainings takes longer than it takes to see that it has begun."""
     options = ["--trials", "4", "--score", "short", "--steps", "25", "--patch", "32", "--batch", "4"]
-    options += ["--workers", "1", "--confirm", "0"]
-    command = [sys.executable, "-m", "lpienas", "search", "--out", str(folder), *options]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return ["search", "--out", str(folder), "--data", str(photos), *options, "--workers", "1", "--confirm", "0"]
 
 
 def wait_until_training(folder: Path, number: int) -> None:
