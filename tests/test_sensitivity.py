@@ -20,8 +20,8 @@ from search_spaces.lpienet import LPIENet, build
 from search_spaces.receptive import margin_of
 
 CPU = torch.device("cpu")
-STAGES = tuple(Stage(depth, 8, 1.0, kind) for depth, kind in ((2, "both"), (1, "none"), (1, "spatial"), (1, "none")))
-BLUEPRINT = Blueprint.from_genotype(Genotype((*STAGES, Stage(1, 8, 1.0, "channel")), activation="relu", head="conv3x3"))
+STAGES = tuple(Stage(depth, 8, 1.0, kind) for depth, kind in ((2, "both"), (1, "spatial"), (1, "channel")))
+BLUEPRINT = Blueprint.from_genotype(Genotype(STAGES, activation="relu", head="conv3x3", levels=2))
 SENSITIVE = "encoder1.2.residuals.1"
 
 
