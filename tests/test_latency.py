@@ -19,7 +19,7 @@ from search_spaces.lpienet import build
 from search_spaces.sides import padded_side
 from search_spaces.space import REFERENCE
 
-SMALL = Blueprint.from_genotype(Genotype(tuple(Stage(depth=1, width=4) for _ in range(5))))
+SMALL = Blueprint.from_genotype(Genotype((Stage(1, 4), *(Stage(1, 4, attention="none"),) * 2), levels=2))
 
 
 def quartered(genotype: Genotype) -> Genotype:
