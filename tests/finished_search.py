@@ -1,14 +1,17 @@
 """Finished search: a run whose candidates are compressed, and what the tests of compression ask of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from compress.asked import asked_on
 from compress.export.ship import ship
 from compress.export.wanted import Wanted
+from compress.int8.ways import RATES
 from compress.pipeline import compress
 from compress.settings import CompressSettings
 from nas.task.task import Task
@@ -34,17 +37,17 @@ from search_spaces.genotype import Genotype, Stage
 
 MADE_WITH = RunSettings()
 SETTINGS = CompressSettings(Recipe(6), Recipe(3), Recipe(3), prune=0.3, int8="ptq")
+IN_FLOAT = replace(SETTINGS, int8="float")  # where nothing is asked of int8
 
 
 def network_of(*widths: int) -> Genotype:
-    return Genotype(tuple(Stage(1, width, 1.0, "none") for width in widths), activation="relu", head="conv3x3")
+    """Its stages are three with two levels, five with three."""
+    stages = tuple(Stage(1, width, 1.0, "none") for width in widths)
+    return Genotype(stages, activation="relu", head="conv3x3", levels=(len(widths) + 1) // 2)
 
 
 # Candidate 1 is compressed. Of the others 2 and 3 cost less than what pruning leaves of it, and 4 more.
-GENOTYPES = tuple(
-    network_of(*widths)
-    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
-)
+GENOTYPES = tuple(network_of(*widths) for widths in ((16, 32, 16), (16, 16, 16), (8, 8, 8), (4, 8, 4), (16, 16, 12)))
 SSIMS = (0.9, 0.85, 0.8, 0.7, 0.87)
 
 
@@ -58,13 +61,13 @@ class Told(Silent):
         self.lines.append(line)
 
 
-def finished_search(folder: Path, made_with: RunSettings = MADE_WITH) -> Run:
-    """A run with the scores of GENOTYPES."""
+def finished_search(folder: Path, made_with: RunSettings = MADE_WITH, genotypes: Sequence[Genotype] = GENOTYPES) -> Run:
+    """A run with the scores of five genotypes."""
     made = Run(folder)
     made.describe(made_with)
     study = open_study(made.study, create=True)
     fix_reference_point(study, ReferencePoint(0.05, 10**10))
-    for number, (genotype, ssim) in enumerate(zip(GENOTYPES, SSIMS, strict=True)):
+    for number, (genotype, ssim) in enumerate(zip(genotypes, SSIMS, strict=True)):
         trial, macs = study.ask(), cost_of(Blueprint.from_genotype(genotype)).macs
         for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
             trial.set_user_attr(name, value)
@@ -92,6 +95,13 @@ def exported(run: Run, task: Task) -> dict[str, Any]:
 def state(run: Run, stage: str) -> dict[str, torch.Tensor]:
     """Weights of the compression that is meant."""
     return load_network(compression_of(run).network(stage)).state_dict()
+
+
+def few_are_tried(patch: pytest.MonkeyPatch) -> None:
+    """On the way to int8: two learning rates for a step each, and one share of the way to equal ranges."""
+    patch.setattr("compress.int8.ways.RATES", RATES[:2])
+    patch.setattr("compress.int8.ways._SWEPT", 1)
+    patch.setattr("compress.int8.equalise._SHARES", (0.5,))
 
 
 def made_at(run: Run) -> dict[str, int]:

@@ -20,16 +20,20 @@ from results.study import Trained, open_study, record_test_input, record_trainin
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from tests.compressed import keep_compression
-from tests.finished_search import GENOTYPES, finished_search
+from tests.finished_search import finished_search, network_of
 
 TESTED = {0: 0.80, 1: 0.84, 2: 0.82, 3: 0.83}  # SSIM on test photographs; candidate 4 was not trained fully
 PARTS = ("training", "validation", "test")
 SETTINGS = RunSettings(budget="600M", seed=7)
+GENOTYPES = tuple(
+    network_of(*widths)
+    for widths in ((16, 32, 64, 32, 16), (16, 16, 16, 16, 16), (8, 8, 8, 8, 8), (4, 8, 8, 8, 4), (16, 16, 16, 16, 12))
+)
 
 
 def shown_run(folder: Path, photograph: str = "photo") -> Run:
     """Five candidates, four of them trained fully twice, one compressed; photographs are `photograph`0 to 7."""
-    run = finished_search(folder, SETTINGS)
+    run = finished_search(folder, SETTINGS, GENOTYPES)
     study = open_study(run.study)
     record_test_input(study, 0.6)
     state_full(study, 60, "scratch")

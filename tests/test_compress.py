@@ -1,6 +1,8 @@
 """Compress: which stages run, the control beside the pruned network, the better one kept, and distillation."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,11 +32,13 @@ from search_spaces.cost import cost_of
 from search_spaces.lpienet import LPIENet
 from tests.finished_search import (
     GENOTYPES,
+    IN_FLOAT,
     SETTINGS,
     Told,
     candidate,
     compressed,
     exported,
+    few_are_tried,
     finished_search,
     kinds,
     made_at,
@@ -51,9 +55,23 @@ def run(tmp_path) -> Run:
     return finished_search(tmp_path / "run")
 
 
-def test_the_control_costs_no_more_and_is_trained_for_as_much_computing_and_the_better_one_is_kept(run, task):
-    told = Told()
-    scores = compressed(run, 1, task, SETTINGS, told).scores
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, task) -> tuple[Path, Told]:
+    """A finished search whose candidate 1 is compressed, and what was said meanwhile."""
+    run, told = finished_search(tmp_path_factory.mktemp("made") / "run"), Told()
+    compressed(run, 1, task, SETTINGS, told)
+    return run.folder, told
+
+
+@pytest.fixture
+def done(made, tmp_path) -> Run:
+    """A copy of it."""
+    return Run(Path(shutil.copytree(made[0], tmp_path / "done")))
+
+
+def test_the_control_costs_no_more_and_is_trained_for_as_much_computing_and_the_better_one_is_kept(made):
+    run, told = Run(made[0]), made[1]
+    scores = compression_of(run).scores
     assert list(scores) == ["trained", "pruned", "control", "float", "quantized"]
     control, pruned, trained = scores["control"], scores["pruned"], scores["trained"]
     assert control["candidate"] == 2
@@ -76,7 +94,7 @@ def test_whichever_is_better_goes_on(run, task, winner, monkeypatch):
 
     monkeypatch.setattr("compress.stages.evaluate", judged)
     monkeypatch.setattr("nas.scoring.short.evaluate", judged)
-    scores = compressed(run, 1, task, SETTINGS).scores
+    scores = compressed(run, 1, task, IN_FLOAT).scores
     assert scores["float"]["made_by"] == winner
     require_equal(state(run, "float"), state(run, winner))
 
@@ -103,9 +121,9 @@ def test_no_latency_is_measured_of_candidates_behind_the_one_that_is_taken(run):
     assert asked == [Blueprint.from_genotype(GENOTYPES[number]) for number in (0, 4)]  # by their SSIM
 
 
-def test_the_verdict_on_a_pruned_network_and_its_control_is_by_the_same_test_photographs(run, task):
-    told = Told()
-    scores = compressed(run, 1, task, SETTINGS, told).scores
+def test_the_verdict_on_a_pruned_network_and_its_control_is_by_the_same_test_photographs(made, task):
+    run, told = Run(made[0]), made[1]
+    scores = compression_of(run).scores
     verdict = scores["control"]["verdict"]
     assert verdict["photographs"] == len(task.test) > 1
     assert verdict["gain"] == pytest.approx(scores["pruned"]["test_ssim"] - scores["control"]["test_ssim"], abs=1e-6)
@@ -131,7 +149,7 @@ def test_where_the_search_trained_a_network_twice_the_verdict_knows_how_far_trai
 
 
 @pytest.mark.parametrize(
-    ("changed", "made"),
+    ("changed", "new"),
     [
         ({}, []),
         ({"in_float": ("head",)}, ["int8"]),
@@ -142,41 +160,40 @@ def test_where_the_search_trained_a_network_twice_the_verdict_knows_how_far_trai
         ({"seed": 1}, ["int8", "pruning", "training", "training"]),
     ],
 )
-def test_with_other_settings_what_follows_from_them_is_made_and_nothing_is_disturbed(run, task, changed, made):
-    first = compressed(run, 1, task)
-    before, record = made_at(run), first.path.read_text()
-    second = compressed(run, 1, task, replace(SETTINGS, **changed))
-    after = made_at(run)
-    assert kinds(after.keys() - before.keys()) == made
+def test_with_other_settings_what_follows_from_them_is_made_and_nothing_is_disturbed(done, task, changed, new):
+    first = compression_of(done)
+    before, record = made_at(done), first.path.read_text()
+    second = compressed(done, 1, task, replace(SETTINGS, **changed))
+    after = made_at(done)
+    assert kinds(after.keys() - before.keys()) == new
     assert {key: after[key] for key in before} == before
     if changed:
         assert first.path.read_text() == record
-        assert [one.name for one in compressions(run)] == sorted([first.key, second.key])
+        assert [one.name for one in compressions(done)] == sorted([first.key, second.key])
 
 
-def test_another_weight_of_distillation_prunes_again_and_keeps_the_training_of_the_control(run, task):
-    compressed(run, 1, task)
-    before = made_at(run)
-    compressed(run, 1, task, replace(SETTINGS, distillation=0.5))
-    assert kinds(made_at(run).keys() - before.keys()) in (["pruning"], ["int8", "pruning"])
+def test_another_weight_of_distillation_prunes_again_and_keeps_the_training_of_the_control(done, task):
+    before = made_at(done)
+    compressed(done, 1, task, replace(IN_FLOAT, distillation=0.5))
+    assert kinds(made_at(done).keys() - before.keys()) == ["pruning"]
 
 
-def test_the_compression_of_another_candidate_stands_beside_the_one_before(run, task):
-    first = compressed(run, 1, task)
-    weights = state(run, "pruned")
-    second = compressed(run, 2, task, replace(SETTINGS, prune=None))
-    assert set(second.scores) == {"trained", "float", "quantized"}
+def test_the_compression_of_another_candidate_stands_beside_the_one_before(done, task):
+    first = compression_of(done)
+    weights = state(done, "pruned")
+    second = compressed(done, 2, task, replace(IN_FLOAT, prune=None))
+    assert set(second.scores) == {"trained", "float"}
     trained = load_network(second.network("trained")).blueprint  # without what computes nothing
     assert [stage.width for stage in trained.stages] == [stage.width for stage in GENOTYPES[2].stages]
-    require_equal(load_network(compression_of(run, first.name).network("pruned")).state_dict(), weights)
-    assert compression_of(run).name == second.name
+    require_equal(load_network(compression_of(done, first.name).network("pruned")).state_dict(), weights)
+    assert compression_of(done).name == second.name
 
 
 def test_what_the_search_trained_fully_is_not_trained_again_and_says_where_it_began(run, task):
     search = Confirming(run, task)
     confirm(search, ConfirmSettings(SETTINGS.training, count=4, seeds=1), Here(task), Silent())
     before = made_at(run)
-    scores = compressed(run, 1, task, replace(SETTINGS, prune=None, int8="float")).scores
+    scores = compressed(run, 1, task, replace(IN_FLOAT, prune=None)).scores
     assert made_at(run) == before
     trained = next(one for one in trainings(open_study(run.study), "full") if one.number == 1)
     assert scores["trained"]["ssim"] == trained.ssim
@@ -184,7 +201,7 @@ def test_what_the_search_trained_fully_is_not_trained_again_and_says_where_it_be
 
 
 def test_a_name_that_another_compression_has_is_refused_before_the_work(run, task):
-    settings = replace(SETTINGS, prune=None, int8="float")
+    settings = replace(IN_FLOAT, prune=None)
     asked = asked_on(run, candidate(run, 3), settings, task)
     compress(run, asked, task, Silent(), "small")
     before = made_at(run)
@@ -209,7 +226,7 @@ def test_equal_computing_is_counted_in_multiply_adds(run):
 
 def test_where_the_search_has_nothing_as_cheap_the_pruned_network_is_kept_and_it_is_said(run, task):
     told = Told()
-    scores = compressed(run, 3, task, replace(SETTINGS, prune=0.2), told).scores
+    scores = compressed(run, 3, task, replace(IN_FLOAT, prune=0.2), told).scores
     assert "control" not in scores
     assert scores["float"]["made_by"] == "pruned"
     assert any("no network that costs as little" in line for line in told.lines)
@@ -226,7 +243,7 @@ def test_a_control_that_cannot_be_trained_is_named_and_the_pruned_network_goes_o
 
     monkeypatch.setattr("compress.stages.train_fully", after_the_first)
     told = Told()
-    scores = compressed(run, 1, task, SETTINGS, told).scores
+    scores = compressed(run, 1, task, IN_FLOAT, told).scores
     assert scores["float"]["made_by"] == "pruned"
     assert any("candidate 2 could not be trained: the loss became nan" in line for line in told.lines)
 
@@ -236,17 +253,18 @@ def test_without_pruning_the_trained_network_is_quantized(run, task):
     assert list(scores) == ["trained", "float", "quantized"]
     require_equal(state(run, "float"), state(run, "trained"))
     assert scores["quantized"]["method"] == "post-training quantization"
+    assert {"post_training", "quantization_aware", "float_fine_tuned"} & set(scores["quantized"]) == {"post_training"}
 
 
 @pytest.mark.parametrize(
     ("int8", "ways"),
     [
-        ("ptq", {"post_training"}),
         ("qat", {"quantization_aware"}),
         ("best", {"post_training", "quantization_aware", "float_fine_tuned"}),
     ],
 )
-def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, task, int8, ways):
+def test_int8_is_made_in_the_ways_that_were_asked_for_and_the_best_is_kept(run, task, int8, ways, monkeypatch):
+    few_are_tried(monkeypatch)
     settings = replace(SETTINGS, prune=None, int8=int8)
     quantized = compressed(run, 2, task, settings).scores["quantized"]
     assert {"post_training", "quantization_aware", "float_fine_tuned"} & set(quantized) == ways
@@ -259,6 +277,7 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
         quality = evaluate(network, pairs, device, margin)
         return replace(quality, ssim=float(better)) if isinstance(network, LPIENet) else quality
 
+    few_are_tried(monkeypatch)
     monkeypatch.setattr("compress.int8.ways.evaluate", judged)
     settings = replace(SETTINGS, prune=None, int8="best")
     for told in (Told(), Told()):  # the second call finds everything made
@@ -276,31 +295,27 @@ def test_the_float_network_is_the_one_trained_for_longer_where_that_is_the_bette
     require_equal(state(run, "float"), state(run, "trained"))
 
 
-def test_two_compressions_of_one_run_are_exported_side_by_side(run, task):
+def test_two_compressions_are_exported_side_by_side_and_a_layer_that_is_asked_for_is_float_in_the_file(run, task):
     settings = replace(SETTINGS, prune=None)
     first = compressed(run, 3, task, settings)
-    assert set(exported(run, task)) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
+    whole = exported(run, task)
+    assert set(whole) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
     files = {path: path.read_bytes() for path in first.exported.iterdir()}
-    second = compressed(run, 3, task, replace(settings, int8="float"))
-    assert "quantized" not in second.scores
-    assert set(exported(run, task)) == {"lpienet_float.onnx"}
-    kit = {f"lpienet_float.onnx.{what}.npy" for what in ("input", "expected")}
-    names = {path.name for path in second.exported.iterdir()}
-    assert names == {"lpienet_float.onnx", "MODEL_CARD.md", "files.json"} | kit
+    second = compressed(run, 3, task, replace(settings, in_float=("head",)))
+    assert second.scores["quantized"]["in_float"] == ["head"]
+    partly = exported(run, task)
+    kit = {f"{name}.{what}.npy" for name in partly for what in ("input", "expected")}
+    assert {path.name for path in second.exported.iterdir()} == {*partly, "MODEL_CARD.md", "files.json"} | kit
     assert {path: path.read_bytes() for path in first.exported.iterdir()} == files
     made_from = [one.listed()["files"]["lpienet_float.onnx"]["made_from"] for one in (first, second)]
     assert made_from == [first.made_from("float")] * 2  # one training for both
+    assert partly["lpienet_int8.onnx"]["bytes"] != whole["lpienet_int8.onnx"]["bytes"]
+    assert partly["lpienet_int8.onnx"]["ssim"] == pytest.approx(second.scores["quantized"]["test_ssim"], abs=1e-3)
 
 
-def test_a_layer_that_is_asked_for_stays_float_in_the_pipeline_and_in_the_file(run, task):
-    settings = replace(SETTINGS, prune=None)
-    compressed(run, 3, task, settings)
-    whole = exported(run, task)["lpienet_int8.onnx"]
-    scores = compressed(run, 3, task, replace(settings, in_float=("head",))).scores
-    assert scores["quantized"]["in_float"] == ["head"]
-    partly = exported(run, task)["lpienet_int8.onnx"]
-    assert partly["bytes"] != whole["bytes"]
-    assert partly["ssim"] == pytest.approx(scores["quantized"]["test_ssim"], abs=1e-3)
+def test_without_int8_the_float_file_alone_is_exported(run, task):
+    assert "quantized" not in compressed(run, 3, task, replace(IN_FLOAT, prune=None)).scores
+    assert set(exported(run, task)) == {"lpienet_float.onnx"}
 
 
 def test_a_layer_that_the_candidate_does_not_have_is_refused_before_anything_is_trained(run, task):

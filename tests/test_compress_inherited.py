@@ -13,7 +13,7 @@ from results.record import RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.space import default_space
-from tests.finished_search import GENOTYPES, SETTINGS, compressed, finished_search, require_equal
+from tests.finished_search import GENOTYPES, IN_FLOAT, compressed, finished_search, require_equal
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(tmp_path) -> Run:
 @pytest.fixture
 def with_supernet(run, task) -> Run:
     """The finished search, as one that was scored by a supernet of one step."""
-    fix = ["activation=relu", "block=released", "levels=3", "opening=relu", "join=concat", "upsampling=bilinear"]
+    fix = ["activation=relu", "block=released", "levels=2", "opening=relu", "join=concat", "upsampling=bilinear"]
     made_with = RunSettings(score="supernet", steps=1, fix=tuple(fix))
     (run.folder / "run.json").unlink()  # of the search that it was
     run.describe(made_with)
@@ -44,15 +44,14 @@ def test_a_candidate_and_its_control_start_from_their_slices_of_the_supernet_and
         return train_fully(task, on_step, training, store)
 
     monkeypatch.setattr("compress.stages.train_fully", train)
-    scores = compressed(with_supernet, 1, task).scores
+    scores = compressed(with_supernet, 1, task, IN_FLOAT).scores
     assert [scores[stage]["start"] for stage in ("trained", "control")] == ["inherited weights"] * 2
     slices = slices_of(with_supernet, task)
     assert [blueprint for blueprint, _ in begun] == [Blueprint.from_genotype(GENOTYPES[number]) for number in (1, 2)]
     for number, (_, start) in zip((1, 2), begun, strict=True):
         require_equal(start, slices(GENOTYPES[number]).state_dict())
     begun.clear()
-    without = replace(SETTINGS, prune=None, int8="float")
-    scores = compressed(with_supernet, 0, task, without).scores
+    scores = compressed(with_supernet, 0, task, replace(IN_FLOAT, prune=None)).scores
     assert scores["trained"]["start"] == "scratch"
     assert begun[0][1] is None
 

@@ -13,10 +13,11 @@ from PIL import Image
 from compress.asked import asked_on
 from compress.int8.calibration import CALIBRATION_IMAGES, int8_calibration, kept_calibration
 from compress.int8.quantize import FakeQuantized
-from compress.int8.ways import RATES, Quantizing, to_int8
+from compress.int8.ways import RATES, Int8, Quantizing, to_int8
 from nas.task.data.photos import DataError
+from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
-from results.progress import Silent
+from results.progress import Silent, Watcher
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
@@ -26,6 +27,7 @@ from tests.finished_search import (
     candidate,
     compressed,
     exported,
+    few_are_tried,
     finished_search,
     kinds,
     made_at,
@@ -82,21 +84,32 @@ class CutOff(Silent):
             raise Cut
 
 
+def by_all_ways(task: Task, watcher: Watcher, checkpoints: Path | None = None) -> Int8:
+    """A small network in int8 by all ways, with a checkpoint at every step and ranges taken at each third one."""
+    with pytest.MonkeyPatch.context() as patch:
+        few_are_tried(patch)
+        patch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr("compress.int8.ways._RANGES_EVERY", 3)
+        network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
+        asked = Quantizing("best", Recipe(9), int8_calibration(task, 0)[:4])
+        return to_int8(network, task, asked, watcher, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def whole(task) -> Int8:
+    """One that was not cut off."""
+    return by_all_ways(task, Silent())
+
+
 @pytest.mark.parametrize(
     ("stage", "step"), [("quantization-aware", 3), ("quantization-aware", 8), ("as long in float", 5)]
 )
-def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(run, task, stage, step, tmp_path, monkeypatch):
-    monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("compress.int8.ways._RANGES_EVERY", 3)
-    monkeypatch.setattr("compress.int8.ways._SWEPT", 1)
-    network, recipe = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0), Recipe(9)
-    asked = Quantizing("best", recipe, int8_calibration(task, 0))
-    whole = to_int8(network, task, asked, Silent())
+def test_quantization_that_is_cut_off_goes_on_and_ends_as_it_would_have(task, whole, stage, step, tmp_path):
     checkpoints = tmp_path / "checkpoint"
     with pytest.raises(Cut):
-        to_int8(network, task, asked, CutOff(stage, step), checkpoints)
+        by_all_ways(task, CutOff(stage, step), checkpoints)
     watcher = CutOff()
-    continued = to_int8(network, task, asked, watcher, checkpoints)
+    continued = by_all_ways(task, watcher, checkpoints)
     assert "learning rate" not in watcher.done
     assert watcher.done[stage][0] == step  # a step is in the checkpoint once it has been told
     require_equal(continued.network.state_dict(), whole.network.state_dict())
@@ -125,6 +138,7 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
 
 
 def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):
+    few_are_tried(monkeypatch)
     monkeypatch.setattr("nas.task.training.CHECKPOINT_SECONDS", 0.0)
     compressed(run, 2, task, replace(SETTINGS, prune=None, int8="best"))
     assert not list(run.made.rglob("*checkpoint*"))

@@ -11,7 +11,7 @@ from results.files import load_network, read_json
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
-from tests.finished_search import GENOTYPES, SETTINGS, Told, compressed, finished_search
+from tests.finished_search import GENOTYPES, IN_FLOAT, Told, compressed, finished_search
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def test_a_network_is_pruned_until_it_is_as_fast_as_asked_and_one_that_is_alread
     monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Counted.of)
     before = Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
     fast = Fast(0.8 * before, "onnx", "float", (256, 256))
-    scores = compressed(run, 1, task, replace(SETTINGS, prune=fast)).scores
+    scores = compressed(run, 1, task, replace(IN_FLOAT, prune=fast)).scores
     assert 0.7 * before < scores["pruned"]["latency_ms"] <= 0.8 * before
     assert scores["pruned"]["macs"] < scores["trained"]["macs"]
     for wrong, says in (
         (2 * before, r"ms or less already; ask for fewer, for a loss \(--prune-loss\), or --prune off"),
         (0.01 * before, r"pruning reached \S+ ms and no less, of \S+ ms before; ask for more"),
     ):
-        settings = replace(SETTINGS, prune=replace(fast, milliseconds=wrong))
+        settings = replace(IN_FLOAT, prune=replace(fast, milliseconds=wrong))
         with pytest.raises(ValueError, match=says):
             compressed(run, 1, task, settings)
 
@@ -60,7 +60,7 @@ def test_where_a_latency_is_asked_for_the_control_is_chosen_by_it_and_nothing_sh
 ):
     monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Timed.of)
     asked = 0.8 * Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
-    made = compressed(run, 1, task, replace(SETTINGS, int8="float", prune=Fast(asked, "onnx", "float", (256, 256))))
+    made = compressed(run, 1, task, replace(IN_FLOAT, prune=Fast(asked, "onnx", "float", (256, 256))))
     scores = made.scores
     assert scores["control"]["candidate"] == 4
     assert scores["control"]["macs"] > scores["pruned"]["macs"]
@@ -80,7 +80,7 @@ def test_a_control_that_takes_longer_without_its_dead_channels_is_not_shipped(ru
     monkeypatch.setattr("compress.stages.latency_cost", lambda *where: scattering)
     told = Told()
     asked = 0.8 * Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
-    settings = replace(SETTINGS, int8="float", prune=Fast(asked, "onnx", "float", (256, 256)), quantization=Recipe(4))
+    settings = replace(IN_FLOAT, prune=Fast(asked, "onnx", "float", (256, 256)), quantization=Recipe(4))
     scores = compressed(run, 1, task, settings, told).scores
     assert "control" not in scores
     assert scores["float"]["made_by"] == "pruned"
@@ -90,7 +90,7 @@ def test_a_control_that_takes_longer_without_its_dead_channels_is_not_shipped(ru
 def test_with_a_latency_that_is_reached_already_a_loss_alone_says_how_far_pruning_goes(run, task, monkeypatch):
     monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Counted.of)
     fast = Fast(1.5 * Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median, "onnx", "float", (256, 256))
-    settings = replace(SETTINGS, prune=fast, prune_loss=0.01, int8="float")
+    settings = replace(IN_FLOAT, prune=fast, prune_loss=0.01)
     made = compressed(run, 1, task, settings)
     way = read_json(made.network("pruned").with_name("way.json"))
     first, *_, last = way["steps"]
@@ -110,6 +110,6 @@ def test_where_a_loss_ends_pruning_above_the_latency_it_goes_on_to_that(run, tas
     monkeypatch.setattr("compress.stages.latency_cost", lambda *where: Counted.of)
     monkeypatch.setattr("compress.stages.prune", ends_early)
     fast = Fast(0.8 * before, "onnx", "float", (256, 256))
-    made = compressed(run, 1, task, replace(SETTINGS, prune=fast, prune_loss=0.5, int8="float"))
+    made = compressed(run, 1, task, replace(IN_FLOAT, prune=fast, prune_loss=0.5))
     assert asked == [Target(lost=0.5), Target(0.8 * before)]
     assert Counted.of(load_network(made.network("pruned")).blueprint).median <= 0.8 * before
