@@ -19,7 +19,7 @@ from nas.searching import slices_of
 from nas.suggest import derive_seed
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
-from nas.workers import make_workers
+from nas.where.choice import make_workers
 from results.files import write_json
 from results.front import along_cost
 from results.run import Run

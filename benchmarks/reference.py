@@ -18,7 +18,7 @@ from nas.scoring.training import Training
 from nas.suggest import derive_seed
 from nas.task.task import TaskSettings
 from nas.task.training import Recipe
-from nas.workers import make_workers
+from nas.where.choice import make_workers
 from results.files import write_json
 from results.report import report_front
 from results.run import Run

@@ -9,7 +9,7 @@ Everything runs in turns, each in processes of its own, on the same clean photog
   torch's own number of threads. No clipping and no schedule.
 - naive_one_thread: the same with one thread for torch. On a busy machine torch's threads wait for one another at every
   operator, which makes `naive` slow beyond what an idle machine shows; this is the fairer rival there.
-- side_by_side: lpienas in two worker processes of one thread each, as a search trains its candidates (nas.workers).
+- side_by_side: lpienas in two worker processes of one thread each, as a search trains its candidates (nas.where).
 - side_by_side_bfloat16: the same in bfloat16 autocast, which lpienas takes on a processor that multiplies bfloat16 in
   hardware, where it trains as well; not measured on others, on which it would be several times slower.
 - one_process: lpienas in one that chooses its number of threads, as the training of one final network does.
@@ -57,13 +57,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from nas.logs import OnStep
 from nas.task.data.photos import Photos
 from nas.task.degrade import SensorNoise
 from nas.task.device import Device, has_bfloat16, thread_choices
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Course, Recipe, train
-from nas.workers import OnStep, Processes
+from nas.where.processes import Processes
 from pace import BATCH, PATCH, Clock, Moment, Speed, TurnOver, speed
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
@@ -194,6 +195,9 @@ def _peak(task: Task, on_step: OnStep, seconds: float) -> float:
     return statistics.median(rates)
 
 
+OURS = tuple(f"__main__:{work.__name__}" for work in (_turn, _training, _greet, _peak))  # run in worker processes
+
+
 # ---- turns
 
 
@@ -202,7 +206,8 @@ class Contest:
 
     def __init__(self, task: Task, files: list[Path]) -> None:
         def processes(count: int, threads: tuple[int, ...], bfloat16: bool = False) -> Processes:
-            return Processes(replace(task, device=replace(task.device, threads=threads, bfloat16=bfloat16)), count)
+            device = replace(task.device, threads=threads, bfloat16=bfloat16)
+            return Processes(replace(task, device=device), count, also=OURS)
 
         self.task = task
         self.pair, self.brief = processes(2, (1,)), processes(2, (1,), bfloat16=True)

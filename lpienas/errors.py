@@ -28,8 +28,10 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
     "perceptual": ("piq",),
     "tensorboard": ("tensorboardX",),
     "openvino": ("openvino",),
+    "ray": ("ray",),
     "coreml": ("coremltools",),
 }
+_TOLD_BY_WORKERS = ("_RemoteTraceback", "Elsewhere")  # causes of errors, of concurrent.futures and of nas.where.works
 _ROOT = Path(__file__).parents[1]
 _MENDABLE = (ValueError, RuntimeError, ImportError)
 
@@ -92,8 +94,8 @@ def _of_system(error: OSError) -> str:
 def _is_ours(error: BaseException) -> bool:
     """Whether the innermost frame that raised `error` is of our packages, in this process or in a worker of it."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    told_by_worker = str(error.__cause__) if type(error.__cause__).__name__ == "_RemoteTraceback" else ""
-    if told_by_worker:  # concurrent.futures hands a worker's frames on as text
+    told_by_worker = str(error.__cause__) if type(error.__cause__).__name__ in _TOLD_BY_WORKERS else ""
+    if told_by_worker:  # its frames come as text
         files = re.findall(r'^  File "(.+?)", line \d+, in ', told_by_worker, re.MULTILINE)
         return bool(files) and any(Path(files[-1]).is_relative_to(_ROOT / package) for package in PACKAGES)
     return bool(frames) and str(frames[-1].f_globals.get("__name__", "")).partition(".")[0] in PACKAGES

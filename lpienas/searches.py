@@ -16,6 +16,7 @@ from results.record import FOLDERS, RunSettings
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
     from nas.searching import SearchSettings
     from nas.task.task import Task
+    from nas.where.joined import Placing
     from results.progress import Watcher
     from results.run import Run as Folder
     from search_spaces.own import AnyBlueprint
@@ -61,11 +62,13 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from nas.search import search as score
         from nas.searching import Searching, SearchSettings, space_of
         from nas.task.training import Recipe
-        from nas.workers import default_count, make_workers
+        from nas.where.choice import make_workers
+        from nas.where.killed import Kills
         from results.photo_score import crops_of
         from search_spaces.own_space import OwnSpace
         from search_spaces.units import format_cost, parse_cost
 
+        placing = placing_of(options.ray, options.gpus_per_trial)
         if options.tensorboard:
             require_writer()
         logs = run.logs if options.tensorboard else None
@@ -92,10 +95,10 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         if settings.budget is not None:
             at = f"{settings.size[0]}x{settings.size[1]}"
             watcher.say(f"budget {format_cost(settings.cost, settings.budget)} at {at}")
-        count = options.workers or default_count(task)
-        workers = stack.enter_context(make_workers(task, count, options.threads or 1))
+        made_of = (options.workers, options.threads or 1, Kills(run.killed), placing)
+        workers = stack.enter_context(make_workers(task, *made_of))
         spent.others = workers.seconds
-        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in), logs)
+        searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in, watcher), logs)
         score(searching, workers, watcher)
         if confirmed:
             most = max(options.seeds, options.least_seeds)
@@ -119,6 +122,21 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             search=report.to_json(),
         )
     return made
+
+
+def placing_of(ray: str | None, gpus: float | None) -> "Placing | None":
+    """Which Ray cluster is asked for; None: none is. Raises ValueError, and ModuleNotFoundError without Ray."""
+    if ray is None:
+        if gpus is not None:
+            raise ValueError(f"--gpus-per-trial {gpus:g}: is of a Ray cluster; name it with --ray, or leave it out")
+        return None
+    from importlib.util import find_spec
+
+    from nas.where.joined import Placing
+
+    if find_spec("ray") is None:
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
+    return Placing(ray, gpus or 0.0)
 
 
 def made_with(run: "Folder", options: RunOptions) -> RunSettings:
@@ -265,8 +283,13 @@ def _task(
     return task
 
 
-def _cost_of(run: "Folder", settings: "SearchSettings", latency_in: str) -> "Callable[[AnyBlueprint], float]":
-    """What a search makes small, of a blueprint; `latency_in` is a runtime and a precision."""
+def _cost_of(
+    run: "Folder", settings: "SearchSettings", latency_in: str, watcher: "Watcher"
+) -> "Callable[[AnyBlueprint], float]":
+    """What a search makes small, of a blueprint; `latency_in` is a runtime and a precision.
+
+    Latencies are measured by this process, wherever candidates are trained: all on one machine, which is said.
+    """
     size = settings.size
     if settings.cost == "macs":
         from search_spaces.count import macs_of
@@ -276,8 +299,10 @@ def _cost_of(run: "Folder", settings: "SearchSettings", latency_in: str) -> "Cal
         from search_spaces.memory import peak_activation_bytes
 
         return lambda blueprint: float(peak_activation_bytes(blueprint, size))
+    from compress.bench.host import measuring_host
     from compress.bench.latency import Timing, latency_cost
 
+    watcher.say(f"latency is measured on {measuring_host(run.folder / 'latency')}, by the search itself")
     runtime, precision = latency_in.split("-")
     measured = latency_cost(run.folder / "latency", Timing(runtime, precision, size))
     return lambda blueprint: measured(blueprint).median

@@ -15,7 +15,7 @@ from lpienas.fields import (
     threads_here,
 )
 from lpienas.run_settings import LATENCY_IN, ReadOptions, RunOptions, Size
-from lpienas.shared import COMPRESSION, FAMILY, TRAINING_THREADS, WORKER_THREADS, WORKERS
+from lpienas.shared import COMPRESSION, FAMILY, GPUS_PER_TRIAL, RAY, TRAINING_THREADS, WORKER_THREADS, WORKERS
 
 FORMATS = ("onnx", "onnx-fixed", "litert", "executorch", "coreml")
 IO = ("float", "uint8", "int8")
@@ -49,6 +49,8 @@ class SearchOptions(RunOptions):
     tensorboard: bool = switch("keep the loss of every step, and scores, for TensorBoard: in tensorboard/ of the run")
     workers: int | None = WORKERS
     threads: int | None = WORKER_THREADS
+    ray: str | None = RAY
+    gpus_per_trial: float | None = GPUS_PER_TRIAL
 
 
 def is_path(word: str) -> bool:

@@ -41,7 +41,21 @@ WHOLE: Any = switch(
     "judge photographs whole (default: at most 384x384 pixels around the centre, as the run itself is judged)"
 )
 WORKERS: Any = option(
-    None, "candidates at a time", "N", parse=count, default="one a processor, at most 4; on a GPU one"
+    None,
+    "candidates at a time",
+    "N",
+    parse=count,
+    default="one a processor, at most 4; on a GPU one; on a Ray cluster as many as it has room for",
+)
+RAY: Any = option(
+    None,
+    "score candidates on a Ray cluster: on one that begins on this machine (local), or on the one at an address, as "
+    "HOST:6379, or auto on one of its machines",
+    "local|ADDRESS",
+    default="",
+)
+GPUS_PER_TRIAL: Any = option(
+    None, "of a Ray cluster: GPUs of each worker, or a part of one, as 0.5", "N", parse=float, default="0"
 )
 WORKER_THREADS: Any = option(None, "processor threads of each worker", "N", parse=count, default="1")
 TRAINING_THREADS: Any = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")

@@ -19,7 +19,7 @@ from nas.scoring.training import INHERITED, SCRATCH, Training, begin, in_rungs
 from nas.suggest import derive_seed
 from nas.task.task import Task
 from nas.task.training import Failed, Recipe
-from nas.workers import Workers, as_finished
+from nas.where.protocol import Workers, as_finished
 from results.agreement import Agreement, Networks, agreement
 from results.files import write_json
 from results.progress import Watcher

@@ -16,7 +16,7 @@ from nas.suggest import derive_seed
 from nas.task.evaluation import mean_quality
 from nas.task.task import Task
 from nas.task.training import Failed, Recipe
-from nas.workers import Workers, as_finished
+from nas.where.protocol import Workers, as_finished
 from results.candidate import Candidate
 from results.dashboard import Beside
 from results.files import has_network, read_json

@@ -19,7 +19,8 @@ from nas.scoring.training import Training
 from nas.searching import Searching
 from nas.task.evaluation import Quality
 from nas.task.training import Failed
-from nas.workers import Here, Workers
+from nas.where.here import Here
+from nas.where.protocol import Workers
 from results.candidate import Candidate, Scores
 from results.front import ReferencePoint
 from results.progress import Watcher

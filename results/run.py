@@ -28,6 +28,7 @@ GUIDE = {
     "run.json": "what made this folder: commands, settings, versions",
     "photographs.json": "which photographs train, which choose and which only report, with a digest of each",
     "device.json": "whether bfloat16 was found to train as well as float32, by the processor",
+    "killed.json": "which work ended its worker, while it has not been done since: once more, and it is given up",
     "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
     "supernet/": "weights that all candidates share, from which each is scored",
     "made/": "what stages made, each in a folder named by what it was made from, which record.json there says in "
@@ -135,6 +136,11 @@ class Run:
     def logs(self) -> Path:
         """For TensorBoard."""
         return self.folder / "tensorboard"
+
+    @property
+    def killed(self) -> Path:
+        """What ended its worker, while that has to be remembered."""
+        return self.folder / "killed.json"
 
     @property
     def spent(self) -> Path:

@@ -27,7 +27,7 @@ from nas.scoring.training import INHERITED, first_weights
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here
+from nas.where.here import Here
 from results.agreement import Agreement, Interval
 from results.files import read_json
 from results.progress import Silent

@@ -14,7 +14,7 @@ from nas.confirm import Confirming, ConfirmSettings, confirm
 from nas.scoring.full import train_fully
 from nas.task.evaluation import evaluate
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here
+from nas.where.here import Here
 from results.compressions import compression_of, compressions, path_of
 from results.files import load_network
 from results.photo_score import PhotoScore

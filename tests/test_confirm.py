@@ -7,7 +7,7 @@ import nas.confirm
 from nas.confirm import Confirming, ConfirmSettings, confirm, folder_of, seed_of, too_close
 from nas.task.evaluation import Quality
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here
+from nas.where.here import Here
 from results.candidate import Candidate, Scores
 from results.files import load_network
 from results.front import ReferencePoint

@@ -30,10 +30,11 @@ REASONS = {
     "takes a night",
     "needs a phone",
     "needs a data set",
+    "needs a cluster",
     "opens a server",
     "changes your shell",
 }
-DIRECTIVES = {"{argparse}", "{eval-rst}", "{toctree}"}
+DIRECTIVES = {"{argparse}", "{eval-rst}", "{toctree}", "{literalinclude}"}
 EXAMPLE = lpienas.__doc__.split("\n\n    import lpienas\n")[1].split("\n\n    search, SearchOptions")[0]
 IN_KERNEL = f"""
 import sys

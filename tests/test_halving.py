@@ -17,7 +17,7 @@ from nas.searching import Searching, SearchSettings
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here
+from nas.where.here import Here
 from results.files import load_network
 from results.progress import Silent
 from results.run import Run

@@ -21,7 +21,8 @@ from nas.searching import Searching, SearchSettings
 from nas.task.evaluation import Quality
 from nas.task.task import Task
 from nas.task.training import Diverged, OutOfMemory, Recipe
-from nas.workers import Here, WorkerKilled
+from nas.where.here import Here
+from nas.where.killed import WorkerKilled
 from results.files import write_tensors
 from results.progress import Silent
 from results.run import Run

@@ -18,7 +18,7 @@ from nas.task.data.photos import Photo
 from nas.task.evaluation import evaluate_each, input_quality
 from nas.task.task import Task, TaskSettings, calibration_images, make_task, pairs_to_test
 from nas.task.training import Recipe
-from nas.workers import Here
+from nas.where.here import Here
 from results.files import load_network
 from results.progress import Silent
 from results.record import RunSettings

@@ -1,7 +1,6 @@
 """Workers: the same weights in this process and in others, and every way to fail says what happened."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -14,10 +13,14 @@ from nas.scoring.training import Training, in_rungs
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
-from nas.workers import Here, Processes, WorkerKilled, default_count, make_workers
+from nas.where.choice import default_count, make_workers
+from nas.where.here import Here
+from nas.where.killed import Kills, WorkerKilled
+from nas.where.processes import Processes
 from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
+from tests.pieces import ENDS, WAITS, ends_its_process, waits_for_an_end
 
 PLANS = [
     Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, attention),) * 5, head="conv3x3"))
@@ -62,9 +65,9 @@ def test_two_workers_train_what_one_does_to_the_bit_and_bring_an_exception_back(
 
 
 def test_work_whose_process_is_ended_twice_fails_alone_and_what_ran_beside_it_is_done(tmp_path, task):
-    with Processes(task, 2) as workers:
-        ends = workers.submit(ends_its_process, tmp_path / "killed", 2)
-        beside, after = (workers.submit(waits_for_an_end, tmp_path / "killed") for _ in range(2))
+    with Processes(task, 2, also=(ENDS, WAITS)) as workers:
+        ends = workers.submit(ends_its_process, str(tmp_path / "killed"), 2)
+        beside, after = (workers.submit(waits_for_an_end, str(tmp_path / "killed")) for _ in range(2))
         with pytest.raises(WorkerKilled, match=r"was ended twice, .* it ran out of memory, or somebody ended it"):
             ends.result()
         assert 1 <= beside.result() <= 2
@@ -72,28 +75,34 @@ def test_work_whose_process_is_ended_twice_fails_alone_and_what_ran_beside_it_is
 
 
 def test_work_whose_process_is_ended_once_is_done(tmp_path, task):
-    with Processes(task, 1) as workers:
-        assert workers.submit(ends_its_process, tmp_path / "killed", 1).result() == 1
+    with Processes(task, 1, also=(ENDS, WAITS)) as workers:
+        assert workers.submit(ends_its_process, str(tmp_path / "killed"), 1).result() == 1
 
 
-def ends_its_process(task: Task, on_step: object, kills: Path, most: int) -> int:
-    """How often it has ended its process, after the last time."""
-    kills.touch()
-    done = kills.stat().st_size
-    if done == most:
-        return done
-    kills.write_bytes(bytes(done + 1))
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("unreachable")
+def test_work_that_ended_its_process_in_a_call_before_is_given_up_the_next_time(tmp_path, task):
+    """The search ends before the process is tried again; what it did once is not forgotten."""
+    record, kills = tmp_path / "killed.json", tmp_path / "killed"
+    with pytest.raises(KeyboardInterrupt), Processes(task, 1, Kills(record), (ENDS,)) as workers:
+        interrupted_at(record, workers.submit(ends_its_process, str(kills), 5))
+    before = kills.stat().st_size
+    with Processes(task, 1, Kills(record), (ENDS,)) as workers:
+        again = workers.submit(ends_its_process, str(kills), 5)
+        with pytest.raises(WorkerKilled, match="was ended twice"):
+            again.result()
+    assert kills.stat().st_size == before + 1
+    assert not record.exists()  # or a training that is asked for again would be given up at once
 
 
-def waits_for_an_end(task: Task, on_step: object, kills: Path) -> int:
-    """How often the other one has ended its process; its own is ended with it the first time."""
-    for _ in range(600):
-        if kills.exists() and (done := kills.stat().st_size):
-            return done
-        time.sleep(0.1)
-    raise AssertionError("nothing ended a process")
+def interrupted_at(record: Path, work: object) -> None:
+    """As by Ctrl-C, once what ended a process is written down."""
+    while not record.exists():
+        time.sleep(0.02)
+    raise KeyboardInterrupt
+
+
+def test_work_that_is_not_on_the_list_is_refused_before_a_process_is_asked(task):
+    with Processes(task, 1) as workers, pytest.raises(ValueError, match="pieces:ends_its_process: workers run nas"):
+        workers.submit(ends_its_process, "", 1)
 
 
 def test_one_worker_is_this_process_with_one_thread(task):

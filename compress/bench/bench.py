@@ -19,7 +19,7 @@ from compress.bench.resident import forget_peak, peak, resident
 from compress.runtime.runtimes import Runtime, in_pytorch, load, load_in_openvino
 from compress.runtime.tiles import enhance, holds
 from nas.task.evaluation import Pair, evaluate
-from nas.workers import end_at_once
+from nas.where.parent import end_at_once
 from results.files import has_network, load_network
 from results.progress import Watcher
 from search_spaces.sides import padded_side

@@ -30,7 +30,7 @@ from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen
-from nas.workers import end_at_once, end_with_parent
+from nas.where.parent import end_at_once, end_with_parent
 from results.compressions import FLOAT, INT8, Compression
 from results.files import (
     bytes_of,

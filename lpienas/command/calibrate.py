@@ -10,7 +10,7 @@ from lpienas.command.search import CONTINUES
 from lpienas.fields import count, option
 from lpienas.run_settings import RunOptions
 from lpienas.settings import STARTS
-from lpienas.shared import A_RUN_TO_WRITE, FULL_STEPS, WORKER_THREADS, WORKERS
+from lpienas.shared import A_RUN_TO_WRITE, FULL_STEPS, GPUS_PER_TRIAL, RAY, WORKER_THREADS, WORKERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +31,22 @@ class CalibrateOptions(RunOptions):
     tau: float = option(0.7, "agreement that is asked for", "TAU", parse=float)
     workers: int | None = WORKERS
     threads: int | None = WORKER_THREADS
+    ray: str | None = RAY
+    gpus_per_trial: float | None = GPUS_PER_TRIAL
 
 
 def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     """Train networks of all sizes fully, and print how well every score ranks them."""
     from lpienas.families import require_lpienets
-    from lpienas.searches import STEPS, begun_task, made_with
+    from lpienas.searches import STEPS, begun_task, made_with, placing_of
     from nas.calibrate import Calibrating, CalibrationSettings
     from nas.calibrate import calibrate as measure
     from nas.scoring.supernet import SupernetSettings
     from nas.scoring.training import INHERITED, SCRATCH
     from nas.searching import space_of
     from nas.task.training import Recipe
-    from nas.workers import default_count, make_workers
+    from nas.where.choice import make_workers
+    from nas.where.killed import Kills
     from results.run import Run
     from results.table import agreement_table
     from search_spaces.units import parse_macs
@@ -72,7 +75,9 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
         )
         shown = stack.enter_context(bars())
         task = begun_task(run, made, asked.threads, shown, asked)
-        workers = stack.enter_context(make_workers(task, asked.workers or default_count(task), asked.threads or 1))
+        placing = placing_of(asked.ray, asked.gpus_per_trial)
+        made_of = (asked.workers, asked.threads or 1, Kills(run.killed), placing)
+        workers = stack.enter_context(make_workers(task, *made_of))
         result = measure(Calibrating(run.folder, space_of(made), task, settings), workers, shown)
         run.summarize(calibration=result)
     if json_only:

@@ -36,7 +36,7 @@ def train_fully(
 ) -> tuple[Quality, tuple[PhotoScore, ...]]:
     """Quality on the validation photographs, and the scores of every test photograph, of a training that is kept.
 
-    A piece of work for nas.workers. What an earlier call came to is taken up from its checkpoint, or as it is where it
+    A piece of work for nas.where. What an earlier call came to is taken up from its checkpoint, or as it is where it
     was finished; a training from given weights was begun by nas.scoring.training.begin. Raises Failed; one that
     diverged is not tried again.
     """

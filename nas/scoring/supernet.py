@@ -232,7 +232,7 @@ def crops(task: Task) -> tuple[Pair, ...]:
 def score_by_supernet(
     task: Task, on_step: Callable[[int, float], None], path: Path, space: Space, blueprint: Blueprint
 ) -> Quality:
-    """Quality of a candidate with inherited weights, as a piece of work for nas.workers; only for comparing candidates.
+    """Quality of a candidate with inherited weights, as a piece of work for nas.where; only for comparing candidates.
 
     `path` is the finished supernet's file. Around a crop are the zeros of convolutions, for all candidates alike: what
     the photograph has there, as far as a network sees, would take several times as long.

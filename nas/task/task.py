@@ -194,13 +194,16 @@ def read_photos(settings: TaskSettings, tiles: Tiles | None = None) -> Photos:
     return settled_photos(settings.where, None, tiles or Tiles(default_folder()))[0]
 
 
-def make_task(settings: TaskSettings, photos: Photos, device: Device) -> Task:
-    """The task of `settings` on `device`; raises ValueError for photographs that `settings` do not suit."""
+def make_task(settings: TaskSettings, photos: Photos, device: Device, known: Quality | None = None) -> Task:
+    """The task of `settings` on `device`; raises ValueError for photographs that `settings` do not suit.
+
+    `known` is the quality of the degraded validation photographs, where it was measured before.
+    """
     sampler_of(settings, photos, settings.seed, device)
     side = settings.validation_side
     validation = validation_pairs(judged(photos.validation, settings.judged), settings.degradation, settings.seed, side)
     test = pairs_to_test(judged(photos.test, settings.judged), settings, side)
-    return Task(settings, photos, device, validation, input_quality(validation), test)
+    return Task(settings, photos, device, validation, known or input_quality(validation), test)
 
 
 def pairs_to_test(photos: Sequence[Picture], settings: TaskSettings, side: int | None) -> Pairs:

@@ -90,15 +90,23 @@ class Photographs:
 
     def write(self, path: Path) -> None:
         """As JSON."""
+        write_json(path, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
         rows = [{k: _plain(v) for k, v in asdict(entry).items() if v is not None} for entry in self.entries]
-        write_json(path, {"fingerprint": self.fingerprint, "says": self.says, "photographs": rows})
+        return {"fingerprint": self.fingerprint, "says": self.says, "photographs": rows}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Photographs":
+        """Inverse of `to_json`; its fingerprint is not compared with what is stored."""
+        return cls(tuple(Entry.from_json(row) for row in stored["photographs"]), stored["says"])
 
     @classmethod
     def read(cls, path: Path) -> "Photographs":
         """What `write` wrote; raises ValueError naming the file when it is damaged."""
         stored = read_json(path)
         try:
-            found = cls(tuple(Entry.from_json(row) for row in stored["photographs"]), stored["says"])
+            found = cls.from_json(stored)
             whole = found.fingerprint == stored["fingerprint"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} is damaged ({error}): take it from a copy, or start another run") from error
