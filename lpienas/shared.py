@@ -55,7 +55,7 @@ RAY: Any = option(
     default="",
 )
 GPUS_PER_TRIAL: Any = option(
-    None, "of a Ray cluster: GPUs of each worker, or a part of one, as 0.5", "N", parse=float, default="0"
+    None, "of a Ray cluster: the part of a GPU that each worker gets, as 0.5, or 1", "N", parse=float, default="0"
 )
 WORKER_THREADS: Any = option(None, "processor threads of each worker", "N", parse=count, default="1")
 TRAINING_THREADS: Any = option(None, "processor threads", "N", parse=count, default="one or all, whichever is faster")

@@ -1,5 +1,6 @@
 """Cluster: on a real Ray cluster of several nodes work is what it is here, and survives what happens to nodes."""
 
+import ast
 import contextlib
 import os
 import time
@@ -19,9 +20,11 @@ from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.where.cluster import Cluster
 from nas.where.here import Here
-from nas.where.joined import Placing
+from nas.where.joined import Placing, quiet_ray
 from nas.where.killed import Kills, WorkerKilled
-from results.run import Run
+from nas.where.placed import require_same
+from results.progress import Silent
+from results.run import Run, versions
 from results.store import Store
 from results.study import count_states, open_study
 from search_spaces.blueprint import Blueprint
@@ -45,7 +48,7 @@ def ray_cluster():
     pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        quiet_ray()
         from ray._private import services
         from ray.cluster_utils import Cluster as Simulated
 
@@ -71,12 +74,27 @@ def patiently(get_node):
     return asked
 
 
-def test_a_search_on_a_cluster_scores_every_trial_once(ray_cluster, tmp_path):
-    """The first one: its workers take all places of the cluster."""
+class Interrupting(Silent):
+    """Stands for a Ctrl-C once a candidate is scored."""
+
+    def say(self, line: str) -> None:
+        if line.startswith("candidate "):
+            raise KeyboardInterrupt
+
+
+def test_a_search_on_a_cluster_that_is_interrupted_goes_on_and_scores_every_trial_once(ray_cluster, tmp_path):
+    """The first one: its workers take all places of the cluster, and those of the interrupted call had to go."""
     small = {"steps": 1, "patch": 32, "batch": 2, "confirm": 0, "sampler": "random", "score": "short"}
     asked = SearchOptions(trials=4, ray=ray_cluster.address, fix=("depth=1", "attention=none"), **small)
-    run = Run(lpienas.search(tmp_path / "run", asked).folder)
-    assert count_states(open_study(run.study).get_trials()) == {"COMPLETE": 4}
+    with pytest.raises(KeyboardInterrupt):
+        lpienas.search(tmp_path / "run", asked, Interrupting())
+    run = Run(tmp_path / "run")
+    before = open_study(run.study).get_trials()
+    assert 1 <= count_states(before)["COMPLETE"] < 4
+    lpienas.search(tmp_path / "run", asked)
+    trials = open_study(run.study).get_trials()
+    assert count_states(trials) == {"COMPLETE": 4}
+    assert [trial.params for trial in trials[: len(before)]] == [trial.params for trial in before]
     assert len(list(run.made.glob("scoring-*/record.json"))) == 4
     assert not run.killed.exists()
     assert not list(run.made.glob(".seen-*"))
@@ -102,6 +120,39 @@ def workers(ray_cluster, task, kills):
 
 def weights(store: Store, training: Training) -> bytes:
     return (store.at(training.scoring.key) / "network.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("placing", "says"),
+    [
+        ({"gpus": 2.0}, "gpus per trial = 2: must be from 0 to 1"),
+        ({"gpus": -0.5}, "gpus per trial = -0.5: must be from 0 to 1"),
+        ({"address": "ray://head:10001"}, "a search runs on a machine of the cluster"),
+    ],
+)
+def test_what_a_cluster_cannot_give_is_refused(placing, says):
+    with pytest.raises(ValueError, match=says):
+        Placing(**placing)
+
+
+@pytest.mark.parametrize("package", ["lpienas", "torch"])
+def test_a_machine_with_another_version_is_refused_by_name_and_another_build_is_not(package):
+    here = versions()
+    require_same("far", here | {"torch": here["torch"].partition("+")[0] + "+cu130", "numpy": "1.0"})
+    with pytest.raises(ValueError, match=rf"far has {package} 0\.0\.1, and .* the same version on all machines"):
+        require_same("far", here | {package: "0.0.1"})
+
+
+def test_gpus_are_asked_for_of_a_cluster_alone(tmp_path):
+    with pytest.raises(lpienas.Error, match=r"--gpus-per-trial 0\.5: is of a Ray cluster; name it with --ray"):
+        lpienas.search(tmp_path / "run", SearchOptions(gpus_per_trial=0.5))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nas").rglob("*.py")), ids=lambda path: path.stem)
+def test_ray_is_imported_only_where_it_is_asked_for(path):
+    at_once = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [alias.name for node in at_once for alias in node.names] + [getattr(node, "module", "") for node in at_once]
+    assert not [name for name in names if (name or "").partition(".")[0] == "ray"]
 
 
 def test_there_is_a_worker_for_every_place_of_the_cluster(workers):
@@ -167,9 +218,9 @@ def test_what_a_node_does_not_see_is_carried_to_it_and_what_it_made_comes_back(w
 
 
 def test_work_of_a_node_that_is_lost_runs_again_elsewhere_and_is_not_counted_as_a_kill(
-    workers, ray_cluster, kills, tmp_path
+    workers, ray_cluster, kills, tmp_path, capsys
 ):
-    """The last one, since the node does not come back."""
+    """The last one, since the node does not come back; Ray keeps to itself what it has to say of that."""
     lost = ray_cluster.worker_nodes.copy().pop()
     begun = {}
     for name in ("one", "other"):
@@ -180,9 +231,12 @@ def test_work_of_a_node_that_is_lost_runs_again_elsewhere_and_is_not_counted_as_
     pids = {name: int(next((tmp_path / name).glob("[0-9]*")).name) for name in begun}
     (there,) = [name for name, pid in pids.items() if node_of[pid] == lost.node_id]
     ray_cluster.remove_node(lost, allow_graceful=False)
-    for name in begun:
-        (tmp_path / name / "go").touch()
-    assert {name: work.result() for name, work in begun.items()} == {"one": 1, "other": 1} | {there: 2}
+    (here,) = set(begun) - {there}
+    (tmp_path / here / "go").touch()
+    until(lambda: len(list((tmp_path / there).glob("[0-9]*"))) == 2)
+    (tmp_path / there / "go").touch()
+    assert (begun[here].result(), begun[there].result()) == (1, 2)
+    assert capsys.readouterr().out == ""
     assert not kills.exists()
 
 

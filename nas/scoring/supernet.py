@@ -18,6 +18,7 @@ from torch.func import functional_call
 from nas.suggest import derive_seed
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
+from nas.task.parallel import part, place
 from nas.task.task import Task
 from nas.task.training import Course, Recipe, descend
 from results.files import digest_of_tensors, fingerprint, read_tensors, write_tensors
@@ -145,7 +146,7 @@ def train_supernet(
 ) -> Supernet:
     """The trained supernet: from `folder` where it was trained before, else trained, resumable, and kept there.
 
-    Raises Diverged.
+    Of processes that share the training (nas.task.parallel) the first one keeps it. Raises Diverged.
     """
     space, task, settings, seed = training.space, training.task, training.settings, training.seed
     supernet = Supernet(space, derive_seed(seed, 0, "supernet weights"))
@@ -158,7 +159,7 @@ def train_supernet(
     draw = Slices(space, settings, derive_seed(seed, 0, "supernet slices"))
 
     def gradients(step: int) -> float:
-        degraded, clean = batch(step)
+        degraded, clean = (part(side) for side in batch(step))
         total = 0.0
         chosen = draw(step)
         for blueprint in chosen:
@@ -172,16 +173,26 @@ def train_supernet(
     checkpoint = finished.with_stem(f"{finished.stem}-checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
     descend(supernet, gradients, Course(settings.recipe, task.device, checkpoint, on_step))
-    write_tensors(finished, supernet.state_dict(), {})
-    checkpoint.unlink(missing_ok=True)
+    if place()[0] == 0:
+        write_tensors(finished, supernet.state_dict(), {})
+        checkpoint.unlink(missing_ok=True)
     return supernet
 
 
 def have_supernet(training: SupernetTraining, folder: Path, watcher: Watcher) -> Path:
-    """The file of a supernet in `folder`, which is trained first if it is not there; raises Diverged."""
+    """The file of a supernet in `folder`, which is trained first if it is not there, by all GPUs that share its batch.
+
+    Raises Failed.
+    """
     path = training.at(folder)
     if not path.exists():
         watcher.begin("supernet", training.settings.recipe.steps)
+        count = torch.cuda.device_count() if training.task.device.name == "cuda" else 1
+        if count > 1 and training.task.settings.batch % count == 0:
+            from nas.where.together import train_together  # which knows this file
+
+            train_together(training, folder, count, lambda step, loss: watcher.at(step + 1))
+            return path
         train_supernet(training, folder, lambda step, loss: watcher.at(step + 1, f"loss {loss:.3f}"))
     return path
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nas.task.critic import Critic
 from nas.task.device import Device, ThreadChoice
 from nas.task.losses import Loss
+from nas.task.parallel import averaged, place
 from nas.task.soap import Soap
 from results.files import read_tensors, write_tensors
 
@@ -147,6 +148,8 @@ def descend(
 
     Each convolution has its own share of the learning rate, see `shares`.
 
+    Where processes share a training (nas.task.parallel) each has the gradients of its part of the batch.
+
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
     continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it; a damaged one is
     dropped, which a warning says, and the training begins again. Raises Diverged.
@@ -173,7 +176,7 @@ def descend(
         for group in optimizer.param_groups:
             group["lr"] = group["share"] * recipe.rate(step)
         optimizer.zero_grad(set_to_none=True)
-        current = gradients(step)
+        current = averaged(network, gradients(step))
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
         norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
@@ -183,7 +186,7 @@ def descend(
         threads.end_step()
         if course.on_step is not None:
             course.on_step(step, current)
-        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if checkpoint is not None and place()[0] == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
             beside = {} if critic is None else critic.state()
             _save(checkpoint, network, optimizer, step + 1, beside)
             saved = time.monotonic()

@@ -132,20 +132,17 @@ class Cluster:
         """The life of one worker after the other in one place."""
         tries = 0
         while not self._ends and self._broken is None:
-            placed = Placed(self._joined, self._placing, self._told, self._luggage)
+            placed = Placed(self._joined, self._placing, self._luggage)
             with self._changed:
                 self._placed.add(placed)
             try:
                 if self._ends:
                     return
-                placed.begin()
-                tries = 0
+                tries = self._begin(placed, tries)
                 while (piece := self._take()) is not None and self._do(placed, piece):
                     pass
-            except self._joined.ended as error:
+            except self._joined.ended:
                 tries += 1
-                if tries == _TRIES:
-                    self._break(RuntimeError(f"no worker could begin on the Ray cluster: {_in_a_line(error)}"))
             except Exception as error:  # of Ray, or of ours: nobody would be told, and the search would wait for ever
                 self._break(error)
             finally:
@@ -153,6 +150,17 @@ class Cluster:
                 with self._changed:
                     self._placed.discard(placed)
                     self._ended = [self._ended[0] + placed.steps, self._ended[1] + placed.seconds]
+
+    def _begin(self, placed: Placed, tries: int) -> int:
+        """0, once it has begun; `tries` before have not, and with the last one RuntimeError is raised."""
+        try:
+            placed.begin(self._told)
+        except self._joined.ended as error:
+            if tries + 1 < _TRIES or self._ends:
+                raise
+            said = " ".join(str(error).split())[:500]
+            raise RuntimeError(f"no worker could begin on the Ray cluster {self._placing.address}: {said}") from error
+        return 0
 
     def _take(self) -> _Piece | None:
         """The next piece, as soon as there is one; None at the end."""
@@ -162,11 +170,11 @@ class Cluster:
 
     def _do(self, placed: Placed, piece: _Piece) -> bool:
         """Whether the worker that did a piece, or tried to, goes on."""
-        if not placed.lives():  # it was ended while nothing ran
-            self._again(piece)
-            return False
         seen = None if piece.store is None else self._seen[piece.store.folder]
         try:
+            if not placed.lives():  # it was ended while nothing ran
+                self._again(piece)
+                return False
             text = placed.do(piece.asked, piece.store, seen)
         except self._joined.ended as error:
             if not self._ends:
@@ -219,7 +227,3 @@ class Cluster:
             self._changed.notify_all()
         for piece in waiting:
             piece.future.set_exception(error)
-
-
-def _in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

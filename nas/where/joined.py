@@ -22,12 +22,12 @@ class Placing:
     """Which cluster, and what a worker gets there; raises ValueError for what cannot be."""
 
     address: str = LOCAL  # or that of the head node, as `ray start --head` says it, or auto
-    gpus: float = 0.0  # of a worker: a part of one, or whole ones
+    gpus: float = 0.0  # of a worker: a part of one, or one
     threads: int = 1  # processors of a worker
 
     def __post_init__(self) -> None:
-        if self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus)):
-            raise ValueError(f"gpus per trial = {self.gpus}: must be a part of one, as 0.5, or a whole number")
+        if not 0 <= self.gpus <= 1:
+            raise ValueError(f"gpus per trial = {self.gpus:g}: must be from 0 to 1, since a training uses one at most")
         if "://" in self.address:
             raise ValueError(
                 f"ray = {self.address!r}: a search runs on a machine of the cluster, and is given the head's address, "
@@ -40,6 +40,15 @@ class Placing:
         return f"{self.threads} CPU and {self.gpus:g} GPU" if self.gpus else f"{self.threads} CPU"
 
 
+def quiet_ray() -> Any:
+    """Ray, told to be quiet before it is imported; raises ModuleNotFoundError where it is not installed."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    return ray
+
+
 class Joined:
     """The cluster while this process takes part in it."""
 
@@ -48,12 +57,8 @@ class Joined:
 
         Raises ModuleNotFoundError where Ray is not installed, ValueError where no cluster answers.
         """
-        for name, value in _QUIET.items():
-            os.environ.setdefault(name, value)
-        import ray
-
-        self.ray, self._placing = ray, placing
-        self._leaves = not ray.is_initialized()
+        self.ray, self._placing = quiet_ray(), placing
+        self._leaves = not self.ray.is_initialized()
         if not self._leaves:
             return
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "namespace": "lpienas"}
@@ -62,9 +67,11 @@ class Joined:
             if count is not None:
                 quiet["num_cpus"] = max(count * placing.threads, os.cpu_count() or 1)
         try:
-            ray.init(address=placing.address, **quiet)
+            self.ray.init(address=placing.address, **quiet)
         except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
             said = str(error).partition("\n")[0]
+            if placing.address == LOCAL:
+                raise ValueError(f"ray = {LOCAL!r}: no Ray cluster could begin on this machine ({said})") from error
             raise ValueError(
                 f"ray = {placing.address!r}: no Ray cluster answers there ({said}); begin one with `ray start --head`, "
                 "and say the address that it prints, or write: --ray local"

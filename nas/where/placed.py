@@ -53,33 +53,30 @@ class Luggage:
 class Placed:
     """A worker on some node, which Ray chooses; what it is asked raises one of `Joined.ended` where it has ended."""
 
-    def __init__(self, joined: Joined, placing: Placing, asked: Any, luggage: Luggage) -> None:
-        """`asked` is Ray's reference to what nas.where.node.Worker is told."""
+    def __init__(self, joined: Joined, placing: Placing, luggage: Luggage) -> None:
         self._ray, self._luggage, self._ended = joined.ray, luggage, joined.ended
-        kind = self._ray.remote(
+        self._kind = self._ray.remote(
             num_cpus=placing.threads,
             num_gpus=placing.gpus,
             scheduling_strategy="SPREAD",
             max_restarts=0,
             concurrency_groups={"beside": 1},
         )(Worker)
-        self.actor = kind.remote(asked)
+        self.actor: Any = None
         self.steps, self.seconds = 0, 0.0
         self._sees: dict[Path, bool] = {}  # whether its node sees a store
         self.node = self.host = ""  # Ray's name of its node, and the machine's own
         self.process = 0  # its number there
 
-    def begin(self) -> None:
-        """Wait until a node has room for it; raises ValueError where that has other versions than this machine."""
+    def begin(self, asked: Any) -> None:
+        """Wait until a node has room for it; `asked` is Ray's reference to what nas.where.node.Worker is told.
+
+        Raises ValueError where that node has other versions than this machine.
+        """
+        self.actor = self._kind.remote(asked)
         said = json.loads(self._ray.get(self.actor.hello.remote()))
         self.node, self.host, self.process = said["node"], said["host"], said["pid"]
-        for package in _SAME:
-            here, there = (one[package].partition("+")[0] for one in (versions(), said["versions"]))
-            if here != there:
-                raise ValueError(
-                    f"{self.host} has {package} {there}, and {platform.node()}, where the search runs, {here}: install "
-                    "the same version on all machines of the cluster"
-                )
+        require_same(self.host, said["versions"])
 
     def lives(self) -> bool:
         """Whether it still takes work."""
@@ -113,8 +110,9 @@ class Placed:
 
     def end(self) -> None:
         """At once, whatever it does."""
-        with suppress(Exception):
-            self._ray.kill(self.actor)
+        if self.actor is not None:
+            with suppress(Exception):
+                self._ray.kill(self.actor)
 
     def _wait(self, work: Any, away: Store | None, stages: set[str]) -> tuple[str, Any]:
         kept = time.monotonic()
@@ -147,6 +145,17 @@ class Placed:
                         self._ray.get(self.actor.bring.remote(digest, self._luggage.of(digest, path)))
                     except self._ray.exceptions.RayTaskError as error:
                         raise ValueError(f"{path} could not be carried to {self.host}: {error.cause}") from error
+
+
+def require_same(host: str, there: Mapping[str, str]) -> None:
+    """Raises ValueError where a machine has another version than this one of what has to be the same."""
+    here = versions()
+    for package in _SAME:
+        if here[package].partition("+")[0] != there[package].partition("+")[0]:
+            raise ValueError(
+                f"{host} has {package} {there[package]}, and {platform.node()}, where the search runs, has "
+                f"{here[package]}: install the same version on all machines of the cluster"
+            )
 
 
 def _stages(store: Store, piece: Mapping[str, Any]) -> Files:

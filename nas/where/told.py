@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from nas.scoring.supernet import SupernetSettings
 from nas.scoring.training import Training
 from nas.task.data.facts import digest_of
 from nas.task.degrade import BlendedNoise, CameraNoise, KernelFile, NoiseProfile, SensorNoise
@@ -35,7 +36,7 @@ _AS_FIELDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(TaskSettings, SensorNoise, CameraNoise, BlendedNoise, NoiseProfile, Loss, OwnLoss, Own, Device),
-        *(Training, Recipe, Quality, PhotoScore),
+        *(Training, Recipe, SupernetSettings, Quality, PhotoScore),
     )
 }
 
