@@ -66,7 +66,7 @@ def test_what_became_of_stages_is_taken_back_the_record_last_and_checkpoints_go(
     away = Away(tmp_path / "away")
     away.lay(files, carried)
     assert away.changed() == {}
-    for name in ("network.bin", "record.json", "anatomy.json", ".half"):
+    for name in ("network.bin", "record.json", "test.json", ".half"):
         (away.folder / stage / name).write_text(name)
     (away.folder / stage / "checkpoint-0.bin").write_text("later")
     first = away.changed()
@@ -75,7 +75,7 @@ def test_what_became_of_stages_is_taken_back_the_record_last_and_checkpoints_go(
         for name, held in {
             "network.bin": "network.bin",
             "record.json": "record.json",
-            "anatomy.json": "anatomy.json",
+            "test.json": "test.json",
             "checkpoint-0.bin": "later",
         }.items()
     }
@@ -88,7 +88,7 @@ def test_what_became_of_stages_is_taken_back_the_record_last_and_checkpoints_go(
     assert written[-1] == b"record.json"
     take_back(store, {stage}, {f"{stage}/checkpoint-0.bin": None, f"{stage}/first.bin": None})
     left = {file.name: digest_of(file) for file in (store / stage).iterdir()}
-    assert set(left) == {"first.bin", "network.bin", "record.json", "anatomy.json"}
+    assert set(left) == {"first.bin", "network.bin", "record.json", "test.json"}
 
 
 @pytest.mark.parametrize("name", ["../study.journal", "scoring-1/record.json", "scoring-0/../../study.journal", "x"])
