@@ -51,7 +51,7 @@ def test_a_file_that_is_another_one_than_was_asked_for_is_not_kept(there, tmp_pa
     digest = there.digests["two.bin"]
     with pytest.raises(ValueError, match="changed while it was carried"):
         Carried(tmp_path / "kept").bring(digest, b"other")
-    assert list((tmp_path / "kept").iterdir()) == []
+    assert not list((tmp_path / "kept").glob("*"))
 
 
 def test_what_became_of_stages_is_taken_back_the_record_last_and_checkpoints_go(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,10 +56,18 @@ def ray_cluster():
         patch.setattr(services, "get_node", patiently(services.get_node))
         small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
         simulated = Simulated()
-        simulated.add_node(include_dashboard=False, _system_config=QUICK, **small)
-        simulated.add_node(**small)
+        simulated.add_node(include_dashboard=False, _system_config=QUICK, **small, **ports())
+        simulated.add_node(**small, **ports())
         yield simulated
         simulated.shutdown()
+
+
+def ports() -> dict[str, int]:
+    """Free ones for what runs beside a node; where it is to find some itself, Ray ends a node that is slow to say which."""
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
+        return {name: one.getsockname()[1] for name, one in zip(names, held, strict=True)}
 
 
 def patiently(get_node):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from nas.task.teacher import Teacher
 from nas.task.training import Diverged, Recipe
 from nas.where.tasks import task_heard, task_told
 from nas.where.told import AsTold, Files, heard, told
-from nas.where.works import answered, asked, done, failed, key_of
+from nas.where.works import WORKS, answered, asked, done, failed, key_of
 from results.files import save_network
 from results.photo_score import PhotoScore
 from results.store import Store
@@ -154,6 +155,13 @@ def test_the_same_work_has_the_same_key_in_a_later_call_and_other_work_another(t
         return key_of(asked(score_by_training, ([Training.on(task, PLAN, Recipe(1), seed)], Store(Path("made")))))
 
     assert key(1) == key(1) != key(2)
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_every_function_on_the_list_is_there_by_that_name(name):
+    module, _, function = name.partition(":")
+    work = getattr(import_module(module), function)
+    assert asked(work, ())["function"] == name
 
 
 def test_a_function_that_is_not_on_the_list_is_run_on_neither_side(task):

@@ -8,8 +8,9 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
-from nas.task.data.facts import digest_of
+from nas.task.data.facts import digest_of_bytes
 from nas.where.told import Files
 from results.files import fingerprint, plain_name, written_whole
 from results.store import CHECKPOINT, Store
@@ -58,10 +59,10 @@ class Carried:
 
     def bring(self, digest: str, held: bytes) -> None:
         """Keep a file; raises ValueError where it is not what its digest says."""
+        if digest_of_bytes(held) != digest:
+            raise ValueError(f"a file of digest {digest} changed while it was carried: begin again")
         with written_whole(self._blob(digest)) as temporary:
             temporary.write_bytes(held)
-            if digest_of(temporary) != digest:
-                raise ValueError(f"a file of digest {digest} changed while it was carried: begin again")
 
     def copy(self, digest: str, path: Path) -> None:
         """A file that was brought, at `path`."""
@@ -84,7 +85,7 @@ class Away:
     """Stages of a run's store on a machine that does not see it: laid out, worked in, and told what became of them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._lock = folder, Lock()
         self._known: dict[str, str] = {}
 
     def lay(self, files: Files, carried: Carried) -> None:
@@ -96,13 +97,21 @@ class Away:
         self._known = dict(files.digests)
 
     def changed(self) -> dict[str, bytes | None]:
-        """Files, by their paths in the folder, that are new or others since this was last asked; None: it is gone."""
+        """Files, by their paths in the folder, that are new or others since this was last asked; None: it is gone.
+
+        Each is told once, whichever thread asks.
+        """
+        with self._lock:
+            return self._changed()
+
+    def _changed(self) -> dict[str, bytes | None]:
         found: dict[str, bytes | None] = {}
         for name, path in stage_files(self.folder).items():
             try:
-                held, digest = path.read_bytes(), digest_of(path)
-            except (OSError, ValueError):  # it was replaced, or removed, just now
+                held = path.read_bytes()
+            except FileNotFoundError:  # it was removed just now
                 continue
+            digest = digest_of_bytes(held)
             if self._known.get(name) != digest:
                 self._known[name], found[name] = digest, held
         for name in [name for name in self._known if not (self.folder / name).exists()]:

@@ -119,9 +119,7 @@ class Placed:
         while not self._ray.wait([work], timeout=_LOOK)[0]:
             self._look()
             if away is not None and time.monotonic() - kept > _KEEP:
-                with suppress(self._ray.exceptions.GetTimeoutError):
-                    changed = self._ray.get(self._beside("kept"), timeout=_ANSWERS)
-                    take_back(away.folder, stages, changed)
+                take_back(away.folder, stages, self._ray.get(self._beside("kept")))  # what it tells is told once
                 kept = time.monotonic()
         found: tuple[str, Any] = self._ray.get(work)
         self._look()

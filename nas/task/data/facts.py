@@ -18,6 +18,7 @@ from nas.task.data.reading import Header, Unreadable
 
 _VERSION = 2  # of what is looked at; another number, and all files are looked at again
 _ENDS = 1 << 16  # bytes at either end of a file that tell whether it is whole
+_DIGEST = 16  # bytes
 _AT_ONCE = 1000  # files, after which what was found is written down
 
 
@@ -118,7 +119,12 @@ def digest_of(path: Path) -> str:
     if not path.is_file():
         raise Unreadable("is no file" if path.exists() else "is not there")
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST)).hexdigest()
+
+
+def digest_of_bytes(held: bytes) -> str:
+    """`digest_of` a file that holds these."""
+    return hashlib.blake2b(held, digest_size=_DIGEST).hexdigest()
 
 
 def _facts(digest: str, header: Header, count: int) -> Facts:
