@@ -46,6 +46,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         stack.enter_context(run.locked())
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
+        placing = placing_of(options.ray, options.gpus_per_trial)
         asked = made_with(run, options)
         plan = PLANS[asked.recipe]
         steps = asked.steps or plan.scoring_steps or STEPS[asked.score]
@@ -68,7 +69,6 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from search_spaces.own_space import OwnSpace
         from search_spaces.units import format_cost, parse_cost
 
-        placing = placing_of(options.ray, options.gpus_per_trial)
         if options.tensorboard:
             require_writer()
         logs = run.logs if options.tensorboard else None

@@ -1,6 +1,5 @@
 """Cluster: on a real Ray cluster of several nodes work is what it is here, and survives what happens to nodes."""
 
-import ast
 import contextlib
 import os
 import socket
@@ -23,9 +22,8 @@ from nas.where.cluster import Cluster
 from nas.where.here import Here
 from nas.where.joined import Placing, quiet_ray
 from nas.where.killed import Kills, WorkerKilled
-from nas.where.placed import require_same
 from results.progress import Silent
-from results.run import Run, versions
+from results.run import Run
 from results.store import Store
 from results.study import count_states, open_study
 from search_spaces.blueprint import Blueprint
@@ -33,6 +31,7 @@ from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.space import Space
 from tests.pieces import ENDS, SAYS, WAITS, ends_its_process, says_where, waits_for_an_end
 
+pytestmark = pytest.mark.slow  # together: processes of Ray begin, and of workers, which import torch
 ROOT = Path(__file__).parents[1]
 QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 CHOICES = {"depth": [1], "width": [4, 8], "expansion": [1.0], "attention": ["none"]}
@@ -63,7 +62,7 @@ def ray_cluster():
 
 
 def ports() -> dict[str, int]:
-    """Free ones for what runs beside a node; where it is to find some itself, Ray ends a node that is slow to say which."""
+    """Free ones for what runs beside a node; where it finds some itself, Ray ends a node that is slow to say which."""
     names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
@@ -129,39 +128,6 @@ def workers(ray_cluster, task, kills):
 
 def weights(store: Store, training: Training) -> bytes:
     return (store.at(training.scoring.key) / "network.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("placing", "says"),
-    [
-        ({"gpus": 2.0}, "gpus per trial = 2: must be from 0 to 1"),
-        ({"gpus": -0.5}, "gpus per trial = -0.5: must be from 0 to 1"),
-        ({"address": "ray://head:10001"}, "a search runs on a machine of the cluster"),
-    ],
-)
-def test_what_a_cluster_cannot_give_is_refused(placing, says):
-    with pytest.raises(ValueError, match=says):
-        Placing(**placing)
-
-
-@pytest.mark.parametrize("package", ["lpienas", "torch"])
-def test_a_machine_with_another_version_is_refused_by_name_and_another_build_is_not(package):
-    here = versions()
-    require_same("far", here | {"torch": here["torch"].partition("+")[0] + "+cu130", "numpy": "1.0"})
-    with pytest.raises(ValueError, match=rf"far has {package} 0\.0\.1, and .* the same version on all machines"):
-        require_same("far", here | {package: "0.0.1"})
-
-
-def test_gpus_are_asked_for_of_a_cluster_alone(tmp_path):
-    with pytest.raises(lpienas.Error, match=r"--gpus-per-trial 0\.5: is of a Ray cluster; name it with --ray"):
-        lpienas.search(tmp_path / "run", SearchOptions(gpus_per_trial=0.5))
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "nas").rglob("*.py")), ids=lambda path: path.stem)
-def test_ray_is_imported_only_where_it_is_asked_for(path):
-    at_once = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = [alias.name for node in at_once for alias in node.names] + [getattr(node, "module", "") for node in at_once]
-    assert not [name for name in names if (name or "").partition(".")[0] == "ray"]
 
 
 def test_there_is_a_worker_for_every_place_of_the_cluster(workers):

@@ -53,6 +53,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
 
     run = Run(asked.out)
     require_lpienets(run, "calibrate")
+    placing = placing_of(asked.ray, asked.gpus_per_trial)
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         made = made_with(run, asked)
@@ -75,7 +76,6 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
         )
         shown = stack.enter_context(bars())
         task = begun_task(run, made, asked.threads, shown, asked)
-        placing = placing_of(asked.ray, asked.gpus_per_trial)
         made_of = (asked.workers, asked.threads or 1, Kills(run.killed), placing)
         workers = stack.enter_context(make_workers(task, *made_of))
         result = measure(Calibrating(run.folder, space_of(made), task, settings), workers, shown)
