@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -53,20 +54,36 @@ def ray_cluster():
         from ray.cluster_utils import Cluster as Simulated
 
         patch.setattr(services, "get_node", patiently(services.get_node))
+        patch.setattr(services, "start_raylet", without_agents(services.start_raylet))
         small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
         simulated = Simulated()
-        simulated.add_node(include_dashboard=False, _system_config=QUICK, **small, **ports())
-        simulated.add_node(**small, **ports())
+        simulated.add_node(include_dashboard=False, _system_config=QUICK, runtime_env_agent_port=free_port(), **small)
+        simulated.add_node(runtime_env_agent_port=free_port(), **small)
         yield simulated
         simulated.shutdown()
 
 
-def ports() -> dict[str, int]:
-    """Free ones for what runs beside a node; where it finds some itself, Ray ends a node that is slow to say which."""
-    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        return {name: one.getsockname()[1] for name, one in zip(names, held, strict=True)}
+def without_agents(start_raylet):
+    """Ray ends a node whose agents are slow to say their ports, as on a busy machine; nobody here asks for those."""
+    from ray._raylet import (
+        DASHBOARD_AGENT_LISTEN_PORT_NAME,
+        METRICS_AGENT_PORT_NAME,
+        METRICS_EXPORT_PORT_NAME,
+        persist_port,
+    )
+
+    def started(*arguments, **how):
+        told = signature(start_raylet).bind(*arguments, **how).arguments
+        for name in (DASHBOARD_AGENT_LISTEN_PORT_NAME, METRICS_AGENT_PORT_NAME, METRICS_EXPORT_PORT_NAME):
+            persist_port(told["session_dir"], told["node_id"], name, -1)
+        return start_raylet(*arguments, **how)
+
+    return started
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
 
 
 def patiently(get_node):
