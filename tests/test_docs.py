@@ -106,7 +106,9 @@ def test_every_command_and_snippet_of_a_page_runs(page, lived_in, tmp_path, monk
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_is_not_run_says_why_and_all_else_is(page):
     for block in blocks_of(page):
-        assert block.language in {"sh", "python", "console", "text", *DIRECTIVES}, f"line {block.line}"
+        assert block.language.partition(" ")[0] in {"sh", "python", "console", "text", *DIRECTIVES}, (
+            f"line {block.line}"
+        )
         reason = block.note[1] if block.note is not None and block.note[0] == "not run" else None
         assert (reason in REASONS) if block.language == "console" else reason is None, f"line {block.line}: {reason}"
 
