@@ -24,13 +24,13 @@ from nas.where.here import Here
 from nas.where.joined import Placing, quiet_ray
 from nas.where.killed import Kills, WorkerKilled
 from results.progress import Silent
-from results.run import Run
 from results.store import Store
 from results.study import count_states, open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.space import Space
 from tests.pieces import ENDS, SAYS, WAITS, ends_its_process, says_where, waits_for_an_end
+from tests.small_photos import small_photos, with_known_device
 
 pytestmark = pytest.mark.slow  # together: processes of Ray begin, and of workers, which import torch
 ROOT = Path(__file__).parents[1]
@@ -110,13 +110,13 @@ class Interrupting(Silent):
 def test_a_search_on_a_cluster_that_is_interrupted_goes_on_and_scores_every_trial_once(ray_cluster, tmp_path):
     """The first one: its workers take all places of the cluster, and those of the interrupted call had to go."""
     small = {"steps": 1, "patch": 32, "batch": 2, "confirm": 0, "sampler": "random", "score": "short"}
-    asked = SearchOptions(trials=4, ray=ray_cluster.address, fix=("depth=1", "attention=none"), **small)
+    small |= {"data": str(small_photos(tmp_path / "photos")), "fix": ("depth=1", "attention=none")}
+    asked, run = SearchOptions(trials=4, ray=ray_cluster.address, **small), with_known_device(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        lpienas.search(tmp_path / "run", asked, Interrupting())
-    run = Run(tmp_path / "run")
+        lpienas.search(run.folder, asked, Interrupting())
     before = open_study(run.study).get_trials()
     assert 1 <= count_states(before)["COMPLETE"] < 4
-    lpienas.search(tmp_path / "run", asked)
+    lpienas.search(run.folder, asked)
     trials = open_study(run.study).get_trials()
     assert count_states(trials) == {"COMPLETE": 4}
     assert [trial.params for trial in trials[: len(before)]] == [trial.params for trial in before]
