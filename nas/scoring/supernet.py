@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nas.suggest import derive_seed
+from nas.task.checkpoint import remove
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
 from nas.task.task import Task
@@ -173,7 +174,7 @@ def train_supernet(
     folder.mkdir(parents=True, exist_ok=True)
     descend(supernet, gradients, Course(settings.recipe, task.device, checkpoint, on_step))
     write_tensors(finished, supernet.state_dict(), {})
-    checkpoint.unlink(missing_ok=True)
+    remove(checkpoint)
     return supernet
 
 
