@@ -80,8 +80,7 @@ def json_files_torn(place: Place) -> Came:
     for path in (*sorted(run.glob("*.json")), drawn.choice(records)):
         whole = path.read_bytes()
         path.write_bytes(whole[: drawn.randrange(len(whole) - 2)])
-        more = ("--trials", "6") if path.name == "record.json" else ()
-        begun = begin(place, more=more)
+        begun = begin(place)
         status, said = begun.wait(), begun.says.read_text()
         if path.name == "record.json" and status == 0:
             continue  # nobody asks for what a finished trial was trained to
@@ -93,7 +92,7 @@ def json_files_torn(place: Place) -> Came:
         else:
             assert "copy" in said, said[-2000:]
             path.write_bytes(whole)
-    return resumed(place, before, more=("--trials", "6") if len(trials_of(run)) > len(before) else ())
+    return resumed(place, before)
 
 
 def newer_version(place: Place) -> Came:
