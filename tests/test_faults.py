@@ -7,7 +7,8 @@ import pytest
 from tests.faults.fault import Fault, Place
 from tests.faults.processes import Forks, forks
 from tests.faults.rows import FAULTS
-from tests.faults.searching import TRIALS, begin, completed, photographs
+from tests.faults.searching import TRIALS, begin, completed
+from tests.small_photos import small_photos
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def forking():
 @pytest.fixture(scope="module")
 def undisturbed(forking: Forks, tmp_path_factory) -> Place:
     home = tmp_path_factory.mktemp("undisturbed")
-    place = Place(home, photographs(home / "photographs"), home / "run", forking, 0)
+    place = Place(home, small_photos(home / "photographs"), home / "run", forking, 0)
     begun = begin(place)
     assert begun.wait() == 0, begun.says.read_text()
     assert len(completed(home / "run")) == TRIALS

@@ -12,7 +12,8 @@ from tests.faults.chaos import chaos
 from tests.faults.fault import Came, Fault, Place
 from tests.faults.processes import Commands, forks
 from tests.faults.rows import FAULTS
-from tests.faults.searching import begin, photographs
+from tests.faults.searching import begin
+from tests.small_photos import small_photos
 
 _LINE = "{:34} {:>8} {:>6} {:>8} {:>16}"
 
@@ -29,7 +30,7 @@ def main() -> int:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-faults-")))
         os.environ["LPIENAS_CACHE"] = str(home / "cache")
         processes = stack.enter_context(forks()) if asked.forks else Commands()
-        return _table(asked, Place(home, photographs(home / "photographs"), home / "run", processes, 0))
+        return _table(asked, Place(home, small_photos(home / "photographs"), home / "run", processes, 0))
 
 
 def _table(asked: argparse.Namespace, place: Place) -> int:

@@ -26,7 +26,7 @@ def photograph_removed(place: Place) -> Came:
     run, data = place.folder / "run", copied(place)
     begun = begin(place)
     wait_until(begun, lambda: told(run) >= 2)
-    gone = data / "p03.png"
+    gone = data / "03.png"
     content = gone.read_bytes()
     gone.unlink()
     end(begun)
@@ -35,7 +35,7 @@ def photograph_removed(place: Place) -> Came:
     assert refused.wait() == 1
     said = refused.says.read_text()
     assert "Traceback" not in said, said
-    assert "removed: 1: p03.png" in said, said
+    assert "removed: 1: 03.png" in said, said
     gone.write_bytes(content)
     return resumed(place, before)
 

@@ -1,18 +1,15 @@
 """Searching: a search of tiny networks on tiny photographs, and how the trials of two are compared."""
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from results.study import genotype_of, open_study
 from tests.faults.fault import Came, Place
 from tests.faults.processes import LONGEST, Begun
+from tests.small_photos import with_known_device
 
 TRIALS = 5
 
@@ -34,23 +31,12 @@ class Trial(NamedTuple):
     values: tuple[float, ...] | None
 
 
-def photographs(folder: Path, count: int = 6) -> Path:
-    """Of soft colours, 40 x 60 pixels."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        coarse = np.random.default_rng(number).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((60, 40), Image.Resampling.BICUBIC).save(folder / f"p{number:02}.png")
-    return folder
-
-
 def begin(
     place: Place, condition: str = "nothing", argument: str = "", more: tuple[str, ...] = (), said: str = "said.txt"
 ) -> Begun:
     """The search of a place; what comes later in `more` counts."""
-    (place.folder / "run").mkdir(exist_ok=True)
-    device = place.undisturbed / "device.json"  # or each would find out anew in which precision the machine trains
-    if device.exists() and not any((place.folder / "run").iterdir()):
-        shutil.copy(device, place.folder / "run")
+    if not (place.folder / "run").exists() or not any((place.folder / "run").iterdir()):
+        with_known_device(place.folder / "run")
     data = place.folder / "data" if (place.folder / "data").exists() else place.data
     words = ["search", "--out", place.folder / "run", "--data", data, *options(), *more]
     return place.processes.begin(words, place.folder / said, condition, argument)
