@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: demo install test test-long browser check docs clean
+.PHONY: demo install test test-long test-faults browser check docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
@@ -30,6 +30,9 @@ test: $(INSTALLED) browser
 
 test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m long
+
+test-faults: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py
 
 browser: $(INSTALLED)
 	tests/install-browser $(BIN)/python

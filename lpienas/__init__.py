@@ -26,8 +26,14 @@
 Everything is loaded when it is first used; help(lpienas.search) says more. Costs are multiply-adds: 1 MAC = 2 FLOPs.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Before a package is imported that would tell its makers of its use; who has set one of them has the last word.
+for _off in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    os.environ.setdefault(_off, "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 if TYPE_CHECKING:
     from lpienas.errors import Error

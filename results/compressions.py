@@ -105,8 +105,11 @@ class Compression:
         kept = read_json(path) if path.exists() else {"files": {}}
         if not isinstance(kept.get("files"), dict):
             raise ValueError(f"{path} is no list of files: delete it, and the files are made again")
-        for name in kept["files"]:
+        for name, figures in kept["files"].items():
             plain_name(name, path)
+            with held_in(path, "delete it, and the files are made again"):
+                for beside in figures.get("kit", ()):
+                    plain_name(beside, path)
         return kept
 
     def list_files(self, licence: str, files: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -24,7 +25,10 @@ from search_spaces.networks import Network, blueprint_from_json, built
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place on success and vanishes on failure."""
+    """A temporary path beside `path` that takes its place on success and vanishes on failure.
+
+    Its bytes are on the disk before it has its name, so that a loss of power leaves the file before or the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the umask; mkstemp gives 0600
@@ -33,7 +37,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(mode)  # a library may have put a file of its own there
+        to_disk(temporary)
         temporary.replace(path)
+        to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -51,11 +57,22 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     temporary = beside / path.name
     try:
         yield temporary
-        for inner in (temporary, *temporary.rglob("*")):
+        for inner in (*temporary.rglob("*"), temporary):
             inner.chmod(mode if inner.is_dir() else mode & 0o666)
+            to_disk(inner)
         move_over(temporary, path)
+        to_disk(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until what was written to a file, or which names a folder holds, would outlast a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def move_over(source: Path, target: Path) -> None:
@@ -74,6 +91,19 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def require_no_way_out(folder: Path) -> None:
+    """Raises ValueError for a link in `folder`, at any depth, that leads out: what is written would be elsewhere."""
+    root = folder.resolve()
+    for parent, folders, files in os.walk(root):  # which follows no links
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise ValueError(
+                    f"{folder / path.relative_to(root)} is a link to {path.resolve()}, outside of {folder}, where "
+                    "nothing is written: put what it leads to in its place"
+                )
 
 
 def plain_name(name: str, source: Path) -> str:
@@ -107,6 +137,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+_OF_SYSTEM = re.compile(r"os error (\d+)")  # in what safetensors says
 _DIGEST = "digest"  # key of a tensor file's metadata
 MADE_AGAIN = "delete it to have it made again"
 
@@ -148,7 +179,12 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """Tensors by name, with text beside them, and a digest by which `read_tensors` knows that they are the same."""
     held = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with written_whole(path) as temporary:
-        save_file(held, temporary, {_DIGEST: digest_of_tensors(held)} | (metadata or {}))
+        try:
+            save_file(held, temporary, {_DIGEST: digest_of_tensors(held)} | (metadata or {}))
+        except SafetensorError as error:
+            if (code := _OF_SYSTEM.search(str(error))) is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error  # a full disk, and others
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -6,20 +6,29 @@ be another's. A trial is therefore written down with its number, and its scores 
 
 import json
 import math
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from optuna.exceptions import OptunaError
+
+from results.files import held_in
 
 NUMBER, COST, MACS = "number", "cost", "macs"  # what a trial keeps, as the study does
 # Operations of optuna.storages.journal, by what they speak of.
 _CREATE_STUDY, _CREATE_TRIAL, _SET_STATE, _SET_ATTRIBUTE = 0, 4, 6, 8
 _OF_STUDY, _OF_TRIAL, _COMPLETE = (1, 2, 3, 4), (5, 6, 7, 8, 9), 1
+_MEND = "put a copy of the file from before back, or start another run with --out"
+_COMPLETED = b'"state":1,'  # of a line that tells scores
 _MEASURED_AGAIN = 0.1  # decades by which a latency may differ between two measurements
 
 
 def require_whole(path: Path) -> None:
     """Raises ValueError that names the line where the journal in `path` is damaged; torn last lines are cut before."""
     trials: list[dict[str, Any]] = []  # what is known of each
-    studies = 0
+    studies = scored = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -28,11 +37,34 @@ def require_whole(path: Path) -> None:
                 studies += _follow(line, trials, studies)
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: {error}. Scores could be taken for those of another candidate: put a copy "
-                    "of the file from before back, or start another run with --out"
+                    f"{path}, line {number}: {error}. Scores could be taken for those of another candidate: {_MEND}"
+                    f"{_kept(path, number, scored)}"
                 ) from error
+            scored += _COMPLETED in line
     if not studies:
         raise ValueError(f"{path} holds no study: delete it, and `lpienas search` begins it anew")
+
+
+@contextmanager
+def replayed(path: Path) -> Iterator[None]:
+    """Within it a study is made of what the file `path` holds; where that cannot be, the ValueError names the file."""
+    try:
+        with held_in(path, _MEND):
+            yield
+    except (OptunaError, AssertionError) as error:
+        raise ValueError(f"{path} holds something else than it should ({error!r}): {_MEND}") from error
+
+
+def _kept(path: Path, number: int, scored: int) -> str:
+    """How to keep what is whole before a line, for the end of a sentence; empty where that is nothing."""
+    if not scored:
+        return ""
+    damaged = path.with_suffix(".damaged")
+    names = [shlex.quote(str(name)) for name in (path, damaged)]
+    return (
+        f"; or keep the {scored} candidate{'s' if scored > 1 else ''} told before that line, after which the search "
+        f"goes on: cp {names[0]} {names[1]} && head -n {number - 1} {names[1]} > {names[0]}"
+    )
 
 
 def _follow(line: bytes, trials: list[dict[str, Any]], studies: int) -> int:

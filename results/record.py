@@ -88,6 +88,11 @@ class RunSettings:
     def from_json(cls, stated: Mapping[str, Any], path: Path) -> "RunSettings":
         """As `path` states them; raises ValueError that names it for one of another kind, or one that is missing."""
         known: dict[str, Any] = {}
+        if newer := sorted(stated.keys() - {one.name for one in fields(cls)}):
+            raise ValueError(
+                f"{path} states {', '.join(newer)}, which this version does not know: a newer one made this run; "
+                'install that, which "versions" there names'
+            )
         for one in fields(cls):
             (holds, words), needed = one.metadata["kind"], one.metadata["needed"]
             if one.name not in stated:

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from results.files import read_json, write_json
+from results.files import read_json, require_no_way_out, write_json
 from results.record import DAMAGED, FOLDERS, RunSettings
 
 VERSIONED = (
@@ -152,8 +152,12 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Sole writer of the folder; the lock goes with the process, also when it is killed. Raises RunBusy."""
+        """Sole writer of the folder; the lock goes with the process, also when it is killed.
+
+        Raises RunBusy, and ValueError for a link in the folder that leads out of it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        require_no_way_out(self.folder)
         try:
             with FileLock(self.folder / ".lock", timeout=0):
                 yield

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from results.files import read_json, write_json
+from results.files import held_in, read_json, write_json
 from results.progress import Watcher
 
 SECONDS = 10.0  # at most this much is not counted after a kill
@@ -18,7 +18,7 @@ class Spent:
     def __init__(self, path: Path, before: float = 0.0) -> None:
         """`path` is a JSON file; `before` what was spent before there was one."""
         self._path = path
-        self._before = float(read_json(path)["cpu_seconds"]) if path.exists() else before
+        self._before = _kept(path) if path.exists() else before
         self._begun, self._kept = time.process_time(), time.monotonic()
         self.others: Callable[[], float] = lambda: 0.0  # seconds of this call in other processes
 
@@ -52,6 +52,12 @@ class Spent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.keep()
+
+
+def _kept(path: Path) -> float:
+    stated = read_json(path)
+    with held_in(path):
+        return float(stated["cpu_seconds"])
 
 
 class Counting:

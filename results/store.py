@@ -5,6 +5,7 @@ go on with what was cut off is to ask for the same key again.
 """
 
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Store:
         return (self.at(key) / RECORD).exists()
 
     def record(self, key: str) -> dict[str, Any]:
-        """What stands beside the weights: made_from, label, figures, cpu_seconds, host (versions before had none).
+        """What stands beside the weights: made_from, label, figures, cpu_seconds, where.
 
         Raises ValueError where that was damaged, or is of another stage.
         """
@@ -84,10 +85,11 @@ class Store:
     def keep(self, stage: Stage, label: str, figures: Mapping[str, Any], cpu_seconds: float) -> None:
         """Complete a stage: its record is written, and what only the work needed goes.
 
-        `label` says in words what the stage is, from what it was made from. Which machine made it is written down too.
+        `label` says in words what the stage is, from what it was made from. That it was this process that completed it
+        is written down too.
         """
         record = {"kind": stage.kind, "label": label, "figures": figures, "cpu_seconds": cpu_seconds}
-        record |= {"host": platform.node()}
+        record["where"] = {"host": platform.node(), "process": os.getpid()}
         write_json(self.at(stage.key) / RECORD, record | {"made_from": stage.made_from})
         self._tidy(stage)
 

@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 
 from results.candidate import Candidate, Scores
-from results.files import held_in, written_whole
+from results.files import written_whole
 from results.front import ReferencePoint
-from results.journal import COST, MACS, NUMBER, require_whole
+from results.journal import COST, MACS, NUMBER, replayed, require_whole
 from results.photo_score import PhotoScore, photo_scores
 from search_spaces.own import AnyGenotype, genotype_from_json
 
@@ -74,7 +74,8 @@ def open_study(path: Path, create: bool = False) -> optuna.Study:
     if path.suffix != _DATABASE:
         _drop_torn_line(path)
         require_whole(path)
-    study = optuna.load_study(study_name=_NAME, storage=_storage(path))
+    with replayed(path):
+        study = optuna.load_study(study_name=_NAME, storage=_storage(path))
     _require_candidates(study, path)
     return study
 
@@ -312,9 +313,10 @@ def _storage(path: Path) -> BaseStorage:
 
 def _require_candidates(study: optuna.Study, path: Path) -> None:
     """Raises ValueError that names the file where a trial or a training does not hold what it should."""
-    with held_in(path, "put a copy of the file from before back, or start another run with --out"):
+    with replayed(path):
         for trial in study.get_trials(deepcopy=False):
             genotype_of(trial)
+            is_within_budget(trial)
             if trial.state is TrialState.COMPLETE:
                 candidate_of(trial)
         full_trainings(study)

@@ -99,15 +99,15 @@ class Blueprint:
 
         A missing field of genotype.SINCE has the value there: files written before there was a choice lack it.
         """
+        if not isinstance(value, Mapping):
+            raise ValueError(f"not a blueprint: {value!r}: must be an object")
         try:
             unknown = set(value) - {field.name for field in fields(cls)}
             if unknown:
                 raise ValueError(f"not a blueprint: unknown {', '.join(sorted(unknown))}")
+            stages = _listed("stages", value["stages"])
             return cls(
-                stages=tuple(
-                    StageBlueprint(**{**stage, "blocks": tuple(BlockBlueprint(**block) for block in stage["blocks"])})
-                    for stage in value["stages"]
-                ),
+                stages=tuple(_stage(f"stages {place}", stage) for place, stage in enumerate(stages)),
                 **{name: value.get(name, SINCE[name]) if name in SINCE else value[name] for name in SHARED},
             )
         except (KeyError, TypeError) as error:
@@ -135,6 +135,21 @@ def head_activation(activation: str) -> str:
     return "relu" if activation == "gate" else activation
 
 
+def _listed(name: str, value: Any) -> list[Mapping[str, Any]]:
+    """`value` as a list of objects; raises ValueError that names it."""
+    if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
+        raise ValueError(f"not a blueprint: {name} = {value!r}: must be a list of objects")
+    return list(value)
+
+
+def _stage(name: str, value: Mapping[str, Any]) -> StageBlueprint:
+    try:
+        blocks = _listed(f"{name} blocks", value["blocks"])
+        return StageBlueprint(**{**value, "blocks": tuple(BlockBlueprint(**block) for block in blocks)})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a blueprint: {name}: {error}") from error
+
+
 def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
     if stage.attention not in ATTENTIONS:
         raise ValueError(f"blueprint {name}.attention = {stage.attention!r}: must be one of {', '.join(ATTENTIONS)}")
@@ -146,9 +161,9 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
             f"blueprint {name}.attention_hidden = {stage.attention_hidden}: must be above 0 exactly where the "
             f"attention has a channel branch (attention = {stage.attention!r})"
         )
-    counts = [stage.width]
+    _require_count(stage.width, name, "width")
     before = None
-    for inner in stage.blocks:
+    for place, inner in enumerate(stage.blocks):
         if inner is before:
             continue  # the blocks of a genotype's stage are one
         before = inner
@@ -157,11 +172,16 @@ def _validate_stage(name: str, stage: StageBlueprint, block: str) -> None:
                 f"blueprint {name}.blocks has pointwise = {inner.pointwise}: must be 0, since a "
                 f"{' or '.join(SINGLE)} block has no second pair of convolutions (block = {block!r})"
             )
-        counts += [inner.depthwise, inner.pointwise] if inner.pointwise else [inner.depthwise]
+        _require_count(inner.depthwise, name, "blocks", place, "depthwise")
+        if inner.pointwise != 0:
+            _require_count(inner.pointwise, name, "blocks", place, "pointwise")
     if has_channel_branch:
-        counts.append(stage.attention_hidden)
-    for count in counts:
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(
-                f"blueprint {name}: every channel count must be a whole number of at least 1, got {counts}"
-            )
+        _require_count(stage.attention_hidden, name, "attention_hidden")
+
+
+def _require_count(count: object, stage: str, *where: object) -> None:
+    """Raises ValueError that names the field where `count` is no count of channels."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(
+            f"blueprint {stage}.{'.'.join(map(str, where))} = {count!r}: must be a whole number of at least 1"
+        )

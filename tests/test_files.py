@@ -1,7 +1,9 @@
 """Files: whole or as they were before, and networks that come back exactly."""
 
 import json
+import os
 import stat
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,3 +205,22 @@ def test_weights_that_are_cut_short_are_refused_by_the_name_of_their_file(tmp_pa
     (tmp_path / "one.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"one\.safetensors do not load"):
         load_network(tmp_path / "one")
+
+
+def test_a_file_has_its_name_once_its_bytes_are_on_the_disk_and_the_name_is_then_too(tmp_path, monkeypatch):
+    events: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def written(handle: int) -> None:
+        events.append(f"on the disk: {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        fsync(handle)
+
+    def renamed(source: Path, target: Path) -> Path:
+        events.append(f"{source.name} is {target.name}")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", written)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write_json(tmp_path / "a.json", {"a": 1})
+    (temporary,) = {event.partition(" is ")[0] for event in events if " is " in event}
+    assert events == [f"on the disk: {temporary}", f"{temporary} is a.json", f"on the disk: {tmp_path.name}"]

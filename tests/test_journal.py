@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 from pathlib import Path
 
 import optuna
@@ -100,6 +101,19 @@ def test_a_line_that_is_none_is_named_with_its_number(change, says, whole, tmp_p
     path.write_bytes(b"".join([*whole[:4], change(whole[4]), *whole[5:]]))
     with pytest.raises(ValueError, match=rf"study\.journal, {says}.*put a copy of the file from before back"):
         open_study(path)
+
+
+def test_the_command_that_an_error_gives_keeps_the_candidates_before_the_damaged_line(whole, tmp_path):
+    right = found(tmp_path / "whole.journal", whole)
+    path = tmp_path / "the study's.journal"
+    begins = [at for at, line in enumerate(whole) if b'"op_code":4' in line]
+    path.write_bytes(b"".join([*whole[: begins[4]], whole[begins[4]][:50] + b"\n", *whole[begins[4] + 1 :]]))
+    with pytest.raises(ValueError, match="or keep the 3 candidates told before that line") as caught:
+        open_study(path)
+    subprocess.run(str(caught.value).rpartition("search goes on: ")[2], shell=True, check=True)
+    left = {one.genotype: one.scores for one in candidates(open_study(path).get_trials(deepcopy=False))}
+    assert len(left) == 3
+    assert left.items() <= right.items()
 
 
 def test_two_joined_lines_at_the_end_are_noticed_before_another_is_written_behind_them(whole, tmp_path):

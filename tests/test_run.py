@@ -86,13 +86,14 @@ def test_a_setting_that_an_older_version_did_not_know_is_added(run):
     assert read_json(path)["settings"]["noise"] == "white"
 
 
-def test_what_a_newer_version_states_is_kept(run):
+def test_what_a_newer_version_states_is_named_and_kept(run):
     run.describe(RunSettings(seed=3))
     path = run.folder / "run.json"
     record = read_json(path)
     record["settings"]["colour"] = "blue"
     write_json(path, record)
-    run.describe(RunSettings(seed=3))
+    with pytest.raises(ValueError, match=r"states colour, which this version does not know: a newer one made this run"):
+        run.describe(RunSettings(seed=3))
     assert read_json(path)["settings"]["colour"] == "blue"
 
 

@@ -1,5 +1,6 @@
 """Store: equal causes have one key, other ones another, and a record that lies is noticed."""
 
+import os
 import platform
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_stage_is_made_once_its_record_is_there_which_holds_its_causes_in_full
     assert store.figures(stage.key) == {"ssim": 0.5}
     assert store.record(stage.key)["made_from"] == CAUSES | {"betas": [0.9, 0.95]}
     assert (store.record(stage.key)["label"], store.record(stage.key)["cpu_seconds"]) == ("6 steps", 1.5)
-    assert store.record(stage.key)["host"] == platform.node()  # on a cluster: which of its machines made it
+    assert store.record(stage.key)["where"] == {"host": platform.node(), "process": os.getpid()}
 
 
 def test_a_record_that_was_edited_is_noticed_and_named(store):

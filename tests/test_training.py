@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.task.checkpoint import before
 from nas.task.device import Device
 from nas.task.losses import Loss
 from nas.task.training import Course, Diverged, OutOfMemory, Recipe, shares, train
@@ -266,16 +267,42 @@ def test_a_recipe_that_cannot_be_followed_is_refused_by_name_and_value(settings,
         lambda content: content.replace(b'"step":"4"', b'"past":"4"'),
     ],
 )
-def test_a_damaged_checkpoint_is_dropped_which_is_said_and_the_training_begins_again(damage, checkpoint):
+@pytest.mark.parametrize("both", [False, True])
+def test_of_a_damaged_checkpoint_the_one_before_counts_and_without_it_the_training_begins_again(
+    both, damage, checkpoint
+):
     recipe, whole, seen = Recipe(steps=6), new_network(), []
     train(whole, batch, l1, Course(recipe, CPU))
     with pytest.raises(Interrupted):
         train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(4)))
-    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
-    again = new_network()
-    with pytest.warns(UserWarning, match=rf"{checkpoint.name} is damaged: this training begins again"):
+    for file in (checkpoint, before(checkpoint))[: 1 + both]:
+        file.write_bytes(damage(file.read_bytes().replace(b'"step":"3"', b'"step":"4"')))
+    again, goes_on = new_network(), "begins again" if both else "goes on from the one before it"
+    with pytest.warns(UserWarning, match=rf"{checkpoint.stem}.* is damaged: this training {goes_on}"):
         train(again, batch, l1, Course(recipe, CPU, checkpoint, lambda step, loss: seen.append(step)))
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert seen == list(range(0 if both else 3, 6))
+    assert torch.equal(weights_after(again), weights_after(whole))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_while_a_checkpoint_is_written_there_is_one_to_go_on_from(links, checkpoint, monkeypatch):
+    recipe, whole = Recipe(steps=6), new_network()
+    train(whole, batch, l1, Course(recipe, CPU))
+    with pytest.raises(Interrupted):
+        train(new_network(), batch, l1, Course(recipe, CPU, checkpoint, interrupt_at(3)))
+
+    def fails(*_: object) -> None:
+        raise OSError("power")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fails)
+        if not links:  # as on some file systems
+            patch.setattr("os.link", fails)
+        with pytest.raises(OSError, match="power"):
+            train(new_network(), batch, l1, Course(recipe, CPU, checkpoint))
+    again, seen = new_network(), []
+    train(again, batch, l1, Course(recipe, CPU, checkpoint, lambda step, loss: seen.append(step)))
+    assert seen == [3, 4, 5]
     assert torch.equal(weights_after(again), weights_after(whole))
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas.task.data.matlab import arrays_of
 from results.files import written_whole
 
 Enhance = Callable[[Tensor], Tensor]  # image (1, 3, H, W) float32 in [0, 1] -> the same, enhanced
@@ -55,20 +56,16 @@ def enhance_blocks(
 
 def read_blocks(path: Path) -> NDArray[np.uint8]:
     """(images, blocks of each, H, W, 3) of BenchmarkNoisyBlocksSrgb.mat, or a file like it; raises ValueError."""
-    from scipy.io import loadmat
-
     try:
-        held = loadmat(path)
-    except NotImplementedError as error:
-        raise ValueError(f"{path} is of MATLAB's format 7.3, which is not read; save it with `save -v7`") from error
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read as a .mat file ({error})") from error
-    for name, value in held.items():
-        if not name.startswith("__") and isinstance(value, np.ndarray) and value.ndim == 5 and value.shape[-1] == 3:
+        held = arrays_of(path)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
+    for name, value in held:
+        if value.ndim == 5 and value.shape[-1] == 3:
             if value.dtype != np.uint8:
                 raise ValueError(f"{path}: {name} holds {value.dtype}: blocks of SIDD's sRGB pictures are uint8")
             return value
-    shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in held.items() if not name.startswith("__"))
+    shapes = ", ".join(f"{name} {value.shape}" for name, value in held)
     raise ValueError(f"{path}: holds {shapes or 'nothing'}: must be blocks (images, blocks, height, width, 3)")
 
 

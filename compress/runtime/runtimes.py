@@ -16,7 +16,7 @@ from compress.quiet import quiet, quiet_natives
 from compress.runtime.about import BLUEPRINT_KEY, COREML_UNITS, KEY, METHODS, TILES_KEY, from_text
 from compress.runtime.levels import LEVELS, Integers
 from compress.runtime.rule import TileRule, rule_from_text, rule_of
-from results.files import load_network, network_at
+from results.files import load_network, network_at, read_json, sha256_of
 from search_spaces.lpienet import LPIENet
 from search_spaces.networks import blueprint_from_json
 from search_spaces.own import AnyBlueprint
@@ -106,21 +106,30 @@ def load(path: Path, threads: int = 1) -> Runtime:
 
 
 def require_survives(path: Path) -> None:
-    """Raises ValueError for a .tflite file that ends the process that opens it, as damaged ones may.
+    """Raises ValueError for a file that ends the process that opens it, as damaged ones may.
 
-    It is opened in a process of its own first, which takes half a second: for files that come from elsewhere.
+    It is opened in a process of its own first, which takes half a second and more: for files that come from elsewhere.
+    One that the list beside it names by its digest has run here before.
     """
-    if path.suffix != ".tflite" or not path.is_file():
+    if path.suffix not in _OPENS or not path.is_file() or _is_listed(path):
         return
-    opens = (
-        "from ai_edge_litert.interpreter import Interpreter; import sys; Interpreter(sys.argv[1]).allocate_tensors()"
-    )
-    tried = subprocess.run([sys.executable, "-c", opens, str(path)], capture_output=True, check=False)
+    name, opens = _OPENS[path.suffix]
+    words = [sys.executable, "-P", "-c", opens, str(path.absolute())]
+    tried = subprocess.run(words, capture_output=True, check=False)
     if tried.returncode < 0:  # other errors are told by opening it here
         raise ValueError(
-            f"{path} cannot be opened (LiteRT ends with signal {-tried.returncode}); it is damaged or not ours: export "
+            f"{path} cannot be opened ({name} ends with signal {-tried.returncode}); it is damaged or not ours: export "
             "it again"
         )
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether files.json, which an export writes beside its files, names these bytes."""
+    try:
+        figures = read_json(path.with_name("files.json"))["files"][path.name]
+        return bool(figures["sha256"] == sha256_of(path))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def load_in_openvino(path: Path, threads: int = 1) -> Runtime:
@@ -297,6 +306,22 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int16)
 _LITERT_TYPES = {"float32": torch.float32, "uint8": torch.uint8, "int8": torch.int8, "int16": torch.int16}
 _EXECUTORCH_TYPES = {6: torch.float32, 0: torch.uint8, 1: torch.int8}  # by its numbers
 _OPENERS = {".onnx": _open_onnx, ".tflite": _open_litert, ".pte": _open_executorch, ".mlpackage": _open_coreml}
+_OPENS = {  # what opens a file, without our own code
+    ".tflite": (
+        "LiteRT",
+        "from ai_edge_litert.interpreter import Interpreter; import sys; Interpreter(sys.argv[1]).allocate_tensors()",
+    ),
+    ".onnx": (
+        "ONNX Runtime",
+        "import onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])",
+    ),
+    ".pte": (
+        "ExecuTorch",
+        "import sys; open(sys.argv[1], 'rb').read(8)[4:6] == b'ET' or sys.exit(1); "
+        "from executorch.runtime import Runtime, Verification; Runtime.get().load_program("
+        "sys.argv[1], verification=Verification.InternalConsistency).load_method('forward')",
+    ),
+}
 _PACKAGES = {
     ".onnx": "onnxruntime",
     ".tflite": "ai-edge-litert",

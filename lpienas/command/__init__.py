@@ -1,9 +1,11 @@
 """The command: one file a verb; errors that a user can mend become one line and an exit status."""
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from lpienas.command import (
@@ -78,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verb.does(settings_of(verb.settings, typed), typed.json)
             sys.stdout.flush()
     except KeyboardInterrupt:
+        if arguments is None:  # the process ends now, and another Ctrl-C must not end it in the middle
+            with suppress(KeyboardInterrupt):
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         note(f"\nlpienas: interrupted; {verb.interrupted}")
         return 130
     except BrokenPipeError:  # who reads the output has gone: a `head`, or a pager that was left

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nas.suggest import derive_seed
+from nas.task.checkpoint import remove
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
 from nas.task.parallel import part, place
@@ -175,7 +176,7 @@ def train_supernet(
     descend(supernet, gradients, Course(settings.recipe, task.device, checkpoint, on_step))
     if place()[0] == 0:
         write_tensors(finished, supernet.state_dict(), {})
-        checkpoint.unlink(missing_ok=True)
+        remove(checkpoint)
     return supernet
 
 

@@ -3,26 +3,23 @@
 import math
 import time
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
+from nas.task.checkpoint import Learner, restore, save
 from nas.task.critic import Critic
 from nas.task.device import Device, ThreadChoice
 from nas.task.losses import Loss
 from nas.task.parallel import averaged, place
 from nas.task.soap import Soap
-from results.files import read_tensors, write_tensors
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
 _SHORT, _SHORT_RATE = 3000, 2e-2  # trainings of so many steps and fewer have this peak; 12,000 steps half of it
-_CRITIC = "critic."  # with this begin names of its tensors in a checkpoint
 OPTIMIZERS = ("soap", "adam")
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]  # step -> degraded, clean: (B, 3, P, P) in [0, 1]
@@ -71,7 +68,7 @@ class Course:
 
     recipe: Recipe
     device: Device
-    checkpoint: Path | None = None  # safetensors, written every ten seconds and kept until the caller removes it
+    checkpoint: Path | None = None  # written every ten seconds, kept until the caller removes it
     on_step: Callable[[int, float], None] | None = None  # is told the step and its loss
 
 
@@ -151,24 +148,12 @@ def descend(
     Where processes share a training (nas.task.parallel) each has the gradients of its part of the batch.
 
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
-    continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it; a damaged one is
-    dropped, which a warning says, and the training begins again. Raises Diverged.
+    continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it. Raises Diverged.
     """
     recipe, checkpoint = course.recipe, course.checkpoint
     optimizer = _optimizer(network, recipe)
-    done = 0
-    if checkpoint is not None and checkpoint.exists():
-        first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        unlearnt = None if critic is None else critic.state()
-        try:
-            done = _restore(checkpoint, network, optimizer, critic)
-        except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
-            warnings.warn(f"{checkpoint} is damaged: this training begins again ({error})", stacklevel=2)
-            checkpoint.unlink()
-            network.load_state_dict(first)
-            if critic is not None and unlearnt is not None:
-                critic.restore(unlearnt)
-            optimizer = _optimizer(network, recipe)
+    learner = Learner(network, optimizer, critic)
+    done = 0 if checkpoint is None else restore(checkpoint, learner)
     saved = time.monotonic()
     threads = ThreadChoice(course.device.threads)
     for step in range(done, recipe.steps):
@@ -187,8 +172,7 @@ def descend(
         if course.on_step is not None:
             course.on_step(step, current)
         if checkpoint is not None and place()[0] == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            beside = {} if critic is None else critic.state()
-            _save(checkpoint, network, optimizer, step + 1, beside)
+            save(checkpoint, learner, step + 1)
             saved = time.monotonic()
 
 
@@ -220,37 +204,3 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimizer == "soap":
         return Soap(groups, recipe.peak, recipe.betas)
     return torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
-
-
-def _save(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, step: int, critic: Mapping[str, Tensor]
-) -> None:
-    # Copies, since safetensors refuses two names for one tensor, as where ranges of fake quantization are shared.
-    tensors = {f"network.{name}": tensor.clone() for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    tensors |= {f"{_CRITIC}{name}": tensor for name, tensor in critic.items()}
-    write_tensors(path, tensors, {"step": str(step)})
-
-
-def _restore(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, critic: Critic | None) -> int:
-    """Load `network` and `optimizer`, and return the number of steps already done."""
-    tensors = read_tensors(path)
-    state = OrderedDict((name.removeprefix("network."), t) for name, t in tensors.items() if name[0] == "n")
-    # safetensors keeps no versions of modules, and an observer of unknown version comes back with another least scale
-    state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
-    network.load_state_dict(state)
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, field = name.split(".")
-            weight = weights[int(index)]
-            # fused Adam pairs elements by their place in memory: a moment needs the strides of its weight
-            laid_out = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
-            states.setdefault(int(index), {})[field] = laid_out
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
-    if critic is not None:
-        critic.restore({name.removeprefix(_CRITIC): t for name, t in tensors.items() if name.startswith(_CRITIC)})
-    with safe_open(path, framework="pt") as file:
-        return int(file.metadata()["step"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.task.data.matlab import arrays_of, variables
 from nas.task.data.reading import Header, Pixels, Unreadable
 
 NPY, MAT = ".npy", ".mat"
@@ -44,11 +45,12 @@ def array_strips(path: Path, rows: int) -> Iterator[Pixels]:
 
 def blocks_of(path: Path) -> NDArray[np.uint8]:
     """(N, H, W, 3): all pictures of a `.mat` file, which can only be read whole. Raises Unreadable."""
-    from scipy.io import loadmat
-
     name, shape = _variable(path)
-    blocks: NDArray[np.uint8] = loadmat(path, variable_names=[name])[name].reshape(-1, *shape[2:])
-    return blocks
+    try:
+        ((_, blocks),) = arrays_of(path, name)
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    return blocks.reshape(-1, *shape[2:])
 
 
 def block_shape(path: Path) -> tuple[int, ...]:
@@ -60,8 +62,8 @@ def _mapped(path: Path) -> NDArray[np.generic]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+            array: NDArray[np.generic] = np.lib.format.open_memmap(path, mode="r")  # an archive is none
+    except Exception as error:  # what numpy makes of a damaged header is parsed as Python, with the errors of that
         raise Unreadable(f"cannot be read as an array ({error})") from error
     known = array.dtype in (np.uint8, np.uint16) or array.dtype.kind == "f"
     if array.ndim != 3 or array.shape[-1] != 3 or not known:
@@ -73,15 +75,10 @@ def _mapped(path: Path) -> NDArray[np.generic]:
 
 def _variable(path: Path) -> tuple[str, tuple[int, ...]]:
     """Name and shape of the blocks, (images, blocks, height, width, 3)."""
-    from scipy.io import whosmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        found = [(name, tuple(shape)) for name, shape, kind in whosmat(path) if len(shape) == 5 and kind == "uint8"]
-    except NotImplementedError as error:
-        raise Unreadable("is a MATLAB file of version 7.3; save it in MATLAB with -v7") from error
-    except (MatReadError, ValueError, OSError, TypeError) as error:
-        raise Unreadable(f"cannot be read as a MATLAB file ({error})") from error
+        found = [(name, shape) for name, shape, kind in variables(path) if len(shape) == 5 and kind == "uint8"]
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
     if len(found) != 1 or found[0][1][-1] != 3:
         raise Unreadable("holds no blocks of pictures: one variable of 8 bits, (images, blocks, height, width, 3)")
     return found[0]

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from nas.task.data.splits import PARTS
 from results.files import read_json, write_json
 
 DATA = "data"  # the folder that photographs are in, but for those of the folders of --validation and --test
+_MEND = "take it from a copy, or start another run"
 _SHOWN = 12  # names of a list
 
 
@@ -57,7 +58,7 @@ class Entry:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Entry":
         """From `dataclasses.asdict`, without what is None."""
-        sides = {side: Side(**stored[side]) for side in ("clean", "degraded") if side in stored}
+        sides = {side: _stored(stored[side]) for side in ("clean", "degraded") if side in stored}
         return cls(**(dict(stored) | sides))
 
 
@@ -104,14 +105,14 @@ class Photographs:
     @classmethod
     def read(cls, path: Path) -> "Photographs":
         """What `write` wrote; raises ValueError naming the file when it is damaged."""
-        stored = read_json(path)
+        stored = read_json(path, _MEND)
         try:
             found = cls.from_json(stored)
             whole = found.fingerprint == stored["fingerprint"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"{path} is damaged ({error}): take it from a copy, or start another run") from error
+            raise ValueError(f"{path} is damaged ({error}): {_MEND}") from error
         if not whole:
-            raise ValueError(f"{path} was changed, as its fingerprint says: take it from a copy, or start another run")
+            raise ValueError(f"{path} was changed, as its fingerprint says: {_MEND}")
         return found
 
 
@@ -154,6 +155,17 @@ def listed(names: Sequence[str], most: int = _SHOWN) -> str:
     """`3: a, b, c`, with the rest counted."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{len(names)}: {', '.join(names[:most])}{more}"
+
+
+def _stored(side: Mapping[str, Any]) -> Side:
+    """A side as a manifest states it; raises ValueError where its file would be outside of the folder."""
+    found = Side(**side)
+    path = PurePath(found.file)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"file = {found.file!r}: must be a path inside of the folder of photographs")
+    if not found.digest or not set(found.digest) <= set("0123456789abcdef"):
+        raise ValueError(f"digest = {found.digest!r}: must be hexadecimal")
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -28,6 +28,7 @@ _ORIENTATION = "orientation"  # libvips' own field, from EXIF
 _XMP, _XMP_ORIENTATION = "xmp-data", re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)([1-8])")
 _EXIF_TEXT = "Raw profile type exif"  # of a PNG by older tools
 _EXIF_ORIENTATION = 0x0112
+_PIXELS = ((273, 279), (324, 325))  # tags of a TIFF: where strips or tiles begin, and their bytes
 _PHOTOMETRIC, _COMPRESSION, _YCBCR, _JPEG = 262, 259, 6, (6, 7)  # of a TIFF
 
 Pixels = NDArray[np.uint8 | np.uint16]
@@ -129,19 +130,20 @@ def in_one_line(error: pyvips.Error) -> str:
 def _loaded(path: Path, sequential: bool) -> pyvips.Image:
     access = "sequential" if sequential else "random"
     try:
-        picture = pyvips.Image.new_from_file(str(path), fail_on="truncated", access=access)
+        # Read anew: libvips would give a file of this name that it read before, whatever is in it now.
+        picture = pyvips.Image.new_from_file(str(path), fail_on="truncated", access=access, revalidate=True)
         if picture.get("vips-loader") == "uhdrload":  # a JPEG with a gain map
-            picture = pyvips.Image.jpegload(str(path), fail_on="truncated", access=access)
+            picture = pyvips.Image.jpegload(str(path), fail_on="truncated", access=access, revalidate=True)
         if path.suffix.lower() in _HEIC:  # that there is no decoder shows behind the header only
-            pyvips.Image.new_from_file(str(path)).crop(0, 0, 1, 1).avg()
+            pyvips.Image.new_from_file(str(path), revalidate=True).crop(0, 0, 1, 1).avg()
     except pyvips.Error as error:
         convert = "; convert it to .jpg or .png" if path.suffix.lower() in _HEIC else ""
         raise Unreadable(f"cannot be read as a picture ({in_one_line(error)}){convert}") from error
     loader = picture.get("vips-loader")
     if loader not in _LOADERS:  # SVG by the name of a PNG
         raise Unreadable(f"is read by {loader} and no photograph; convert it to .png or .jpg")
-    if loader == "tiffload" and _is_plain_ycbcr(path):
-        raise Unreadable("holds YCbCr values without JPEG compression; save it in RGB")
+    if loader == "tiffload":
+        _require_good_tiff(path)
     if (pages := pages_of(picture, path, loader)) > 1:
         raise Unreadable(f"holds {pages} pictures, pages or an animation; save the one that is meant by itself")
     return picture
@@ -205,7 +207,7 @@ def _upright(picture: pyvips.Image, orientation: int, sequential: bool) -> pyvip
     """Turned as `orientation` says, and marked so in EXIF and XMP."""
     if orientation != 1:
         if sequential:  # another order of pixels than the file's
-            picture = picture.copy_memory() if picture.width * picture.height < 1e7 else _on_disk(picture)
+            picture = _decoded(picture)
         picture = picture.copy()
         picture.set_type(pyvips.GValue.gint_type, _ORIENTATION, orientation)
         picture = picture.autorot()
@@ -215,21 +217,41 @@ def _upright(picture: pyvips.Image, orientation: int, sequential: bool) -> pyvip
     return picture
 
 
-def _on_disk(picture: pyvips.Image) -> pyvips.Image:
-    """A copy in a temporary file of libvips, which goes with the picture."""
-    copy = pyvips.Image.new_temp_file("%s.v")
-    picture.write(copy)
+def _decoded(picture: pyvips.Image) -> pyvips.Image:
+    """A copy in memory, or of a large one in a temporary file of libvips, which goes with it. Raises Unreadable."""
+    try:
+        if picture.width * picture.height < 1e7:
+            return picture.copy_memory()
+        copy = pyvips.Image.new_temp_file("%s.v")
+        picture.write(copy)
+    except pyvips.Error as error:
+        raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
     return copy
 
 
-def _is_plain_ycbcr(path: Path) -> bool:
-    """Which libvips reads as RGB."""
+def _require_good_tiff(path: Path) -> None:
+    """Raises Unreadable for what libvips reads without a word: YCbCr as RGB, and as black what is cut off."""
     try:
         with Image.open(path, formats=("TIFF",)) as picture:
             tags: Any = getattr(picture, "tag_v2", {})
-            return tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG
-    except Exception:  # what Pillow does not know is no YCbCr of this kind
-        return False
+            ycbcr = tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG
+            ends = [
+                at + count for places, counts in _PIXELS for at, count in _pairs(tags.get(places), tags.get(counts))
+            ]
+    except Exception:  # what Pillow does not know is no TIFF of these kinds
+        return
+    if ycbcr:
+        raise Unreadable("holds YCbCr values without JPEG compression; save it in RGB")
+    if max(ends, default=0) > path.stat().st_size:
+        raise Unreadable(f"is cut off: it has {path.stat().st_size:,} bytes, and its pixels end at {max(ends):,}")
+
+
+def _pairs(places: Any, counts: Any) -> list[tuple[int, int]]:
+    """Of a tag that holds one number, or several, and another one like it."""
+    one, other = (
+        value if isinstance(value, tuple) else () if value is None else (value,) for value in (places, counts)
+    )
+    return list(zip(one, other, strict=False))
 
 
 def _begins(path: Path, with_bytes: bytes) -> bool:

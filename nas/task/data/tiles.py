@@ -73,7 +73,8 @@ class Tiles:
     def array(self, name: str) -> NDArray[Any] | None:
         """What `keep` kept under a name; None where there is none any more."""
         try:
-            kept: NDArray[Any] = np.load(self.folder / f"{name}.npy", allow_pickle=False)
+            with (self.folder / f"{name}.npy").open("rb") as file:
+                kept: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         return kept

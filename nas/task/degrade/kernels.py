@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas.task.data.matlab import MOST_BYTES, arrays_of
+
 WIDEST = 129  # pixels per side; of wider kernels the middle is taken
+MOST_PIXELS = 4096  # per side of what a file holds, and kernels in it
 _KEPT = 0.995  # of a kernel's light is enough: less for patches to read around them
 _ENDINGS = (".npy", ".npz", ".mat", ".png", ".tif", ".tiff")
 
@@ -65,26 +69,24 @@ def _arrays(path: Path) -> Iterable[Array]:
         raise ValueError(f"kernels {path}: must be one of {', '.join(_ENDINGS)}")
     try:
         if ending == ".mat":
-            from scipy.io import loadmat
-
-            held = [value for name, value in sorted(loadmat(path).items()) if not name.startswith("__")]
-        elif ending in (".npy", ".npz"):
-            loaded = np.load(path, allow_pickle=False)
-            held = [loaded] if ending == ".npy" else [loaded[name] for name in sorted(loaded)]
+            held = [array for _, array in arrays_of(path)]
+        elif ending == ".npy":
+            held = [np.lib.format.open_memmap(path, mode="r")]  # an archive is none
+        elif ending == ".npz":
+            held = _archived(path)
         else:
             from skimage.io import imread
 
             held = [imread(path)]
-    except NotImplementedError as error:
-        raise ValueError(
-            f"kernels {path}: is of MATLAB's format 7.3, which is not read; save it with `save -v7`, or as .npy"
-        ) from error
-    except (ValueError, TypeError, SyntaxError) as error:
+    except Exception as error:  # each library has its own types, down to IndexError
         raise ValueError(f"kernels {path}: cannot be read ({error}); save it as .npy") from error
-    cells = [cell for value in held for cell in (value.ravel() if value.dtype == object else [value])]
-    for cell in cells:
+    for cell in held:
         if cell.ndim not in (2, 3) or cell.dtype.kind not in "fiu" or min(cell.shape[:2]) < 2:
             continue
+        if max(cell.shape) > MOST_PIXELS:
+            raise ValueError(
+                f"kernels {path}: has sides {cell.shape}: must be at most {MOST_PIXELS} pixels; cut it out"
+            )
         array = cell.astype(np.float64)
         if array.ndim == 2:
             yield array[None]
@@ -92,6 +94,16 @@ def _arrays(path: Path) -> Iterable[Array]:
             yield array[..., :3].transpose(2, 0, 1)
         else:
             yield from array[:, None]
+
+
+def _archived(path: Path) -> list[NDArray[Any]]:
+    """The arrays of a `.npz` file; raises ValueError where more than MOST_BYTES would be unpacked."""
+    with ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+            raise ValueError(f"would be more than {MOST_BYTES / 1e9:g} GB unpacked, and no more is read")
+    with np.load(path, allow_pickle=False) as loaded:
+        held = [loaded[name] for name in sorted(loaded)]
+    return [value for value in held if isinstance(value, np.ndarray)]  # others are files that no array is in
 
 
 def _centred(kernel: Array, path: str) -> Array:

@@ -1,0 +1,71 @@
+"""Imports: importing lpienas starts no process, opens no socket and writes no file, and no package tells its makers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_WATCHED = """
+import sys
+seen = []
+
+
+def hook(event, arguments):
+    if event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.spawn"):
+        seen.append((event, str(arguments)[:200]))
+    if event.startswith("socket.") and event not in ("socket.gethostname",):
+        seen.append((event, str(arguments)[:200]))
+
+
+sys.addaudithook(hook)
+{body}
+sys.stdout.write(repr(seen))
+"""
+
+
+def seen(body: str) -> str:
+    """What a new process that runs `body` started and opened."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED.format(body=body)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_socket_and_a_process_are_seen():
+    said = seen("import socket, subprocess; socket.socket().close(); subprocess.run(['true'])")
+    assert "socket" in said
+    assert "subprocess.Popen" in said
+
+
+def test_importing_lpienas_starts_no_process_and_opens_no_socket():
+    names = "lpienas, lpienas.command, nas.search, nas.confirm, nas.calibrate, compress.runtime.photo, results.study"
+    assert seen(f"import {names}") == "[]"
+
+
+def test_what_would_tell_its_makers_of_its_use_is_told_not_to():
+    body = (
+        "import os, lpienas; seen += [os.environ[n] for n in ('HF_HUB_DISABLE_TELEMETRY', 'RAY_USAGE_STATS_ENABLED')]"
+    )
+    assert seen(body) == "['1', '0']"
+
+
+def test_a_model_card_and_a_file_in_each_runtime_open_no_socket(tmp_path):
+    body = f"""
+import lpienas
+import numpy, onnx, torch
+from onnx import helper
+ends = [helper.make_tensor_value_info(n, 1, [1, 3, 64, 64]) for n in "xy"]
+graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", ends[:1], ends[1:])
+onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "{tmp_path}/a.onnx")
+from pathlib import Path
+from compress.runtime.runtimes import load, load_in_openvino
+for opened in (load, load_in_openvino):
+    opened(Path("{tmp_path}/a.onnx"))(torch.zeros(1, 3, 64, 64))
+from huggingface_hub import ModelCardData
+ModelCardData(license="mit").to_yaml()
+seen[:] = [event for event in seen if event[0].startswith("socket")]
+"""
+    assert seen(body) == "[]"
