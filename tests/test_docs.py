@@ -31,6 +31,7 @@ REASONS = {
     "needs a phone",
     "needs a data set",
     "opens a server",
+    "needs a server",
     "changes your shell",
 }
 DIRECTIVES = {"{argparse}", "{eval-rst}", "{toctree}"}
