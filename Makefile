@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: demo install test test-long test-faults browser check docs clean
+.PHONY: demo install test test-long test-faults browser postgres check docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 install: $(INSTALLED)
 	@echo "Installed in $(VENV): source $(BIN)/activate"
 
-test: $(INSTALLED) browser
+test: $(INSTALLED) browser postgres
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: $(INSTALLED)
@@ -36,6 +36,9 @@ test-faults: $(INSTALLED)
 
 browser: $(INSTALLED)
 	tests/install-browser $(BIN)/python
+
+postgres: $(INSTALLED)
+	tests/install-postgres $(BIN)/python
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

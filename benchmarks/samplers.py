@@ -33,7 +33,8 @@ from results.candidate import Scores
 from results.files import read_json, write_json
 from results.front import ReferencePoint, hypervolume
 from results.run import Run
-from results.study import attributes_of, candidates, open_study
+from results.study import candidates, open_study
+from results.trials import attributes_of
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of

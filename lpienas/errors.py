@@ -27,6 +27,7 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
     ),
     "perceptual": ("piq",),
     "tensorboard": ("tensorboardX",),
+    "storage": ("psycopg", "grpc"),
     "openvino": ("openvino",),
     "ray": ("ray",),
     "coreml": ("coremltools",),

@@ -80,6 +80,17 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A time above 0; raises ValueError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{text!r}: must be a number of seconds above 0")
+    return found
+
+
 def count_or_none(text: str) -> int:
     """A whole number of at least 0; raises ValueError."""
     return 0 if text == "0" else count(text)

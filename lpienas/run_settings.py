@@ -155,6 +155,15 @@ class RunOptions(ReadOptions):
     teacher_share: float | None = kept(0.5, "of the teacher's output in it", "SHARE", parse=float)
     degradation: str | None = kept(None, **DEGRADATION)
     own_loss: str | None = kept(None, **OWN_LOSS)
+    storage: str | None = kept(
+        None,
+        "a study that searches on several machines feed: postgresql://USER@HOST/DATABASE, grpc://HOST:PORT (Optuna's "
+        "proxy) or sqlite:///FILE; its settings are taken where none are given. A password is better in ~/.pgpass, "
+        "PGPASSWORD or LPIENAS_STORAGE_PASSWORD than here",
+        "ADDRESS",
+        default="study.journal in the run folder",
+    )
+    study: str | None = kept("lpienas", "its name in --storage, which may hold several", "NAME")
 
     def given(self) -> dict[str, Any]:
         """Settings of a run that are asked for; files are read by who begins it."""

@@ -11,6 +11,13 @@ from lpienas.families import family_of, opened_family
 from lpienas.run_settings import ReadOptions, RunOptions, settled
 from lpienas.runs import Run
 from lpienas.settings import SearchOptions
+from lpienas.sharing import (
+    require_moved,
+    require_same_photographs,
+    require_same_study,
+    settings_of_study,
+    without_password,
+)
 from results.record import FOLDERS, RunSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
@@ -65,7 +72,9 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from nas.task.training import Recipe
         from nas.where.choice import make_workers
         from nas.where.killed import Kills
+        from results.leases import Alone, Among, Leases
         from results.photo_score import crops_of
+        from results.storage import Shared, connected
         from search_spaces.own_space import OwnSpace
         from search_spaces.units import format_cost, parse_cost
 
@@ -76,6 +85,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         # Once: each is told other things.
         asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials, own is not None))
         run.require_same(asked, apart=FOLDERS)
+        leases: Leases = Alone()
         space = space_of(asked) if own is None else OwnSpace.of(own).fixed(asked.fix)
         settings = SearchSettings(
             trials=trials,
@@ -88,8 +98,14 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             seed=asked.seed,
         )
         task = begun_task(run, asked, options.threads, watcher, options)
+        require_same_photographs(asked, task)
         run.require_same(asked)
         run.describe(asked)
+        if isinstance(where := run.study, Shared):
+            storage = connected(where, watcher.say)
+            leases = stack.enter_context(Among(storage, where.study, run.folder, options.lease))
+        elif options.lease is not None:
+            raise ValueError("--lease: searches share a study only with --storage; leave it out")
         stack.enter_context(spent)
         watcher = Counting(watcher, spent)
         if settings.budget is not None:
@@ -99,7 +115,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         workers = stack.enter_context(make_workers(task, *made_of))
         spent.others = workers.seconds
         searching = Searching(run, space, task, settings, _cost_of(run, settings, asked.latency_in, watcher), logs)
-        score(searching, workers, watcher)
+        score(searching, workers, watcher, leases)
         if confirmed:
             most = max(options.seeds, options.least_seeds)
             full_steps = options.full_steps or plan.steps(len(task.photos.training), task.settings.batch)
@@ -107,7 +123,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             inherits = settings.score == "supernet" and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             searched = space if isinstance(space, OwnSpace) else None
-            confirm(Confirming(run, task, inherited, searched, logs), full, workers, watcher)
+            confirm(Confirming(run, task, inherited, searched, logs, leases), full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
         run.summarize(
@@ -147,8 +163,11 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
             f"{run.study} is there, and no run.json, which says with what settings it was made: put a copy of run.json "
             "back, or start another run with --out"
         )
-    known = run.settings() if begun else None
+    options = without_password(options)
+    known = run.settings() if begun else settings_of_study(options)
     asked = _with_files(settled(options, known), options)
+    if known is not None:
+        require_moved(run.folder, known, asked)
     if known is None:
         from nas.task.data.splits import PARTS
 
@@ -162,6 +181,8 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
 
         # A run keeps the space that it was begun in, whatever the default becomes in a later version.
         asked = replace(asked, space=space_of(asked).to_json())
+    if asked.storage is not None:
+        require_same_study(asked)
     return asked
 
 

@@ -10,6 +10,7 @@ from lpienas.fields import (
     count,
     count_or_none,
     option,
+    seconds,
     share_or_latency_or_off,
     switch,
     threads_here,
@@ -46,6 +47,14 @@ class SearchOptions(RunOptions):
         "inherited", "first weights of a full training, where there is a supernet to inherit from", choices=STARTS
     )
     least_seeds: int = option(1, "full trainings of each of them", "N", parse=count)
+    lease: float | None = option(
+        None,
+        "seconds without a sign of life after which the candidates of a search in --storage are others'; the first "
+        "search of a study decides",
+        "SECONDS",
+        parse=seconds,
+        default="60",
+    )
     tensorboard: bool = switch("keep the loss of every step, and scores, for TensorBoard: in tensorboard/ of the run")
     workers: int | None = WORKERS
     threads: int | None = WORKER_THREADS

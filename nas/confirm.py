@@ -1,7 +1,8 @@
 """Confirm: train candidates of a search fully along its cost axis, so that its front stays one after full training."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from results.candidate import Candidate
 from results.dashboard import Beside
 from results.files import has_network, read_json
 from results.front import along_cost
+from results.leases import Alone, Leases
 from results.progress import Watcher
 from results.report import by_number, seed_noise
 from results.run import Run
@@ -41,6 +43,8 @@ from search_spaces.lpienet import LPIENet
 from search_spaces.networks import families_of
 from search_spaces.own import AnyBlueprint, AnyGenotype, require_lpienet
 from search_spaces.own_space import OwnSpace
+
+_PAUSE = 1.0  # seconds between two looks at what other searches train
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Confirming:
     inherited: Callable[[AnyGenotype], LPIENet] | None = None  # the first weights; None: random ones
     own: OwnSpace | None = None  # of which its candidates are; None: they are LPIENets
     logs: Path | None = None  # folder for TensorBoard; None: there are no logs
+    leases: Leases = field(default_factory=Alone)  # who trains what, where several searches feed the study
 
     def blueprint_of(self, genotype: AnyGenotype) -> AnyBlueprint:
         """What a candidate is built by."""
@@ -85,7 +90,7 @@ def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, wat
     neighbour on the cost axis than twice the noise are trained again. What is recorded of the same training already is
     kept, and one that was cut off continues from its checkpoint. The reference always starts from scratch.
     """
-    study = open_study(search.run.study)
+    study = open_study(search.run.study, say=watcher.say)
     trials = study.get_trials(deepcopy=False)
     reference = reference_of(trials)
     plan = _Plan(search, study, settings, reference.number)
@@ -168,9 +173,13 @@ class _Plan:
         return Training.on(self.search.task, blueprint, settings.recipe, seed, first), first
 
     def is_recorded(self, number: int, repetition: int, training: Training) -> bool:
-        """Whether the study has what this training came to; what versions before recorded is of this one, too."""
+        """Whether the study has what this training came to; what versions before recorded is of this one, too.
+
+        So is what another machine recorded, of which the key may tell the processor.
+        """
+        shared = self.search.leases.me is not None
         return any(
-            (one.number, one.seed) == (number, repetition) and one.key in (None, training.key)
+            (one.number, one.seed) == (number, repetition) and (shared or one.key in (None, training.key))
             for one in full_trainings(self.study)
         )
 
@@ -187,20 +196,38 @@ def _train(plan: _Plan, wanted: Sequence[tuple[Candidate, int]], workers: Worker
     if not left:
         return
     watcher.begin("full training", len(left) * steps)
-    pieces = ((name, (training, store)) for name, training in left.items())
-    for (number, repetition), future in as_finished(workers, train_fully, pieces, watcher.at):
-        try:
-            quality, test = future.result()
-        except Failed as error:
-            watcher.say(f"candidate {number}, seed {repetition}, failed: {error}")
-            continue
-        made = left[number, repetition]
-        figures = (quality.ssim, quality.psnr, test, made.key)
-        trained = Trained(number, "full", steps, repetition, made.start, *figures)
+    while left:
+        pieces = ((name, (left[name], store)) for name in list(left) if search.leases.claim(_work(left[name], *name)))
+        for (number, repetition), future in as_finished(workers, train_fully, pieces, watcher.at):
+            made = left.pop((number, repetition))
+            try:
+                quality, test = future.result()
+            except Failed as error:
+                watcher.say(f"candidate {number}, seed {repetition}, failed: {error}")
+                search.leases.give_up(_work(made, number, repetition))
+                continue
+            figures = (quality.ssim, quality.psnr, test, made.key)
+            trained = Trained(number, "full", steps, repetition, made.start, *figures)
+            _record(plan, trained, made)
+            reached = mean_quality(test)
+            said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
+            watcher.say(f"candidate {number}, seed {repetition}: {said}")
+        left = {name: one for name, one in left.items() if not plan.is_recorded(*name, one)}
+        if left:
+            time.sleep(_PAUSE)  # other searches train them
+
+
+def _record(plan: _Plan, trained: Trained, made: Training) -> None:
+    """Keep what a full training came to, unless another search took it over."""
+    search, work = plan.search, _work(made, trained.number, trained.seed)
+    if search.leases.holds(work):
         record_training(plan.study, trained)
-        beside, network = Beside(plan.study, search.run.artifacts), store.at(made.key) / NETWORK
+        beside, network = Beside(plan.study, search.run.artifacts), Store(search.run.made).at(made.key) / NETWORK
         if has_network(network):
             show_training(beside, trained, network, search.task, families_of(made.blueprint))
-        reached = mean_quality(test)
-        said = f"SSIM {reached.ssim:.4f}, PSNR {reached.psnr:.2f} dB on the test photographs"
-        watcher.say(f"candidate {number}, seed {repetition}: {said}")
+    search.leases.done(work)
+
+
+def _work(made: Training, number: int, repetition: int) -> str:
+    """What a full training is called in leases."""
+    return f"full training of trial {number}, {made.recipe.steps} steps from {made.start}, seed {repetition}"

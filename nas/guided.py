@@ -18,18 +18,23 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.scoring.predictor import FEWEST, Features, features, fit
+from nas.scoring.predictor import FEWEST, Features, Predictor, features, fit, shape_of
 from nas.suggest import parameters_of
 from results.front import ranks
 from results.study import genotype_of
+from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
+from search_spaces.count import macs_of
 from search_spaces.genotype import Gene, Genotype
 from search_spaces.own_space import OwnSpace
 from search_spaces.space import Space
 
 POOL = 192  # networks of which one is taken; half of them drawn, half like what is good already
+_BESIDE, _LEAST_POOL = 8, 48  # where more candidates than these run, a pool is smaller by as much, for its time
 BAND = 1.25  # a network may cost so many times less than the cost that was drawn
 SPREAD = 10.0  # the budget over the least cost that is drawn
 _GENES = 3  # at most so many change at a time
+_OFTEN, _STEP = 48, 1.15  # scores up to which a predictor is shaped anew each time, and how many times more then
 _FEWEST = 12  # networks to choose from; where a band holds fewer, the nearest
 
 
@@ -58,13 +63,20 @@ class GuidedSampler(optuna.samplers.BaseSampler):
             raise ValueError("sampler = 'guided': it knows LPIENets alone")
         self._space, self._budget, self._random = region.space, region.budget, random.Random(seed)
         self._genes: dict[str, Gene] = {}
+        self._size = POOL  # of the pool
+        self._settled = 0  # scored networks, in order, to which no other one will be added
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Choose the genotype whose genes the trial will ask for."""
         known = ((genotype_of(trial), trial) for trial in study.get_trials(deepcopy=False))
         asked = [(genotype, trial) for genotype, trial in known if isinstance(genotype, Genotype)]
-        scored = [(genotype, t.values) for genotype, t in asked if t.state is TrialState.COMPLETE]
-        chosen = self._choose([Scored(genotype, *values) for genotype, values in scored], {g for g, _ in asked})
+        scored = [(genotype, t) for genotype, t in asked if t.state is TrialState.COMPLETE]
+        # Trials that run will stand among those before them; what is learned of the others stays as it is.
+        first = min((t.number for _, t in asked if t.state is TrialState.RUNNING), default=math.inf)
+        self._settled = sum(t.number < first for _, t in scored)
+        running = sum(t.state is TrialState.RUNNING for _, t in asked)
+        self._size = max(_LEAST_POOL, POOL * _BESIDE // max(_BESIDE, running))
+        chosen = self._choose([Scored(genotype, *t.values) for genotype, t in scored], {g for g, _ in asked})
         self._genes = parameters_of(chosen, self._space)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -82,12 +94,11 @@ class GuidedSampler(optuna.samplers.BaseSampler):
 
     def _choose(self, scored: Sequence[Scored], known: Set[Genotype]) -> Genotype:
         """A genotype that is not in `known`, unless the space holds no other."""
-        pool = self._pool(scored, known)
-        rows, seen = features(pool), features([one.genotype for one in scored])
-        near = self._near(_decades(rows, seen, [one.decades for one in scored]))
+        pool, seen = self._pool(scored, known), features([one.genotype for one in scored])
+        near = self._near(self._decades(pool, seen, [one.decades for one in scored]))
         if len(scored) < FEWEST:
             return pool[self._random.choice(near)]
-        found = fit(seen, [one.score for one in scored]).predict(rows[near])
+        found = self._fitted(seen, [one.score for one in scored]).predict(features([pool[place] for place in near]))
         hopes = [mean + deviation for mean, deviation in zip(found.means, found.deviations, strict=True)]
         return pool[near[hopes.index(max(hopes))]]
 
@@ -97,8 +108,8 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         order = ranks([(one.score, one.decades) for one in scored])
         parents = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
         parents = [genotype for genotype in parents if space.holds(genotype)]
-        for attempt in range(4 * POOL):
-            if len(found) == POOL:
+        for attempt in range(4 * self._size):
+            if len(found) == self._size:
                 break
             drawn = not parents or attempt % 2 == 0
             one = space.sample_of_any_size(self._random) if drawn else self._changed(self._random.choice(parents))
@@ -124,15 +135,21 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         affordable = [place for place, cost in enumerate(decades) if cost <= highest] or list(range(len(decades)))
         return sorted(affordable, key=lambda place: abs(decades[place] - wanted))[:_FEWEST]
 
+    def _decades(self, pool: Sequence[Genotype], seen: Features, decades: Sequence[float]) -> Features:
+        """log10 of what networks cost: exact for multiply-adds, for a latency by those measured."""
+        macs: Features = np.log10([macs_of(Blueprint.from_genotype(one), DEFAULT_SIZE) for one in pool])
+        if not decades:
+            return macs
+        beyond = np.asarray(decades) - seen[:, 0] / math.log(10)
+        if len(decades) < FEWEST or np.allclose(beyond, beyond[0], atol=1e-9):
+            return np.add(macs, beyond.mean())
+        return np.add(macs, self._fitted(seen, beyond.tolist()).predict(features(pool)).means)
 
-def _decades(rows: Features, seen: Features, decades: Sequence[float]) -> Features:
-    """log10 of what networks cost by their features: exact for multiply-adds, for a latency by those measured."""
-    macs: Features = rows[:, 0] / math.log(10)
-    if not decades:
-        return macs
-    beyond = np.asarray(decades) - seen[:, 0] / math.log(10)
-    if len(decades) < FEWEST or np.allclose(beyond, beyond[0], atol=1e-9):
-        beyond_of: Features = np.full(len(rows), beyond.mean())
-    else:
-        beyond_of = np.asarray(fit(seen, beyond.tolist()).predict(rows).means)
-    return np.add(macs, beyond_of)
+    def _fitted(self, rows: Features, scores: Sequence[float]) -> Predictor:
+        """A predictor of all scores, whose shape was found by the first of them, up to the last step of ever more."""
+        shaped = self._settled if self._settled > len(scores) / 2 else len(scores)
+        if shaped <= _OFTEN:
+            return fit(rows, scores)
+        steps = math.floor(math.log(shaped / _OFTEN, _STEP))
+        shaped = math.floor(_OFTEN * _STEP**steps)
+        return fit(rows, scores, shape_of(rows[:shaped].tobytes(), tuple(scores[:shaped])))

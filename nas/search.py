@@ -1,48 +1,42 @@
 """Search: ask for a genotype, reject or score it, tell the study; any kill loses at most ten seconds of training."""
 
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
 
+from nas.begin import begin_study
 from nas.guided import Region
 from nas.logs import Log, scores
-from nas.propose import Proposals
+from nas.promoting import Promotions
+from nas.propose import Proposal, Proposals
 from nas.said import best_so_far, candidate_line
 from nas.samplers import resolve_sampler
-from nas.scoring.halving import promotable
 from nas.scoring.short import score_by_training
-from nas.scoring.supernet import have_supernet, score_by_supernet, supernet_digest
+from nas.scoring.supernet import score_by_supernet
 from nas.scoring.training import Training
 from nas.searching import Searching
+from nas.seen import Seen
+from nas.suggest import derive_seed
 from nas.task.evaluation import Quality
 from nas.task.training import Failed
 from nas.where.here import Here
 from nas.where.protocol import Workers
 from results.candidate import Candidate, Scores
-from results.front import ReferencePoint
+from results.leases import Alone, Leases
 from results.progress import Watcher
-from results.standing import ask
 from results.store import Store
-from results.study import (
-    REFERENCE_NUMBER,
-    Trained,
+from results.study import REFERENCE_NUMBER, Trained, genotype_of, open_study, record_training
+from results.trials import (
+    TakenOver,
     attributes_of,
-    candidate_of,
-    candidates,
-    fix_reference_point,
-    fix_supernet,
-    genotype_of,
-    in_flight,
-    name_metrics,
-    open_study,
-    record_test_input,
-    record_training,
+    take_over,
     tell_failed,
     tell_scores,
-    trainings,
+    trial_of,
+    withdraw,
     write_rejected,
     write_running,
 )
@@ -52,6 +46,7 @@ from search_spaces.own import AnyGenotype, require_lpienet
 from search_spaces.own_space import OwnSpace
 from search_spaces.units import format_cost
 
+_PAUSE = 0.5  # seconds between two looks at what others do, where there is nothing to do
 REJECTED_IN_A_ROW = 100  # proposals without a single new affordable genotype, after which the search gives up
 
 
@@ -59,26 +54,19 @@ class SearchStopped(RuntimeError):
     """The search found nothing to score; the message says why and what to change."""
 
 
-def search(searching: Searching, workers: Workers, watcher: Watcher) -> None:
+def search(searching: Searching, workers: Workers, watcher: Watcher, leases: Leases | None = None) -> None:
     """Score genotypes of the space until the study of the run holds `settings.trials` scored ones.
 
     Continues whatever study is there; the trials that a killed process left behind are taken up first, each from its
-    checkpoint. Ends with fewer, and says so, when a hundred proposals in a row hold nothing new, as in a space that is
+    checkpoint. Where other searches feed the study, `leases` say who does what; it then ends when all are scored.
+    Ends with fewer, and says so, when a hundred proposals in a row hold nothing new, as in a space that is
     scored whole. Raises ImpossibleBudget when no network fits, SearchStopped when not one affordable one is found.
     """
-    run, task, settings = searching.run, searching.task, searching.settings
     searching.require_possible()
-    study = open_study(run.study, create=True)
-    name_metrics(study, settings.cost)
-    corner = searching.cost_of(searching.dearest)
-    fix_reference_point(study, ReferencePoint(task.input.ssim, corner))
-    record_test_input(study, task.test_input.ssim)
-    ask(study, trials=settings.trials)
-    supernet = None
-    if settings.score == "supernet":
-        supernet = have_supernet(searching.supernet, run.supernet, watcher)
-        fix_supernet(study, supernet.name, supernet_digest(supernet))
-    _Search(searching, study, supernet, workers, watcher).go_on()
+    leases = leases or Alone()
+    study = open_study(searching.run.study, create=True, say=watcher.say)
+    supernet = begin_study(searching, study, leases, watcher)
+    _Search(searching, (study, leases), supernet, workers, watcher).go_on()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +82,30 @@ class _Search:
     """One search while it runs; all of its state can be rebuilt from the study."""
 
     def __init__(
-        self, searching: Searching, study: optuna.Study, supernet: Path | None, workers: Workers, watcher: Watcher
+        self,
+        searching: Searching,
+        fed: tuple[optuna.Study, Leases],
+        supernet: Path | None,
+        workers: Workers,
+        watcher: Watcher,
     ) -> None:
-        self.searching, self.study, self.supernet = searching, study, supernet
+        self.searching, self.supernet = searching, supernet
+        self.study, self.leases = fed
         self.space, self.settings, self.cost_of = searching.space, searching.settings, searching.cost_of
         self.store, self.workers, self.watcher = Store(searching.run.made, searching.logs), workers, watcher
-        space, settings = self.space, self.settings
+        space, settings, me = self.space, self.settings, self.leases.me
         sampler = resolve_sampler(settings.sampler, settings.trials, isinstance(space, OwnSpace))
         region = Region(space, settings.budget)
-        self.proposals = Proposals(study, region, sampler, settings.seed, space.first()[: settings.trials])
-        trials = study.get_trials(deepcopy=False)
-        self.left_behind = in_flight(trials)
-        self.found = candidates(trials)  # with the scores of the first rung
-        self.known = {trial.number: candidate_of(trial) for trial in trials if trial.state is TrialState.COMPLETE}
-        self.ended = sum(trial.state in (TrialState.COMPLETE, TrialState.FAIL) for trial in trials)
-        self.higher = trainings(study, "rung")
+        # Searches that see the same trials at the same moment would propose the same network.
+        seed = settings.seed if me is None else derive_seed(settings.seed, 0, f"sampler of {me}")
+        self.proposals = Proposals(self.study, region, sampler, seed, space.first()[: settings.trials])
+        self.seen = Seen(self.study, self.leases, len(settings.rungs) > 1)
+        self.promotions = Promotions(settings.rungs, self.seen, self.leases)
         self.scoring: dict[Future[Quality], _Scoring] = {}
         self.exhausted = False  # nothing new is proposed any more
         # Progress is counted in training steps of the first rung, or in candidates where nothing is trained.
         self.unit = 1 if supernet else settings.rungs[0]
-        self.begun = self.ended * self.unit
+        self.begun = self.seen.ended * self.unit
         self.log: Log = lambda number, figures: None
 
     def go_on(self) -> None:
@@ -126,83 +118,118 @@ class _Search:
         if isinstance(self.workers, Here):
             self.workers.on_step = lambda step, loss: self._show()
         while True:
+            self._look()
             while len(self.scoring) < self.workers.count and (scoring := self._next()) is not None:
                 self.scoring[self._submit(scoring)] = scoring
-            if not self.scoring:
+            if self.scoring:
+                for future in wait(self.scoring, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                    self._finish(self.scoring.pop(future), future)
+            elif self._is_done():
                 break
-            for future in wait(self.scoring, timeout=0.5, return_when=FIRST_COMPLETED).done:
-                self._finish(self.scoring.pop(future), future)
+            else:
+                time.sleep(_PAUSE)  # others are at work
             self._show()
 
+    def _look(self, at_once: bool = False) -> None:
+        """What other searches have done."""
+        self.proposals.take_in(self.seen.look(at_once))
+
+    def _is_done(self) -> bool:
+        """Whether other searches have nothing to do either, so that none of it can be left to this one."""
+        if self.leases.me is None:
+            return True
+        self._look(at_once=True)
+        enough = self.exhausted or len(self.seen.counted) >= self.settings.trials
+        return enough and not self.seen.open and not self.promotions.left()
+
     def _show(self) -> None:
-        done = self.begun + (self.ended - self.begun if self.supernet else self.workers.steps())
-        whole = self.settings.trials * self.unit
-        left = self.ended < self.settings.trials and not self.exhausted
-        self.watcher.at(min(done, whole - 1) if left else whole, best_so_far(self.found, self.settings.cost))
+        ended, whole = self.seen.ended, self.settings.trials * self.unit
+        by_steps = self.supernet is None and self.leases.me is None
+        done = self.begun + self.workers.steps() if by_steps else ended * self.unit
+        left = ended < self.settings.trials and not self.exhausted
+        self.watcher.at(min(done, whole - 1) if left else whole, best_so_far(self.seen.front, self.settings.cost))
 
     def _next(self) -> "_Scoring | None":
-        """What to score next: what a killed process left behind, else a promotion, else a new proposal."""
-        if self.left_behind:
-            trial = self.left_behind.pop(0)
-            genotype = genotype_of(trial)
-            assert genotype is not None  # they are written down together
-            return _Scoring(trial.number, genotype, 0)
-        return self._promotion() or self._proposal()
+        """What to score next: what a dead search left behind, else a promotion, else a new proposal."""
+        return self._left_behind() or self._promotion(here=True) or self._proposal() or self._promotion(here=False)
 
-    def _promotion(self) -> "_Scoring | None":
-        """A candidate whose rank in its rung earns it the next one, from the highest rung that has any."""
-        rungs = self.settings.rungs
-        running = {(scoring.number, scoring.rung) for scoring in self.scoring.values()}
-        for rung in reversed(range(len(rungs) - 1)):
-            here = self._rung(rung)
-            above = {training.number for training in self._rung(rung + 1)}
-            costs = {number: candidate.scores.cost for number, candidate in self.known.items()}
-            yardstick = [training.number for training in here if training.number == REFERENCE_NUMBER]
-            others = [training for training in here if training.number != REFERENCE_NUMBER]
-            for number in (*yardstick, *promotable(others, costs)):  # the yardstick goes all the way
-                if number not in above and (number, rung + 1) not in running:
-                    return _Scoring(number, self.known[number].genotype, rung + 1)
+    def _left_behind(self) -> "_Scoring | None":
+        for trial in self.seen.dead():
+            number, genotype = trial.number, genotype_of(trial)
+            if genotype is None or not self.leases.claim(f"trial {number}"):
+                continue
+            if self.leases.me is not None and not take_over(self.study, number, self.leases.me):
+                continue  # it was told after all
+            self.seen.begin(number)
+            if self.leases.me is not None:
+                self.watcher.say(f"candidate {number} of a search that is gone is taken over")
+            return _Scoring(number, genotype, 0)
         return None
 
-    def _rung(self, rung: int) -> list[Trained]:
-        """What was trained to a rung, by number: ties go to the first, so a resumed search promotes the same."""
-        steps = self.settings.rungs[rung]
-        if rung:
-            return sorted((t for t in self.higher if t.steps == steps), key=lambda training: training.number)
-        return [
-            Trained(number, "rung", steps, 0, "scratch", candidate.scores.ssim, candidate.scores.psnr)
-            for number, candidate in sorted(self.known.items())
-        ]
+    def _promotion(self, here: bool) -> "_Scoring | None":
+        """A candidate for the next rung; `here`: only one whose training so far is in this run folder."""
+
+        def is_here(number: int, rung: int) -> bool:
+            scoring = _Scoring(number, self.seen.known[number].genotype, rung)
+            return self.store.is_made(self._trainings(scoring)[-1].scoring.key)
+
+        if self.leases.me is None and not here:
+            return None
+        running = {(scoring.number, scoring.rung) for scoring in self.scoring.values()}
+        found = self.promotions.next(running, is_here if here and self.leases.me is not None else None)
+        return None if found is None else _Scoring(found[0], self.seen.known[found[0]].genotype, found[1])
 
     def _proposal(self) -> "_Scoring | None":
         """A new genotype, written down as running; None when enough are scored or being scored, or none is left."""
-        settings = self.settings
-        begun = sum(scoring.rung == 0 for scoring in self.scoring.values())
-        if self.exhausted or self.ended + begun >= settings.trials:
-            return None
         for _ in range(REJECTED_IN_A_ROW):
+            if self.exhausted or len(self.seen.counted) >= self.settings.trials:
+                return None
+            first = f"first {self.proposals.next}" if self.proposals.begins else None
+            if first is not None and not self.leases.claim(first):
+                self._look(at_once=True)  # another search writes it down at this moment
+                return None
             proposal = self.proposals.ask()
             blueprint = self.searching.blueprint_of(proposal.genotype)
-            macs, cost = macs_of(blueprint, settings.size), self.cost_of(blueprint)
+            macs, cost = macs_of(blueprint, self.settings.size), self.cost_of(blueprint)
             attributes = attributes_of(proposal.genotype, macs, parameters_of(blueprint), cost)
-            over = None if settings.budget is None else cost / settings.budget - 1
+            over = None if self.settings.budget is None else cost / self.settings.budget - 1
             trial = self.proposals.frozen(proposal, attributes, over)
             reason = self._rejection(proposal.number, proposal.genotype, cost)
             if reason is None:
-                write_running(self.study, trial)
-                self.proposals.accept(proposal)
-                return _Scoring(proposal.number, proposal.genotype, 0)
-            write_rejected(self.study, trial, reason)
-            self.proposals.reject(proposal)
-        if not self.found and not begun:
+                number = write_running(self.study, trial, self.leases.me)
+            else:
+                number = write_rejected(self.study, trial, reason)
+                self.proposals.reject(self.proposals.written(proposal, number))
+            if first is not None:
+                self.leases.done(first)
+            if reason is None and (begun := self._begun(proposal, number)) is not None:
+                return begun
+        if not self.seen.front and not self.scoring and not self.seen.open:
             raise SearchStopped(f"the last {REJECTED_IN_A_ROW} proposals were all known or over budget; raise --budget")
         self.exhausted = True
-        scored = self.ended + begun
         self.watcher.say(
-            f"the search ends with {scored} of {settings.trials} networks: the last {REJECTED_IN_A_ROW} proposals were "
-            "all known or over budget"
+            f"the search ends with {len(self.seen.counted)} of {self.settings.trials} networks: the last "
+            f"{REJECTED_IN_A_ROW} proposals were all known or over budget"
         )
         return None
+
+    def _begun(self, asked: Proposal, number: int) -> "_Scoring | None":
+        """The proposal under its number; None where others have written the like, or enough, a moment before."""
+        proposal = self.proposals.written(asked, number)
+        self.seen.begin(number)
+        if asked.number < number:
+            self._look(at_once=True)
+            earlier = self.proposals.earlier(proposal.genotype)
+            reason = f"the same genotype as trial {earlier}" if earlier is not None and earlier < number else None
+            if sum(other < number for other in self.seen.counted) >= self.settings.trials:
+                reason = "other searches have begun enough"
+            if reason is not None:
+                withdraw(self.study, number, reason)
+                self.seen.drop(number)
+                self.proposals.reject(proposal)
+                return None
+        self.proposals.accept(proposal)
+        return _Scoring(number, proposal.genotype, 0)
 
     def _rejection(self, number: int, genotype: AnyGenotype, cost: float) -> str | None:
         """Why `genotype` is not to be scored, or None."""
@@ -230,39 +257,56 @@ class _Search:
         return self.searching.trainings(scoring.number, scoring.genotype)[: scoring.rung + 1]
 
     def _finish(self, scoring: "_Scoring", future: Future[Quality]) -> None:
-        """Tell the study what a candidate scored, or FAIL with the reason."""
+        """Tell the study what a candidate scored, or FAIL with the reason; not where it is another search's by now."""
         number = scoring.number
+        try:
+            if scoring.rung:
+                self._finish_rung(scoring, future)
+            else:
+                self._finish_first(scoring, future)
+                self.leases.done(f"trial {number}")
+        except TakenOver:
+            self.leases.give_up(f"trial {number}")
+            now = trial_of(self.study, number)
+            self.seen.drop(number, now)
+            self.proposals.take_in([now])
+            self.watcher.say(
+                f"candidate {number} was taken over by another search meanwhile: its score here is dropped"
+            )
+
+    def _finish_first(self, scoring: "_Scoring", future: Future[Quality]) -> None:
+        number, me = scoring.number, self.leases.me
         try:
             quality = future.result()
         except Failed as error:
             self.watcher.say(f"candidate {number} failed: {error}")
-            if scoring.rung == 0:
-                self.ended += 1
-                tell_failed(self.study, number, str(error))
-                self.proposals.tell(number, None)
-            else:  # its training ends here; the score of the rung below stands
-                below = next(t for t in self._rung(scoring.rung - 1) if t.number == number)
-                self._record(replace(below, steps=self.settings.rungs[scoring.rung]))
-            return
-        if scoring.rung:
-            steps, trained = self.settings.rungs[scoring.rung], self._trainings(scoring)[-1].scoring.key
-            self._record(Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr, key=trained))
-            self.watcher.say(f"candidate {number} at {steps} steps: SSIM {quality.ssim:.4f}")
+            tell_failed(self.study, number, str(error), me)
+            self.seen.failed(number)
+            self.proposals.tell(number, None)
             return
         blueprint = self.searching.blueprint_of(scoring.genotype)
         macs, cost = macs_of(blueprint, self.settings.size), self.cost_of(blueprint)
         scored = Scores(quality.ssim, quality.psnr, macs, parameters_of(blueprint), cost)
         key = None if self.supernet else self._trainings(scoring)[-1].scoring.key
-        self.proposals.tell(number, tell_scores(self.study, number, scored, key))
-        self.ended += 1
+        self.proposals.tell(number, tell_scores(self.study, number, scored, key, me))
         candidate = Candidate(number, scoring.genotype, scored)
-        self.known[number] = candidate
+        self.seen.scored(candidate, self.settings.budget is None or cost <= self.settings.budget)
         self.log(number, {"SSIM": scored.ssim, "PSNR dB": scored.psnr, self.settings.cost: cost})
-        if self.settings.budget is None or cost <= self.settings.budget:
-            self.found.append(candidate)
         if self.supernet is None:
             self.watcher.say(candidate_line(candidate, self.settings.cost))
 
-    def _record(self, training: Trained) -> None:
-        record_training(self.study, training)
-        self.higher.append(training)
+    def _finish_rung(self, scoring: "_Scoring", future: Future[Quality]) -> None:
+        number, steps, work = scoring.number, self.settings.rungs[scoring.rung], self.promotions.work(scoring)
+        try:
+            quality = future.result()
+        except Failed as error:  # its training ends here; the score of the rung below stands
+            self.watcher.say(f"candidate {number} failed: {error}")
+            training = replace(self.promotions.trained(scoring.rung - 1, number), steps=steps)
+        else:
+            trained = self._trainings(scoring)[-1].scoring.key
+            training = Trained(number, "rung", steps, 0, "scratch", quality.ssim, quality.psnr, key=trained)
+            self.watcher.say(f"candidate {number} at {steps} steps: SSIM {quality.ssim:.4f}")
+        if self.leases.holds(work):
+            record_training(self.study, training)
+            self.seen.trained(training)
+        self.leases.done(work)

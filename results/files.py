@@ -154,7 +154,7 @@ def read_json(path: Path, mend: str = MADE_AGAIN) -> dict[str, Any]:
 
 
 @contextmanager
-def held_in(path: Path, mend: str = MADE_AGAIN) -> Iterator[None]:
+def held_in(path: object, mend: str = MADE_AGAIN) -> Iterator[None]:
     """Within it what `path` held is made use of; where that is of another kind the ValueError names the file."""
     try:
         yield

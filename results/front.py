@@ -5,6 +5,7 @@ memory. Costs are compared as they are and measured in decades (log10), as in th
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -49,8 +50,10 @@ def by_merit(points: Sequence[Point]) -> list[int]:
     """Places of `points` in order of merit: by non-dominated rank, and within one the most isolated first."""
     rank = ranks(points)
     spacing = [0.0] * len(points)
-    for level in set(rank):
-        members = [i for i in range(len(points)) if rank[i] == level]
+    of_level: dict[int, list[int]] = {}
+    for i, level in enumerate(rank):
+        of_level.setdefault(level, []).append(i)
+    for members in of_level.values():
         for i, distance in zip(members, _crowding([points[i] for i in members]), strict=True):
             spacing[i] = distance
     return sorted(range(len(points)), key=lambda i: (rank[i], -spacing[i], i))
@@ -91,16 +94,15 @@ def along_cost(candidates: Sequence[Candidate], count: int, worthwhile: float = 
 def ranks(points: Sequence[Point]) -> list[int]:
     """Non-dominated rank of each point: 0 for the Pareto front, 1 for the front of the rest, and so on."""
     rank = [0] * len(points)
-    left = sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0]))
+    last: list[float] = []  # of each front so far its highest SSIM, negated: it falls from front to front
+    before: Point | None = None
     level = 0
-    while left:
-        front: list[int] = []
-        for i in left:
-            if not front or points[i][0] > points[front[-1]][0] or points[i] == points[front[-1]]:
-                front.append(i)
-                rank[i] = level
-        left = [i for i in left if i not in set(front)]
-        level += 1
+    for i in sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0])):
+        if points[i] != before:  # equal ones do not dominate each other
+            before = points[i]
+            level = bisect_right(last, -before[0])
+            last[level : level + 1] = [-before[0]]
+        rank[i] = level
     return rank
 
 

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from optuna.exceptions import OptunaError
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from results.files import held_in
 
@@ -23,6 +26,19 @@ _OF_STUDY, _OF_TRIAL, _COMPLETE = (1, 2, 3, 4), (5, 6, 7, 8, 9), 1
 _MEND = "put a copy of the file from before back, or start another run with --out"
 _COMPLETED = b'"state":1,'  # of a line that tells scores
 _MEASURED_AGAIN = 0.1  # decades by which a latency may differ between two measurements
+
+
+def journal_storage(path: Path) -> JournalStorage:
+    """Optuna's storage in the file `path`, one line a change."""
+    return JournalStorage(JournalFileBackend(str(path), _Lock(path)))
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off a last line that was half written when the power failed: Optuna would append to it, and read neither."""
+    if path.read_bytes()[-1:] in (b"", b"\n"):
+        return
+    with _lock_of(path), path.open("r+b") as file:  # nobody is writing now, so a torn line stays torn
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def require_whole(path: Path) -> None:
@@ -46,13 +62,13 @@ def require_whole(path: Path) -> None:
 
 
 @contextmanager
-def replayed(path: Path) -> Iterator[None]:
-    """Within it a study is made of what the file `path` holds; where that cannot be, the ValueError names the file."""
+def replayed(where: object) -> Iterator[None]:
+    """Within it a study is made of what a file, or a server, holds; where that cannot be, the ValueError names it."""
     try:
-        with held_in(path, _MEND):
+        with held_in(where, _MEND):
             yield
     except (OptunaError, AssertionError) as error:
-        raise ValueError(f"{path} holds something else than it should ({error!r}): {_MEND}") from error
+        raise ValueError(f"{where} holds something else than it should ({error!r}): {_MEND}") from error
 
 
 def _kept(path: Path, number: int, scored: int) -> str:
@@ -126,3 +142,21 @@ def _require_own_cost(entry: dict[str, Any], trial: dict[str, Any]) -> None:
             f"trial {entry['trial_id']} costs {cost:g}, and its scores are told at {10 ** values[1]:g}: a line before "
             "it is lost or twice"
         )
+
+
+class _Lock(JournalFileOpenLock):
+    """Goes with its process, also when that is killed; after one of Optuna's own, the next process waits for 30 s."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = _lock_of(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _lock_of(path: Path) -> FileLock:
+    return FileLock(path.with_name(".study.lock"))

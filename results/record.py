@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 DAMAGED = "it is damaged, and nothing else says what the run is made of: put a copy of it back, or start another run"
 FOLDERS = ("data", "validation", "test")  # settings that name where photographs are, which may be renamed
+SHARED = ("storage", "study")  # settings that name where a shared study is, which may be moved
 
 Kind = tuple[Callable[[Any], bool], str]
 
@@ -82,10 +82,12 @@ class RunSettings:
     own_loss: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # likewise
     splits: tuple[str, ...] | None = _stated(None, _TEXTS)  # None: no photographs were kept for the test
     family: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # search_spaces.own.FamilyName; None: LPIENets
+    storage: str | None = _stated(None, _or_null(_TEXT))  # address of a shared study; None: it is in the run folder
+    study: str = _stated("lpienas", _TEXT)  # its name there
     space: Mapping[str, Any] | None = _stated(None, _OBJECT)  # None: the default one, as it is now
 
     @classmethod
-    def from_json(cls, stated: Mapping[str, Any], path: Path) -> "RunSettings":
+    def from_json(cls, stated: Mapping[str, Any], path: object) -> "RunSettings":
         """As `path` states them; raises ValueError that names it for one of another kind, or one that is missing."""
         known: dict[str, Any] = {}
         if newer := sorted(stated.keys() - {one.name for one in fields(cls)}):

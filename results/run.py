@@ -4,6 +4,7 @@ Every stage reads and writes this folder only. `run.json` says what made it, `su
 """
 
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from results.files import read_json, require_no_way_out, write_json
-from results.record import DAMAGED, FOLDERS, RunSettings
+from results.record import DAMAGED, FOLDERS, SHARED, RunSettings
+
+if TYPE_CHECKING:
+    from results.storage import Where
 
 VERSIONED = (
     "lpienas", "torch", "optuna", "fvcore", "torch-pruning", "torchao", "onnx", "onnxruntime", "litert-torch",
@@ -29,7 +33,8 @@ GUIDE = {
     "photographs.json": "which photographs train, which choose and which only report, with a digest of each",
     "device.json": "whether bfloat16 was found to train as well as float32, by the processor",
     "killed.json": "which work ended its worker, while it has not been done since: once more, and it is given up",
-    "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it)",
+    "study.journal": "the Optuna study, a line for each change (optuna-dashboard opens it); with --storage it is there",
+    "shared.json": "with --storage: the last search in this folder",
     "supernet/": "weights that all candidates share, from which each is scored",
     "made/": "what stages made, each in a folder named by what it was made from, which record.json there says in "
     "full, with the figures: training-KEY/ (network: as trained; network-stripped: without what computes nothing; "
@@ -91,7 +96,12 @@ class Run:
     folder: Path
 
     @property
-    def study(self) -> Path:
+    def study(self) -> "Where":
+        """Where the study is: a file of the folder, unless run.json names a storage that several machines share."""
+        if (self.folder / "run.json").exists() and (settings := self.settings()).storage is not None:
+            from results.storage import Shared  # only who reads a study needs Optuna
+
+            return Shared(settings.storage, settings.study)
         older = self.folder / "study.db"  # where versions before 2026-11-23 kept it
         return older if older.exists() else self.folder / "study.journal"
 
@@ -175,6 +185,7 @@ class Run:
         record = read_json(path, DAMAGED) if path.exists() else fresh
         if self.photographs.exists():
             record["settings"] |= {name: stated[name] for name in FOLDERS}
+        record["settings"] |= {name: stated[name] for name in SHARED}
         record["settings"] = stated | record["settings"]  # one that an older version did not know is added
         record["versions"] = versions()
         record["platform"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -189,8 +200,10 @@ class Run:
         """
         if not (self.folder / "run.json").exists():
             return
+        kept = self.settings()
         may = FOLDERS if self.photographs.exists() else ()
-        if changes := self.settings().changes(settings, (*apart, *may)):
+        moved = SHARED if kept.storage is not None and settings.storage is not None else ()
+        if changes := kept.changes(settings, (*apart, *may, *moved)):
             raise ValueError(f"{self.folder} was made with other settings ({changes}): use them, or another --out")
 
     def settings(self) -> RunSettings:
@@ -240,7 +253,12 @@ def command() -> str:
     """The command line of this process, as a shell would take it."""
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name  # of python -m lpienas
-    return shlex.join([name, *sys.argv[1:]])
+    return shlex.join([name, *map(_without_password, sys.argv[1:])])
+
+
+def _without_password(word: str) -> str:
+    """A word of the command line as it may be kept: what stands between user and host of an address is left out."""
+    return re.sub(r"(://[^/@:]*):.*@", r"\1@", re.sub(r"(password=)[^&\s]*", r"\1...", word))
 
 
 def _now() -> str:

@@ -5,34 +5,31 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL
 
 from results.candidate import Candidate, Scores
 from results.files import written_whole
 from results.front import ReferencePoint
-from results.journal import COST, MACS, NUMBER, replayed, require_whole
+from results.journal import COST, MACS, drop_torn_line, replayed, require_whole
+from results.patient import Say
 from results.photo_score import PhotoScore, photo_scores
+from results.storage import DATABASE, Shared, Where, connected, storage_of
 from search_spaces.own import AnyGenotype, genotype_from_json
 
 REFERENCE_NUMBER = 0  # the reference network is always the first trial
 BUDGET = "over budget"  # name of the constraint: feasible at 0 or below
 
-_NAME, _DATABASE = "lpienas", ".db"
-_GENOTYPE, _PSNR, _PARAMETERS = "genotype", "psnr", "parameters"
-SHOWN_CONSTRAINTS = "constraints"  # system attribute of a trial
+SETTINGS, PHOTOGRAPHS = "settings", "photographs"  # facts of a study that several searches feed
+NAME = "lpienas"  # of a study in a file of its own
+GENOTYPE, PSNR, PARAMETERS = "genotype", "psnr", "parameters"
+_DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]  # SSIM, log10 cost
 _COSTS = {"macs": "MACs", "latency": "latency in ms", "memory": "peak memory in bytes"}  # by units.COSTS
 _TRAINING, _FULL, _TEST_INPUT, _SUPERNET = "training", "full training", "test input", "supernet"
-_SCORED = "scored"  # key of the training that gave a trial its scores
 _SAME_INPUT = 1e-4  # SSIM: processors round differently, versions that degrade differently are further apart
 
 
@@ -56,28 +53,42 @@ class Trained:
         return cls(**(dict(stored) | {"test": photo_scores(stored.get("test", ()))}))
 
 
-def open_study(path: Path, create: bool = False) -> optuna.Study:
-    """The study in the file `path`: SSIM to maximise, log10 of the cost to minimise.
+def open_study(where: Where, create: bool = False, say: Say = warnings.warn) -> optuna.Study:
+    """The study in a file, or on a server: SSIM to maximise, log10 of the cost to minimise.
 
-    Raises FileNotFoundError when there is none and `create` is false, ValueError for a damaged journal.
+    `say` is told of silences of a server. Raises FileNotFoundError when there is none and `create` is false, ValueError
+    for a damaged journal, and as results.storage.connected.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every study that it opens
+    study = _of_server(where, create, say) if isinstance(where, Shared) else _of_file(where, create)
+    _require_candidates(study, where)
+    return study
+
+
+def _of_server(where: Shared, create: bool, say: Say) -> optuna.Study:
+    storage = connected(where, say)
+    if create:
+        return optuna.create_study(study_name=where.study, storage=storage, directions=_DIRECTIONS, load_if_exists=True)
+    try:
+        return optuna.load_study(study_name=where.study, storage=storage)
+    except KeyError as error:
+        raise FileNotFoundError(
+            f"there is no {where}; start one with: lpienas search --out FOLDER --storage {where.address} "
+            f"--study {where.study}"
+        ) from error
+
+
+def _of_file(path: Path, create: bool) -> optuna.Study:
     if not path.exists():
         if not create:
             raise FileNotFoundError(f"no study at {path}; start one with: lpienas search --out {path.parent}")
         with written_whole(path) as temporary:  # or `front`, run at the same moment, would find a file with no study
-            optuna.create_study(
-                study_name=_NAME,
-                storage=_storage(temporary),
-                directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],  # SSIM, log10 cost
-            )
-    if path.suffix != _DATABASE:
-        _drop_torn_line(path)
+            optuna.create_study(study_name=NAME, storage=storage_of(temporary), directions=_DIRECTIONS)
+    if path.suffix != DATABASE:
+        drop_torn_line(path)
         require_whole(path)
     with replayed(path):
-        study = optuna.load_study(study_name=_NAME, storage=_storage(path))
-    _require_candidates(study, path)
-    return study
+        return optuna.load_study(study_name=NAME, storage=storage_of(path))
 
 
 def name_metrics(study: optuna.Study, cost: str) -> None:
@@ -120,6 +131,18 @@ def record_test_input(study: optuna.Study, ssim: float) -> None:
         )
 
 
+def fix(study: optuna.Study, name: str, value: str, otherwise: str) -> None:
+    """Keep a fact that all scores of a study share; raises ValueError where another one is kept, saying `otherwise`."""
+    kept = study.user_attrs.get(name)
+    if kept is None:
+        study.set_user_attr(name, value)
+    elif kept != value:
+        raise ValueError(
+            f"{otherwise} than those that the scores of this study are of ({name} {kept}, here {value}), and scores "
+            "could not be compared: take the same, or another --study"
+        )
+
+
 def fix_supernet(study: optuna.Study, name: str, digest: str) -> None:
     """Keep which weights the scores of a study are of; raises ValueError where they are of others than `digest` names.
 
@@ -136,6 +159,12 @@ def fix_supernet(study: optuna.Study, name: str, digest: str) -> None:
         )
 
 
+def fixed_supernet(study: optuna.Study, name: str) -> str | None:
+    """The digest that `fix_supernet` kept; None where it has not."""
+    kept: str | None = study.user_attrs.get(f"{_SUPERNET} {name}")
+    return kept
+
+
 def has_supernet(study: optuna.Study) -> bool:
     """Whether a supernet scored its candidates."""
     return any(name.startswith(f"{_SUPERNET} ") for name in study.user_attrs)
@@ -145,50 +174,6 @@ def input_on_test(study: optuna.Study) -> float | None:
     """What `record_test_input` kept; None in studies of versions before."""
     stored: float | None = study.user_attrs.get(_TEST_INPUT)
     return stored
-
-
-def attributes_of(genotype: AnyGenotype, macs: int, parameters: int, cost: float) -> dict[str, Any]:
-    """What is known of a candidate before it is scored, as the trial keeps it."""
-    return {_GENOTYPE: genotype.to_json(), MACS: macs, _PARAMETERS: parameters, COST: cost}
-
-
-def write_running(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Write down a trial whose scoring begins, in one transaction."""
-    trial.user_attrs = trial.user_attrs | {NUMBER: len(study.get_trials(deepcopy=False))}
-    study.add_trial(_shown(trial))
-
-
-def write_rejected(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
-    """Write down a trial that is not scored, PRUNED, with the reason."""
-    trial.state, trial.datetime_complete = TrialState.PRUNED, datetime.now()
-    trial.user_attrs = trial.user_attrs | {"reason": reason, NUMBER: len(study.get_trials(deepcopy=False))}
-    study.add_trial(_shown(trial))
-
-
-def _shown(trial: FrozenTrial) -> FrozenTrial:
-    """`trial` with its constraint also as optuna-dashboard 0.21 reads it: a list, where Optuna 5 gives each a name."""
-    if trial.constraints and SHOWN_CONSTRAINTS not in trial.system_attrs:
-        trial.system_attrs = trial.system_attrs | {SHOWN_CONSTRAINTS: list(trial.constraints.values())}
-    return trial
-
-
-def tell_scores(study: optuna.Study, number: int, scores: Scores, key: str | None = None) -> list[float]:
-    """Complete a trial; returns what a sampler is to see: SSIM and log10 of the cost.
-
-    `key` is that of the training in results.store that was scored; None: no training of its own was.
-    """
-    _trial(study, number).set_user_attr(_PSNR, scores.psnr)
-    if key is not None:
-        _trial(study, number).set_user_attr(_SCORED, key)
-    values = [scores.ssim, math.log10(scores.cost)]
-    study.tell(number, values)
-    return values
-
-
-def tell_failed(study: optuna.Study, number: int, reason: str) -> None:
-    """End a trial whose training failed."""
-    _trial(study, number).set_user_attr("reason", reason)
-    study.tell(number, state=TrialState.FAIL)
 
 
 def record_training(study: optuna.Study, training: Trained) -> None:
@@ -233,7 +218,7 @@ def in_flight(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 def genotype_of(trial: FrozenTrial) -> AnyGenotype | None:
     """The genotype of a trial, or None when the process was killed before it was recorded."""
-    stored = trial.user_attrs.get(_GENOTYPE)
+    stored = trial.user_attrs.get(GENOTYPE)
     if stored is None:
         return None
     try:
@@ -257,7 +242,7 @@ def reference_of(trials: Sequence[FrozenTrial]) -> Candidate:
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.COMPLETE:
             return candidate_of(trial)
         if trial.number == REFERENCE_NUMBER and trial.state is TrialState.FAIL and (known := genotype_of(trial)):
-            macs, parameters = int(trial.user_attrs[MACS]), int(trial.user_attrs[_PARAMETERS])
+            macs, parameters = int(trial.user_attrs[MACS]), int(trial.user_attrs[PARAMETERS])
             cost = float(trial.user_attrs.get(COST, macs))
             return Candidate(trial.number, known, Scores(0.0, 0.0, macs, parameters, cost))
     raise ValueError("the reference network has no scores yet; let the search go on: lpienas search --out RUN")
@@ -285,64 +270,24 @@ def candidate_of(trial: FrozenTrial) -> Candidate:
     if genotype is None:
         raise ValueError(f"trial {trial.number} has scores but no genotype: it was not made by lpienas")
     attributes = trial.user_attrs
-    if missing := [name for name in (_PSNR, MACS, _PARAMETERS) if name not in attributes]:
+    if missing := [name for name in (PSNR, MACS, PARAMETERS) if name not in attributes]:
         raise ValueError(f"trial {trial.number} has scores but no {' and no '.join(missing)}")
     scores = Scores(
         ssim=float(trial.values[0]),
-        psnr=float(attributes[_PSNR]),
+        psnr=float(attributes[PSNR]),
         macs=int(attributes[MACS]),
-        parameters=int(attributes[_PARAMETERS]),
+        parameters=int(attributes[PARAMETERS]),
         cost=float(attributes.get(COST, attributes[MACS])),
     )
     return Candidate(trial.number, genotype, scores)
 
 
-def _trial(study: optuna.Study, number: int) -> optuna.Trial:
-    return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-
-
-def _storage(path: Path) -> BaseStorage:
-    """A journal, one line a change; or SQLite, in which older runs have their study."""
-    if path.suffix == _DATABASE:
-        return RDBStorage(
-            URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False),
-            engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a second reader waits for the lock
-        )
-    return JournalStorage(JournalFileBackend(str(path), _Lock(path)))
-
-
-def _require_candidates(study: optuna.Study, path: Path) -> None:
+def _require_candidates(study: optuna.Study, where: Where) -> None:
     """Raises ValueError that names the file where a trial or a training does not hold what it should."""
-    with replayed(path):
+    with replayed(where):
         for trial in study.get_trials(deepcopy=False):
             genotype_of(trial)
             is_within_budget(trial)
             if trial.state is TrialState.COMPLETE:
                 candidate_of(trial)
         full_trainings(study)
-
-
-class _Lock(JournalFileOpenLock):
-    """Goes with its process, also when that is killed; after one of Optuna's own, the next process waits for 30 s."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = _lock_of(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _drop_torn_line(path: Path) -> None:
-    """Cut off a last line that was half written when the power failed: Optuna would append to it, and read neither."""
-    if path.read_bytes()[-1:] in (b"", b"\n"):
-        return
-    with _lock_of(path), path.open("r+b") as file:  # nobody is writing now, so a torn line stays torn
-        file.truncate(file.read().rfind(b"\n") + 1)
-
-
-def _lock_of(path: Path) -> FileLock:
-    return FileLock(path.with_name(".study.lock"))

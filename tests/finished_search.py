@@ -23,14 +23,8 @@ from results.front import ReferencePoint
 from results.progress import Silent, Watcher
 from results.record import RunSettings
 from results.run import Run
-from results.study import (
-    BUDGET,
-    attributes_of,
-    candidates,
-    fix_reference_point,
-    open_study,
-    tell_scores,
-)
+from results.study import BUDGET, candidates, fix_reference_point, open_study
+from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage

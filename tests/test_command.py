@@ -14,15 +14,8 @@ from results.files import write_json
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.run import Run
-from results.study import (
-    Trained,
-    attributes_of,
-    fix_reference_point,
-    open_study,
-    record_test_input,
-    record_training,
-    tell_scores,
-)
+from results.study import Trained, fix_reference_point, open_study, record_test_input, record_training
+from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.count import parameters_of as count_parameters

@@ -15,17 +15,8 @@ from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
-from results.study import (
-    BUDGET,
-    Trained,
-    attributes_of,
-    fix_reference_point,
-    fix_supernet,
-    full_trainings,
-    record_training,
-    tell_scores,
-    trainings,
-)
+from results.study import BUDGET, Trained, fix_reference_point, fix_supernet, full_trainings, record_training, trainings
+from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import REFERENCE, scaled
@@ -51,7 +42,7 @@ def study(monkeypatch):
             trial.set_user_attr(name, value)
         trial.set_constraint(BUDGET, -1.0)
         tell_scores(made, number, Scores(ssim, 30.0, macs, 1000))
-    monkeypatch.setattr(nas.confirm, "open_study", lambda path: made)
+    monkeypatch.setattr(nas.confirm, "open_study", lambda path, **_: made)
     return made
 
 

@@ -16,7 +16,8 @@ from nas.guided import Region
 from nas.propose import Proposals
 from results.candidate import Scores
 from results.dashboard import Beside
-from results.study import attributes_of, name_metrics, open_study, tell_scores, write_rejected, write_running
+from results.study import name_metrics, open_study
+from results.trials import attributes_of, tell_scores, write_rejected, write_running
 from search_spaces.space import ADDITIVE, default_space
 
 SPACE = default_space()

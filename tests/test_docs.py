@@ -32,6 +32,7 @@ REASONS = {
     "needs a data set",
     "needs a cluster",
     "opens a server",
+    "needs a server",
     "changes your shell",
 }
 DIRECTIVES = {"{argparse}", "{eval-rst}", "{toctree}", "{literalinclude}"}

@@ -6,10 +6,12 @@ import random
 import optuna
 import pytest
 
+import nas.guided
+import nas.scoring.predictor
 from nas.guided import SPREAD, GuidedSampler, Region
 from nas.propose import Proposals
-from nas.scoring.predictor import FEWEST
-from results.study import attributes_of
+from nas.scoring.predictor import FEWEST, features
+from results.trials import attributes_of
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.space import Space, default_space, hand_made
@@ -125,3 +127,23 @@ def test_a_network_outside_the_space_is_learned_from_and_never_a_parent():
 def test_the_seed_decides_what_is_proposed():
     names = [GuidedSampler(Region(SPACE, BUDGET), seed)._choose([], frozenset()) for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
+
+
+def test_the_shape_of_a_predictor_is_looked_for_ever_more_seldom(monkeypatch):
+    looked = []
+    whole = nas.guided.fit
+
+    def fit(rows, scores, shape=None):
+        looked.append(len(scores)) if shape is None else None
+        return whole(rows, scores, shape)
+
+    monkeypatch.setattr(nas.guided, "fit", fit)
+    monkeypatch.setattr(nas.scoring.predictor, "fit", fit)
+    luck = random.Random(1)
+    rows = features([SPACE.sample(luck) for _ in range(80)])
+    scores = [0.7 + luck.gauss(0, 0.01) for _ in range(80)]
+    sampler = GuidedSampler(Region(SPACE, BUDGET), 0)
+    for count in (47, 48, *range(56, 80)):
+        sampler._settled = count
+        sampler._fitted(rows[:count], scores[:count])
+    assert looked == [47, 48, 55, 63, 73]

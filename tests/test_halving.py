@@ -140,7 +140,7 @@ def halved(tmp_path, task, monkeypatch):
     def run(seed: int, trials: int = 12, told: Told | None = None, **changed):
         study = optuna.create_study(directions=["maximize", "minimize"])
         log = Log(seed, **changed)
-        monkeypatch.setattr(nas.search, "open_study", lambda path, create: study)
+        monkeypatch.setattr(nas.search, "open_study", lambda path, **_: study)
         monkeypatch.setattr(nas.search, "score_by_training", log.score)
         settings = SearchSettings(trials, Recipe(STEPS[-1]), score="halving", sampler="random", seed=seed)
         arguments = (Searching(Run(tmp_path), default_space(), task, settings, cost), Here(task), told or Silent())

@@ -16,7 +16,8 @@ from results.candidate import Scores
 from results.front import ReferencePoint
 from results.record import RunSettings
 from results.run import Run
-from results.study import attributes_of, fix_reference_point, open_study, tell_failed, tell_scores
+from results.study import fix_reference_point, open_study
+from results.trials import attributes_of, tell_failed, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype, Stage

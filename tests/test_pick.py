@@ -9,15 +9,8 @@ from results.candidate import Scores
 from results.front import ReferencePoint
 from results.pick import pick
 from results.report import FrontReport, report_front
-from results.study import (
-    BUDGET,
-    Trained,
-    attributes_of,
-    fix_reference_point,
-    record_training,
-    tell_failed,
-    tell_scores,
-)
+from results.study import BUDGET, Trained, fix_reference_point, record_training
+from results.trials import attributes_of, tell_failed, tell_scores
 from search_spaces.space import REFERENCE
 
 

@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from nas.guided import Region
 from nas.propose import Proposals
 from nas.suggest import POPULATION
-from results.study import BUDGET, attributes_of, write_rejected, write_running
+from results.study import BUDGET
+from results.trials import attributes_of, write_rejected, write_running
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.space import REFERENCE, Space, default_space, hand_made

@@ -11,16 +11,9 @@ from results.candidate import Scores
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.report import report_front
-from results.study import (
-    BUDGET,
-    Trained,
-    attributes_of,
-    fix_reference_point,
-    record_test_input,
-    record_training,
-    tell_scores,
-)
+from results.study import BUDGET, Trained, fix_reference_point, record_test_input, record_training
 from results.table import front_table
+from results.trials import attributes_of, tell_scores
 from search_spaces.space import REFERENCE
 
 

@@ -18,7 +18,6 @@ from results.photo_score import PhotoScore
 from results.study import (
     BUDGET,
     Trained,
-    attributes_of,
     candidates,
     count_states,
     fix_reference_point,
@@ -32,12 +31,9 @@ from results.study import (
     reference_failed,
     reference_of,
     reference_point,
-    tell_failed,
-    tell_scores,
     trainings,
-    write_rejected,
-    write_running,
 )
+from results.trials import attributes_of, tell_failed, tell_scores, write_rejected, write_running
 from search_spaces.space import REFERENCE, default_space
 
 OTHER = default_space().sample(random.Random(0))

@@ -14,7 +14,8 @@ from optuna.trial import TrialState, create_trial
 from lpienas.command import main
 from results.front import ReferencePoint
 from results.standing import Asked, ask, standing_of
-from results.study import attributes_of, fix_reference_point, open_study, tell_failed
+from results.study import fix_reference_point, open_study
+from results.trials import attributes_of, tell_failed
 from search_spaces.space import REFERENCE
 from tests.finished_search import finished_search
 

@@ -30,6 +30,7 @@ from lpienas.command import (
     space,
     watch,
 )
+from lpienas.command.hidden import hide_password
 from lpienas.command.parser import Verb, parsed, parser_of, settings_of
 from lpienas.command.printing import note
 from lpienas.errors import Error, told
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A fault of ours or of a library is no status but a traceback.
     """
+    if arguments is None:
+        hide_password()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = whole_parser()
     if not words:

@@ -150,6 +150,8 @@ def _add_option(where: Any, name: str, told: Option, default: Any) -> None:
         return
     if told.positional:
         how: dict[str, Any] = {"nargs": "+" if default is MISSING else "*"} if told.several else {}
+        if not (told.several or told.required):
+            how["nargs"] = "?"
         if told.choices:
             how["choices"] = told.choices
         if default is not MISSING:

@@ -47,8 +47,14 @@ class Predictor:
         return Prediction(means.tolist(), known.tolist())
 
 
-def fit(rows: Features, scores: Sequence[float]) -> Predictor:
-    """A process that saw these scores; raises ValueError for fewer than FEWEST."""
+Shape = object  # lengths and variances of a process, as scikit-learn's kernel
+
+
+def fit(rows: Features, scores: Sequence[float], shape: Shape | None = None) -> Predictor:
+    """A process that saw these scores; raises ValueError for fewer than FEWEST.
+
+    With a `shape`, of `shape_of`, none is looked for, which takes most of the time.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
@@ -60,13 +66,23 @@ def fit(rows: Features, scores: Sequence[float]) -> Predictor:
     curved = ConstantKernel(1.0, (1e-3, 1e2)) * RBF(5.0, (2.0, 50.0))
     straight = ConstantKernel(0.1, (1e-4, 1e1)) * DotProduct(0.0, "fixed")
     kernel = curved + straight + WhiteKernel(0.2, (0.05, 1.0))  # no training is without luck
-    process = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
+    found, way = (kernel, "fmin_l_bfgs_b") if shape is None else (shape, None)
+    regressor = GaussianProcessRegressor(found, optimizer=way, normalize_y=True, random_state=0)
+    process = make_pipeline(StandardScaler(), regressor)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at the end of its range is an answer
         process.fit(rows, np.asarray(scores, dtype=np.float64))
     fitted = process[-1]
     scale = float(np.std(np.asarray(scores))) or 1.0
     return Predictor(process, float(fitted.kernel_.k2.noise_level) * scale**2)
+
+
+@lru_cache(maxsize=64)  # a search asks again until there are many more scores
+def shape_of(rows: bytes, scores: tuple[float, ...]) -> Shape:
+    """The shape that these scores speak for; `rows` are the bytes of their features."""
+    table = np.frombuffer(rows, dtype=np.float64).reshape(len(scores), -1)
+    fitted = fit(table, scores).process
+    return fitted[-1].kernel_  # type: ignore[index]
 
 
 def smoothed(genotypes: Sequence[Genotype], scores: Sequence[float]) -> list[float]:
@@ -85,7 +101,7 @@ def features(genotypes: Sequence[Genotype]) -> Features:
     return np.array([_row(genotype) for genotype in genotypes])
 
 
-@lru_cache(maxsize=4096)  # a search asks again after every trial
+@lru_cache(maxsize=16384)  # a search asks again after every trial
 def _row(genotype: Genotype) -> tuple[float, ...]:
     blueprint, stages = Blueprint.from_genotype(genotype), genotype.stages
     row = [math.log(macs_of(blueprint, DEFAULT_SIZE)), math.log(parameters_of(blueprint))]

@@ -1,0 +1,127 @@
+"""Feeding: searches on one PostgreSQL lose nothing and do nothing twice, whatever is killed, suspended or restarted."""
+
+import signal
+import time
+from collections import Counter
+
+import pytest
+from optuna.trial import TrialState
+
+from results.storage import PASSWORD, Shared
+from results.study import genotype_of, open_study
+from search_spaces.space import REFERENCE
+from tests.feeding import Feeder
+from tests.postgres import PASSWORD as SECRET
+from tests.postgres import binaries, running_postgres
+
+pytestmark = pytest.mark.skipif(binaries() is None, reason="no PostgreSQL: see tests/install-postgres")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_postgres() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PASSWORD, SECRET)
+        yield server
+
+
+@pytest.fixture
+def where(server, request):
+    return Shared(server.create(f"of_{request.node.name[:50].lower()}"), "night")
+
+
+@pytest.fixture
+def trials(where):
+    """What the study holds, asked again at every call."""
+    study = open_study(where, create=True, say=lambda line: None)
+    return lambda: study.get_trials(deepcopy=False)
+
+
+def wait_for(what, seconds=300.0):
+    for _ in range(int(seconds / 0.05)):
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"nothing within {seconds:g} s")
+
+
+def running_of(trials, feeder):
+    """The trial that a search scores now."""
+
+    def find():
+        mine = (t for t in trials() if t.state is TrialState.RUNNING and t.user_attrs["search"] == feeder.name)
+        return next(mine, None) if feeder.name else None
+
+    return wait_for(find)
+
+
+def require_once(trials, scored, *feeders):
+    """Every network once, the reference first, and each of a training that was done; returns (done, told) by key."""
+    found = trials()
+    states = Counter(trial.state for trial in found)
+    assert states[TrialState.COMPLETE] == scored, states
+    assert set(states) <= {TrialState.COMPLETE, TrialState.PRUNED}
+    complete = [trial for trial in found if trial.state is TrialState.COMPLETE]
+    genotypes = [genotype_of(trial) for trial in complete]
+    assert genotypes[0] == REFERENCE
+    assert len(set(genotypes)) == scored
+    assert [trial.number for trial in found] == list(range(len(found)))
+    done = [key for feeder in feeders for key in feeder.scored]
+    told = [trial.user_attrs["scored"] for trial in complete]
+    assert len(set(told)) == scored
+    assert set(told) <= set(done)
+    return done, told
+
+
+def test_two_searches_share_the_trials_and_what_one_leaves_that_is_killed_is_done_once(where, trials, task, tmp_path):
+    killed, lives = (Feeder(tmp_path / name, where, task, 8) for name in ("killed", "lives"))
+    running_of(trials, lives)
+    left = running_of(trials, killed)
+    killed.is_killed()
+    (tmp_path / "gate").touch()
+    lives.ends()
+    done, told = require_once(trials, 8, killed, lives)
+    assert trials()[left.number].state is TrialState.COMPLETE
+    assert trials()[left.number].user_attrs["search"] == lives.name
+    assert sorted(set(done)) == sorted(told)
+    assert [key for key, times in Counter(done).items() if times > 1] == killed.scored  # what it had begun
+
+
+def test_a_search_that_was_suspended_beyond_its_lease_tells_nothing_that_was_taken_over(where, trials, task, tmp_path):
+    sleeps, lives = (Feeder(tmp_path / name, where, task, 6) for name in ("sleeps", "lives"))
+    running_of(trials, lives)
+    left = running_of(trials, sleeps)
+    sleeps.signal(signal.SIGSTOP)
+    try:
+        (tmp_path / "gate").touch()
+        wait_for(lambda: f"candidate {left.number} of a search that is gone" in lives.said)
+        lives.ends()
+    finally:
+        sleeps.signal(signal.SIGCONT)
+    sleeps.ends()
+    require_once(trials, 6, sleeps, lives)
+    assert f"candidate {left.number} was taken over by another search" in sleeps.said
+    assert trials()[left.number].user_attrs["search"] == lives.name
+
+
+def test_a_search_goes_on_when_its_database_crashed_and_is_there_again(server, where, trials, task, tmp_path):
+    feeder = Feeder(tmp_path / "run", where, task, 5)
+    running_of(trials, feeder)
+    server.kill()
+    wait_for(lambda: "does not answer" in feeder.said)
+    server.start()
+    (tmp_path / "gate").touch()
+    feeder.ends()
+    require_once(trials, 5, feeder)
+    assert f"{where.address} does not answer; it is asked again" in feeder.said
+    assert all(SECRET.encode() not in path.read_bytes() for path in feeder.folder.rglob("*") if path.is_file())
+
+
+def test_a_killed_search_takes_up_its_own_trial_at_once_in_the_same_folder(where, trials, task, tmp_path):
+    killed = Feeder(tmp_path / "run", where, task, 2)
+    left = running_of(trials, killed)
+    killed.is_killed()
+    (tmp_path / "gate").touch()
+    again = Feeder(tmp_path / "run", where, task, 2)
+    again.ends()
+    require_once(trials, 2, again)
+    assert f"candidate {left.number} of a search that is gone is taken over" in again.said
