@@ -12,6 +12,7 @@ from tests.shown_run import crowded, handed, shown_run, story, told
 EVIL = "</script><script>boom()</script><img src=x onerror=boom()>"
 PHONE = {"width": 390, "height": 844}
 CHART = "#front-chart svg"
+PATIENCE = 180_000  # ms, on a machine that has other work too
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ class Opened:
 
     def __init__(self, browser, path, **how):
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | how))
+        context.set_default_timeout(PATIENCE)
         context.add_init_script("window.boom = () => { window.boomed = true; }")
         self.page = context.new_page()
         self.said: list[str] = []
@@ -266,6 +268,8 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser, files):
     opened = Opened(browser, files / "page.html", viewport=PHONE, has_touch=True)
     opened.see_all()
     assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    genes = opened.page.locator("#course .chart.wide").bounding_box()
+    assert genes["width"] > 700  # its axes stay apart; its own box scrolls
     opened.page.context.close()
 
 
@@ -275,4 +279,34 @@ def test_every_chart_is_drawn_for_the_printer(opened):
     opened.page.wait_for_selector(".chart[data-drawn=no]", state="detached")
     opened.page.wait_for_selector(".chart[data-drawn=begun]", state="detached")
     assert opened.page.locator(".chart:not(:has(svg))").count() == 0
-    assert not opened.page.locator("#switches").is_visible()
+
+
+def test_paper_shows_what_the_marks_of_the_front_mean_and_no_switches(opened):
+    opened.page.locator('#switches input[name="reference"]').uncheck()
+    opened.page.emulate_media(media="print")
+    assert opened.page.locator("#switches input:visible").count() == 0
+    legend = opened.page.locator("#switches").inner_text()
+    assert "Pareto front" in legend
+    assert "LPIENet reference" not in legend  # switched off: not drawn
+
+
+def test_a_table_of_networks_is_as_wide_as_the_paper(opened):
+    opened.page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert opened.page.locator("#networks-table table").bounding_box()["width"] <= 700
+
+
+def test_the_run_that_is_shown_is_marked_among_the_others(opened):
+    ground = "one => getComputedStyle(one).backgroundColor"
+    shown, other = (opened.page.locator("#run-choice button").nth(place).evaluate(ground) for place in (0, 1))
+    assert shown != other
+
+
+def test_no_word_of_a_command_is_broken_on_a_phone(browser, files):
+    opened = Opened(browser, files / "page.html", viewport=PHONE, has_touch=True)
+    heights = "[...document.querySelectorAll('#chosen pre .word')].map((one) => one.offsetHeight)"
+    words = opened.page.evaluate(heights)
+    assert len(words) == 5  # lpienas compress FOLDER --pick 1
+    assert len(set(words[:2] + words[3:])) == 1  # the folder alone may be longer than a line
+    opened.page.context.close()

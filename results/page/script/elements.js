@@ -52,6 +52,11 @@ function choice(label, options, value, changed) {
   return el("label", {}, label, select);
 }
 
+/** A command, of which no word is broken where a line ends. */
+function commandOf(text) {
+  return text.split(" ").flatMap((word, place) => [place ? " " : "", el("span", { class: "word" }, word)]);
+}
+
 function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
