@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from nas.task.task import Task
     from results.progress import Watcher
     from results.run import Run as Folder
+    from search_spaces.family import OwnFamily
     from search_spaces.own import AnyBlueprint
 
 OWN = "own"  # noise of a run whose photographs are degraded by the user's code alone
@@ -45,7 +46,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         stack.enter_context(run.locked())
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
-        asked = made_with(run, options)
+        own = opened_family(options.family)
+        asked = made_with(run, options, own)
         plan = PLANS[asked.recipe]
         steps = asked.steps or plan.scoring_steps or STEPS[asked.score]
         asked = replace(asked, steps=steps)
@@ -69,7 +71,6 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         if options.tensorboard:
             require_writer()
         logs = run.logs if options.tensorboard else None
-        own = opened_family(options.family)
         # Once: each is told other things.
         asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials, own is not None))
         run.require_same(asked, apart=FOLDERS)
@@ -121,8 +122,11 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
     return made
 
 
-def made_with(run: "Folder", options: RunOptions) -> RunSettings:
-    """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
+def made_with(run: "Folder", options: RunOptions, family: "OwnFamily | None" = None) -> RunSettings:
+    """What decides a search: given, else as the folder was made with, else the default; `family` is of the user's own.
+
+    Raises ValueError.
+    """
     begun = (run.folder / "run.json").exists()
     if not begun and run.study.exists():
         raise ValueError(
@@ -135,10 +139,9 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
         from nas.task.data.splits import PARTS
 
         asked = replace(asked, splits=PARTS)
-    named = options.family if isinstance(options, SearchOptions) else None
-    if named is not None and options.score is None and known is None:
+    if family is not None and options.score is None and known is None:
         asked = replace(asked, score="short")
-    asked = replace(asked, **family_of(run, opened_family(named), known, asked))
+    asked = replace(asked, **family_of(run, family, known, asked))
     if asked.space is None and (known is None or known.fix == asked.fix):
         from nas.searching import space_of
 
