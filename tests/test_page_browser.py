@@ -197,6 +197,20 @@ def test_another_run_is_shown_when_it_is_asked_for_and_stands_beside_the_first(o
     assert "No photographs" in opened.page.locator("#viewer").inner_text()
 
 
+def test_the_fronts_of_several_runs_are_named_in_the_legend_each_in_its_colour(opened):
+    named = opened.page.locator("#switches .of-run")
+    assert named.all_inner_texts() == ["front of night", "front of other"]
+    painted = named.locator("path").evaluate_all("all => all.map((one) => getComputedStyle(one).fill)")
+    assert len(set(painted)) == 2
+
+
+def test_runs_side_by_side_have_what_was_found_in_one_sentence(opened):
+    found = opened.page.locator("#side-by-side tbody tr").first.locator("td").last.inner_text()
+    whole = f"{opened.page.locator('#verdict').inner_text()} {opened.page.locator('#sure').inner_text()}"
+    assert whole.startswith(found)
+    assert found.count(".") < whole.count(".")
+
+
 def test_a_network_of_the_user_s_own_is_told_in_words_beside_the_drawing_of_the_reference(opened):
     opened.page.locator("#run-choice button").nth(1).click()
     opened.page.locator('#networks-table button[data-key="2"]').click()

@@ -32,8 +32,9 @@ function put(where, ...children) {
 function tableOf(caption, columns, rows) {
   const head = columns.map((one) => el("th", { scope: "col", class: one.figure ? "figure" : null }, one.title));
   const body = rows.map((row) => el("tr", {}, columns.map((one, place) => cellOf(one, row, place === 0))));
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    el("table", {}, el("caption", { class: "quiet" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  return el("div", {}, el("p", { class: "quiet caption" }, caption), // not a caption, which would be as wide as the table
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+      el("table", { "aria-label": caption }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body))));
 }
 
 function cellOf(column, row, first) {
