@@ -218,6 +218,7 @@ def test_a_network_of_the_user_s_own_is_told_in_words_beside_the_drawing_of_the_
     assert "Plain: width 4" in shown.inner_text()
     assert "neither drawn" in shown.inner_text()
     assert shown.locator("svg.drawing").count() == 1
+    assert "lpienas export" in opened.page.locator("#chosen pre").inner_text()  # pruning does not know its parts
     opened.see_all()
     assert opened.said == []
 

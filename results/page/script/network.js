@@ -21,8 +21,15 @@ function showChosen() {
     ]),
     el("p", { class: "quiet" }, one.genes),
     one.kind === "compressed" || one.kind === "reference" ? null
-      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, commandOf(`lpienas compress ${run.made.folder} --pick ${one.key}`))],
+      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, commandOf(nextCommand(run, one)))],
   );
+}
+
+/** An LPIENet is compressed; a network of the user's own is exported as it is. */
+function nextCommand(run, one) {
+  if (one.stages.length) return `lpienas compress ${run.made.folder} --pick ${one.key}`;
+  const family = run.made.settings.family;
+  return `lpienas export ${run.made.folder} --family FILE.py:${family ? family.name : "NAME"} --pick ${one.key}`;
 }
 
 function showDrawings() {
