@@ -167,11 +167,10 @@ def _photograph(pair: "Pair", networks: "Mapping[str, Enhance]") -> "Photograph"
 
 def _picture(image: "Tensor") -> str:
     """A `data:` address of the image (1, 3, H, W)."""
-    from PIL import Image
+    from nas.task.panels import picture_of
 
-    pixels = (image[0].permute(1, 2, 0) * 255).round().byte().contiguous().numpy()
     written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "WEBP", quality=_QUALITY, method=4)
+    picture_of(image).save(written, "WEBP", quality=_QUALITY, method=4)
     return f"data:image/webp;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 

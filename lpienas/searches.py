@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from nas.where.joined import Placing
     from results.progress import Watcher
     from results.run import Run as Folder
+    from search_spaces.family import OwnFamily
     from search_spaces.own import AnyBlueprint
 
 OWN = "own"  # noise of a run whose photographs are degraded by the user's code alone
@@ -54,7 +55,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         summary = run.read_summary()  # a damaged one is named before the work
         spent = Spent(run.spent, summary.get("cpu_seconds", 0.0))
         placing = placing_of(options.ray, options.gpus_per_trial)
-        asked = made_with(run, options)
+        own = opened_family(options.family)
+        asked = made_with(run, options, own)
         plan = PLANS[asked.recipe]
         steps = asked.steps or plan.scoring_steps or STEPS[asked.score]
         asked = replace(asked, steps=steps)
@@ -81,7 +83,6 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         if options.tensorboard:
             require_writer()
         logs = run.logs if options.tensorboard else None
-        own = opened_family(options.family)
         # Once: each is told other things.
         asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials, own is not None))
         run.require_same(asked, apart=FOLDERS)
@@ -155,8 +156,11 @@ def placing_of(ray: str | None, gpus: float | None) -> "Placing | None":
     return Placing(ray, gpus or 0.0)
 
 
-def made_with(run: "Folder", options: RunOptions) -> RunSettings:
-    """What decides a search: given, else as the folder was made with, else the default. Raises ValueError."""
+def made_with(run: "Folder", options: RunOptions, family: "OwnFamily | None" = None) -> RunSettings:
+    """What decides a search: given, else as the folder was made with, else the default; `family` is of the user's own.
+
+    Raises ValueError.
+    """
     begun = (run.folder / "run.json").exists()
     if not begun and run.study.exists():
         raise ValueError(
@@ -172,10 +176,9 @@ def made_with(run: "Folder", options: RunOptions) -> RunSettings:
         from nas.task.data.splits import PARTS
 
         asked = replace(asked, splits=PARTS)
-    named = options.family if isinstance(options, SearchOptions) else None
-    if named is not None and options.score is None and known is None:
+    if family is not None and options.score is None and known is None:
         asked = replace(asked, score="short")
-    asked = replace(asked, **family_of(run, opened_family(named), known, asked))
+    asked = replace(asked, **family_of(run, family, known, asked))
     if asked.space is None and (known is None or known.fix == asked.fix):
         from nas.searching import space_of
 

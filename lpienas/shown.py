@@ -22,13 +22,9 @@ class BeforeAfter:
 
     def picture(self) -> "Image":
         """Both side by side, in 8 bits."""
-        from PIL import Image
+        from nas.task.panels import side_by_side
 
-        sides = [_eight_bits(one) for one in (self.before, self.after)]
-        sheet = Image.new("RGB", (sum(one.width for one in sides) + 6, sides[0].height), "white")
-        sheet.paste(sides[0], (0, 0))
-        sheet.paste(sides[1], (sides[0].width + 6, 0))
-        return sheet
+        return side_by_side([_eight_bits(one) for one in (self.before, self.after)])
 
     def _repr_html_(self) -> str:
         written = io.BytesIO()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import optuna
 import torch
-from torch import Tensor
 
 from nas.task.evaluation import mean_quality
+from nas.task.panels import picture_of, side_by_side
 from nas.task.task import Task
 from results.dashboard import Beside
 from results.files import load_any
@@ -17,7 +17,6 @@ from search_spaces.family import OwnFamily
 from search_spaces.receptive import margin_of
 from search_spaces.sides import on_any_size
 
-_GAP = 4  # white pixels between two pictures
 _QUALITY = 85  # of WebP
 
 
@@ -31,7 +30,9 @@ def show_training(beside: Beside, made: Trained, network: Path, task: Task, fami
     with torch.inference_mode():
         enhanced = on_any_size(opened, degraded, margin_of(opened.blueprint)).clamp(0, 1)
     named = f"{Path(name).stem} degraded, by training {made.seed}, clean"
-    beside.picture(made.number, named, _side_by_side([degraded, enhanced, clean]), ".webp")
+    written = io.BytesIO()
+    side_by_side([picture_of(image) for image in (degraded, enhanced, clean)]).save(written, "WEBP", quality=_QUALITY)
+    beside.picture(made.number, named, written.getvalue(), ".webp")
     beside.note(made.number, _note(beside.study, made.number, name))
 
 
@@ -50,15 +51,3 @@ def _note(study: optuna.Study, number: int, photograph: str) -> str:
         lines.append(f"| {one.steps} | {one.start} | {one.seed} | {' | '.join(figures)} | {one.ssim:.4f} | {kept} |")
     plain = photograph.replace("`", "'")  # it stands in Markdown
     return "\n".join([*lines, "", f"Pictures: validation photograph `{plain}`: degraded, enhanced, clean."])
-
-
-def _side_by_side(images: list[Tensor]) -> bytes:
-    """A WebP of images (1, 3, H, W) in [0, 1] of one size."""
-    from PIL import Image
-
-    gap = torch.ones(3, images[0].shape[-2], _GAP)
-    parts = [part for image in images for part in (gap, image[0].float().cpu())][1:]
-    pixels = (torch.cat(parts, dim=2).permute(1, 2, 0) * 255).round().byte().contiguous().numpy()
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "WEBP", quality=_QUALITY)
-    return written.getvalue()

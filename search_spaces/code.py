@@ -1,5 +1,6 @@
 """Code: a Python file that a user wrote, and what it is named by, FILE.py:NAME."""
 
+import hashlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,11 @@ def file_and_name(text: str) -> tuple[Path, str] | None:
     """The file and the name in it that `text`, FILE.py:NAME, is; None where it has another form."""
     file, _, name = text.rpartition(":")
     return (Path(file).expanduser(), name) if file.endswith(".py") and name.isidentifier() else None
+
+
+def digest_of(held: bytes, size: int) -> str:
+    """What is known of a file that holds these bytes: `size` bytes, in hexadecimal; the ends of lines are alike."""
+    return hashlib.blake2b(held.replace(b"\r\n", b"\n"), digest_size=size).hexdigest()
 
 
 def run_code(held: bytes, path: Path, name: str) -> ModuleType:

@@ -4,7 +4,6 @@ Its code runs where a user names the file, on the command line or in Python. No 
 they hold its name and the digest of its source, by which another source is noticed.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from search_spaces.code import file_and_name, run_code
+from search_spaces.code import digest_of, file_and_name, run_code
 from search_spaces.genotype import Gene
 from search_spaces.own import FamilyName, OwnBlueprint, as_genes
 from search_spaces.sides import STRIDE
 
+_DIGEST = 16  # bytes
 _SHOWN = 3  # genes of a network that an error is about
 
 
@@ -72,7 +72,7 @@ class OwnFamily:
         path, name = named[0].absolute(), named[1]
         if not path.is_file():
             raise FamilyError(f"--family {text}: {path} is not there")
-        family = cls(FamilyName(name, _digest(path.read_bytes()), path))
+        family = cls(FamilyName(name, digest_of(path.read_bytes(), _DIGEST), path))
         family.code()
         return family
 
@@ -105,7 +105,7 @@ class OwnFamily:
 @lru_cache(maxsize=8)
 def _code(path: Path, name: str, source: str) -> Family:
     text = path.read_bytes()
-    if _digest(text) != source:
+    if digest_of(text, _DIGEST) != source:
         raise FamilyError(f"{path} changed while it was in use: begin again")
     try:
         loaded = run_code(text, path, f"lpienas_family_{source}")
@@ -189,8 +189,3 @@ def _told(of: str, part: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise FamilyError(f"{of}: {part} fails ({type(error).__name__}: {error})") from error
-
-
-def _digest(text: bytes) -> str:
-    """Of a file's text, in which the ends of lines are alike everywhere."""
-    return hashlib.blake2b(text.replace(b"\r\n", b"\n"), digest_size=16).hexdigest()

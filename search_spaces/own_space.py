@@ -1,5 +1,6 @@
 """Own space: the networks of an own family that a search may propose, asked as an LPIENet's space is."""
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
@@ -70,18 +71,22 @@ class OwnSpace:
             choices[gene] = tuple(value for word, value in known.items() if word in text.split(","))
         return OwnSpace(self.family, tuple(choices.items()))
 
+    def at(self, place: int) -> OwnGenotype:
+        """The point of the first (0), the middle (1) or the last (2) choices."""
+        return self.genotype({gene: values[place * (len(values) - 1) // 2] for gene, values in self.genes})
+
+    def sample(self, generator: random.Random) -> OwnGenotype:
+        """A genotype, each as likely as any other."""
+        return self.genotype({gene: generator.choice(values) for gene, values in self.genes})
+
     def first(self) -> list[AnyGenotype]:
         """What is worth trying first: LPIENet, which every search is compared with, and three of rising choices."""
-        points = [
-            self.genotype({gene: values[place * (len(values) - 1) // 2] for gene, values in self.genes})
-            for place in range(3)
-        ]
-        return list(dict.fromkeys([REFERENCE, *points]))
+        return list(dict.fromkeys([REFERENCE, *(self.at(place) for place in range(3))]))
 
-    def extreme(self, largest: bool) -> OwnBlueprint:
-        """The network of fewest or most multiply-adds, by changes of one gene from the first or the last choices.
+    def extreme(self, largest: bool, of: str = "macs") -> OwnBlueprint:
+        """The network of fewest or most multiply-adds or `parameters`, by changes of one gene from the ends' choices.
 
-        Exact where the cost rises or falls with every gene, whatever the others are.
+        Exact where what is counted rises or falls with every gene, whatever the others are.
         """
         better: Callable[[int, int], bool] = int.__gt__ if largest else int.__lt__
         genes = {gene: values[-1 if largest else 0] for gene, values in self.genes}
@@ -92,6 +97,6 @@ class OwnSpace:
             for gene, values in self.genes:
                 for value in values:
                     other = self.family.blueprint(genes | {gene: value})
-                    if better(other.macs, best.macs):
+                    if better(getattr(other, of), getattr(best, of)):
                         genes, best, improved = genes | {gene: value}, other, True
         return best

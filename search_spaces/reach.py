@@ -12,6 +12,7 @@ import numpy as np
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of, within
 from search_spaces.genotype import Gene, GeneError, Genotype
+from search_spaces.own import AnyGenotype
 from search_spaces.space import REFERENCE, Space
 from search_spaces.units import format_macs
 
@@ -31,7 +32,7 @@ class ImpossibleBudget(ValueError):
 class Counted:
     """A genotype and its costs."""
 
-    genotype: Genotype
+    genotype: AnyGenotype
     macs: int  # at the size of the Reach
     parameters: int
 
@@ -90,20 +91,20 @@ def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int,
     require_possible(space, budget, size)
     generator = random.Random(seed)
     drawn = [_macs(space.sample(generator), size) for _ in range(samples)]
-    reference = _counted(REFERENCE, size)
+    reference = counted(REFERENCE, size)
     return Reach(
         genotypes=space.size,
         size=size,
-        fewest_macs=_counted(cheapest(space), size),
-        most_macs=_counted(dearest(space), size),
-        fewest_parameters=_counted(_extreme(space, _parameters, False), size),
-        most_parameters=_counted(_extreme(space, _parameters, True), size),
+        fewest_macs=counted(cheapest(space), size),
+        most_macs=counted(dearest(space), size),
+        fewest_parameters=counted(_extreme(space, _parameters, False), size),
+        most_parameters=counted(_extreme(space, _parameters, True), size),
         reference=reference,
         samples=samples,
         quantiles=tuple(int(macs) for macs in np.quantile(drawn, QUANTILES, method="inverted_cdf")),
-        cheaper_than_reference=_share(sum(macs < reference.macs for macs in drawn), samples),
+        cheaper_than_reference=share_of(sum(macs < reference.macs for macs in drawn), samples),
         budget=budget,
-        within_budget=None if budget is None else _share(sum(macs <= budget for macs in drawn), samples),
+        within_budget=None if budget is None else share_of(sum(macs <= budget for macs in drawn), samples),
     )
 
 
@@ -221,11 +222,13 @@ def _parameters(genotype: Genotype) -> int:
     return parameters_of(Blueprint.from_genotype(genotype))
 
 
-def _counted(genotype: Genotype, size: tuple[int, int]) -> Counted:
+def counted(genotype: Genotype, size: tuple[int, int]) -> Counted:
+    """An LPIENet's costs at `size` (height, width)."""
     return Counted(genotype, _macs(genotype, size), _parameters(genotype))
 
 
-def _share(found: int, samples: int) -> Share:
+def share_of(found: int, samples: int) -> Share:
+    """`found` of so many samples."""
     from scipy.stats import binomtest  # takes a second to import
 
     interval = binomtest(found, samples).proportion_ci(CONFIDENCE, method="wilson")

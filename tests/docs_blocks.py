@@ -26,6 +26,7 @@ SMALL = {
     "export": "--to onnx --workers 1",
     "bench": "--seconds 0.01 --size 32x32",
     "space": "--samples 20",
+    "calibrate": "--networks 4 --seeds 1 --steps 3 --full-steps 3 --short-steps 3 --patch 16 --workers 1",
 }
 WAYS = {"--ptq", "--qat", "--float"}  # to int8; one excludes the others
 _NOTE = re.compile(r"<!-- (not run|file): (.*) -->")

@@ -143,6 +143,14 @@ def test_a_run_keeps_its_own_degradation_and_refuses_a_changed_one(half, tmp_pat
         run.require_same(made_with(run, SearchOptions(degradation=half)))
 
 
+def test_code_is_the_same_with_the_ends_of_lines_of_another_system(half, tmp_path):
+    unix = OwnCode.named(half)
+    (tmp_path / "half.py").write_bytes(HALF.replace("\n", "\r\n").encode())
+    assert OwnCode.named(half) == unix
+    (tmp_path / "half.py").write_text(HALF + "# another text\n")
+    assert OwnCode.named(half) != unix
+
+
 @pytest.mark.parametrize("words", [["--noise", "camera"], ["--task", "deblur"]])
 def test_what_has_no_effect_beside_an_own_degradation_is_refused(words, half, tmp_path, capsys):
     assert main(["search", "--out", str(tmp_path / "run"), "--degradation", half, *words]) == 1

@@ -99,7 +99,7 @@ def test_trials_that_were_trained_fully_have_a_note_and_a_picture_of_before_afte
     pictures = list(run.artifacts.iterdir())
     assert len(pictures) == len(full_trainings(study))
     with Image.open(pictures[0]) as shown:
-        assert shown.size == (3 * 64 + 2 * 4, 48)
+        assert shown.size == (3 * 64 + 2 * 6, 48)
 
 
 def test_every_training_has_its_losses_in_the_logs_that_were_asked_for(run):

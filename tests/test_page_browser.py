@@ -12,6 +12,7 @@ from tests.shown_run import crowded, handed, shown_run, story, told
 EVIL = "</script><script>boom()</script><img src=x onerror=boom()>"
 PHONE = {"width": 390, "height": 844}
 CHART = "#front-chart svg"
+PATIENCE = 180_000  # ms, on a machine that has other work too
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ class Opened:
 
     def __init__(self, browser, path, **how):
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | how))
+        context.set_default_timeout(PATIENCE)
         context.add_init_script("window.boom = () => { window.boomed = true; }")
         self.page = context.new_page()
         self.said: list[str] = []
@@ -195,6 +197,20 @@ def test_another_run_is_shown_when_it_is_asked_for_and_stands_beside_the_first(o
     assert "No photographs" in opened.page.locator("#viewer").inner_text()
 
 
+def test_the_fronts_of_several_runs_are_named_in_the_legend_each_in_its_colour(opened):
+    named = opened.page.locator("#switches .of-run")
+    assert named.all_inner_texts() == ["front of night", "front of other"]
+    painted = named.locator("path").evaluate_all("all => all.map((one) => getComputedStyle(one).fill)")
+    assert len(set(painted)) == 2
+
+
+def test_runs_side_by_side_have_what_was_found_in_one_sentence(opened):
+    found = opened.page.locator("#side-by-side tbody tr").first.locator("td").last.inner_text()
+    whole = f"{opened.page.locator('#verdict').inner_text()} {opened.page.locator('#sure').inner_text()}"
+    assert whole.startswith(found)
+    assert found.count(".") < whole.count(".")
+
+
 def test_a_network_of_the_user_s_own_is_told_in_words_beside_the_drawing_of_the_reference(opened):
     opened.page.locator("#run-choice button").nth(1).click()
     opened.page.locator('#networks-table button[data-key="2"]').click()
@@ -202,6 +218,7 @@ def test_a_network_of_the_user_s_own_is_told_in_words_beside_the_drawing_of_the_
     assert "Plain: width 4" in shown.inner_text()
     assert "neither drawn" in shown.inner_text()
     assert shown.locator("svg.drawing").count() == 1
+    assert "lpienas export" in opened.page.locator("#chosen pre").inner_text()  # pruning does not know its parts
     opened.see_all()
     assert opened.said == []
 
@@ -266,6 +283,8 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser, files):
     opened = Opened(browser, files / "page.html", viewport=PHONE, has_touch=True)
     opened.see_all()
     assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    genes = opened.page.locator("#course .chart.wide").bounding_box()
+    assert genes["width"] > 700  # its axes stay apart; its own box scrolls
     opened.page.context.close()
 
 
@@ -275,4 +294,34 @@ def test_every_chart_is_drawn_for_the_printer(opened):
     opened.page.wait_for_selector(".chart[data-drawn=no]", state="detached")
     opened.page.wait_for_selector(".chart[data-drawn=begun]", state="detached")
     assert opened.page.locator(".chart:not(:has(svg))").count() == 0
-    assert not opened.page.locator("#switches").is_visible()
+
+
+def test_paper_shows_what_the_marks_of_the_front_mean_and_no_switches(opened):
+    opened.page.locator('#switches input[name="reference"]').uncheck()
+    opened.page.emulate_media(media="print")
+    assert opened.page.locator("#switches input:visible").count() == 0
+    legend = opened.page.locator("#switches").inner_text()
+    assert "Pareto front" in legend
+    assert "LPIENet reference" not in legend  # switched off: not drawn
+
+
+def test_a_table_of_networks_is_as_wide_as_the_paper(opened):
+    opened.page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert opened.page.locator("#networks-table table").bounding_box()["width"] <= 700
+
+
+def test_the_run_that_is_shown_is_marked_among_the_others(opened):
+    ground = "one => getComputedStyle(one).backgroundColor"
+    shown, other = (opened.page.locator("#run-choice button").nth(place).evaluate(ground) for place in (0, 1))
+    assert shown != other
+
+
+def test_no_word_of_a_command_is_broken_on_a_phone(browser, files):
+    opened = Opened(browser, files / "page.html", viewport=PHONE, has_touch=True)
+    heights = "[...document.querySelectorAll('#chosen pre .word')].map((one) => one.offsetHeight)"
+    words = opened.page.evaluate(heights)
+    assert len(words) == 5  # lpienas compress FOLDER --pick 1
+    assert len(set(words[:2] + words[3:])) == 1  # the folder alone may be longer than a line
+    opened.page.context.close()

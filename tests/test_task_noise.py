@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,10 @@ from nas.task.degrade import PROFILES, BlendedNoise, CameraNoise, SensorNoise
 from nas.task.device import Device
 from nas.task.task import TaskSettings, make_task, read_photos
 from results.record import RunSettings
+from tests.kept_settings import through_json
 
 OLD = RunSettings(seed=3)
 CPU = Device("cpu", False, "test")
-
-
-def through_json(settings: RunSettings) -> RunSettings:
-    return RunSettings.from_json(json.loads(json.dumps(settings.to_json())), Path("run.json"))
 
 
 def test_a_run_that_states_no_noise_is_of_white_noise():

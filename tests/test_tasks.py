@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,13 +26,10 @@ from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.kept_settings import through_json
 
 MADE_WITH = RunSettings(seed=3, patch=16, batch=2, noise="camera")
 CPU = Device("cpu", False, "test")
-
-
-def through_json(settings: RunSettings) -> RunSettings:
-    return RunSettings.from_json(json.loads(json.dumps(settings.to_json())), Path("run.json"))
 
 
 @pytest.fixture

@@ -53,13 +53,12 @@ def samples(asked: SamplesOptions, json_only: bool) -> None:
     refuse_existing([*files, *([asked.page] if asked.page else [])], asked.force)
     written = write_pairs(pairs, asked.out, degraded)
     if asked.page is not None:
-        from PIL import Image
-
         from nas.task.page import page
+        from nas.task.panels import picture_of
 
         image = page(photos, settings.degradation, asked.seed, _SIDE)
         asked.page.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((image * 255).round().byte().permute(1, 2, 0).numpy()).save(asked.page)
+        picture_of(image).save(asked.page)
         written.append(asked.page)
     if json_only:
         as_json({"written": [str(path) for path in written]})

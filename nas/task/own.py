@@ -4,7 +4,6 @@ The code runs only where a user of this machine has named its file, on the comma
 kept beside the cache of photographs. A run states the digest alone: no folder from elsewhere has code run.
 """
 
-import hashlib
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,18 +14,19 @@ from typing import Any
 
 from nas.task.data.tiles import default_folder
 from results.files import written_whole
-from search_spaces.code import file_and_name, run_code
+from search_spaces.code import digest_of, file_and_name, run_code
 
+_DIGEST = 12  # bytes
 _FORM = "write the file and the name in it, like rain.py:Rain"
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCode:
-    """What `name` is in a file that held the bytes of this digest."""
+    """What `name` is in a file of this digest."""
 
     file: str  # its name, without folders
     name: str
-    digest: str  # hexadecimal, of the file's bytes
+    digest: str  # search_spaces.code.digest_of the file
 
     @classmethod
     def named(cls, text: str) -> "OwnCode":
@@ -39,7 +39,7 @@ class OwnCode:
             raise ValueError(f"{text!r}: {_FORM}")
         path, name = named
         held = path.read_bytes()
-        found = cls(path.name, name, hashlib.blake2b(held, digest_size=12).hexdigest())
+        found = cls(path.name, name, digest_of(held, _DIGEST))
         if not found.kept.exists():
             with written_whole(found.kept) as temporary:
                 temporary.write_bytes(held)
@@ -92,7 +92,7 @@ def _run(kept: Path, file: str, digest: str) -> ModuleType:
             f"machine, as it was when the run was begun (its digest is {digest})"
         )
     held = kept.read_bytes()
-    if hashlib.blake2b(held, digest_size=12).hexdigest() != digest:
+    if digest_of(held, _DIGEST) != digest:
         raise ValueError(f"{kept}: is not what was kept there; delete it, and name {file} again")
     try:
         return run_code(held, kept, f"lpienas_own_{digest}")

@@ -32,8 +32,9 @@ function put(where, ...children) {
 function tableOf(caption, columns, rows) {
   const head = columns.map((one) => el("th", { scope: "col", class: one.figure ? "figure" : null }, one.title));
   const body = rows.map((row) => el("tr", {}, columns.map((one, place) => cellOf(one, row, place === 0))));
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    el("table", {}, el("caption", { class: "quiet" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  return el("div", {}, el("p", { class: "quiet caption" }, caption), // not a caption, which would be as wide as the table
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+      el("table", { "aria-label": caption }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body))));
 }
 
 function cellOf(column, row, first) {
@@ -50,6 +51,11 @@ function choice(label, options, value, changed) {
   const select = el("select", { onchange: (event) => changed(event.target.value) },
     options.map(([key, text]) => el("option", { value: key, selected: key === value }, text)));
   return el("label", {}, label, select);
+}
+
+/** A command, of which no word is broken where a line ends. */
+function commandOf(text) {
+  return text.split(" ").flatMap((word, place) => [place ? " " : "", el("span", { class: "word" }, word)]);
 }
 
 function facts(pairs) {

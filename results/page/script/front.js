@@ -12,7 +12,7 @@ const KINDS = { // in the order in which they are drawn; shape and colour both t
   reference: { says: "LPIENet reference", shape: STAR, size: 190, colour: "reference", filled: true },
 };
 const MARKS = { knee: "knee", intervals: "intervals of test scores", budget: "budget" };
-const RUN_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#8a5a9e", "#e69f00", "#56b4e9"];
+const RUN_COLOURS = ["#0072b2", "#b37400", "#009e73", "#8a5a9e", "#56b4e9", "#d55e00"]; // of fronts side by side
 
 const hidden = new Set(Object.keys(KINDS).filter((kind) => KINDS[kind].off));
 let frontView = null;
@@ -139,6 +139,7 @@ function showFront() {
   const marks = Object.entries(MARKS).filter(([name]) => name === "knee"
     || (name === "budget" ? some((run) => known(run.cost.budget)) : some((run) => run.networks.some((one) => known(one.low)))));
   const all = [...Object.entries(KINDS).filter(([kind]) => present.has(kind)).reverse().map(([kind, how]) => [kind, how.says]), ...marks];
+  if (story.runs.length > 1) byId("switches").append(...story.runs.map((run, place) => el("span", { class: "of-run" }, swatch("front", paintOf(place, "front")), `front of ${run.name}`)));
   byId("switches").append(...all.map(([name, says]) => el("label", {},
     el("input", { type: "checkbox", name, checked: !hidden.has(name), onchange: (event) => {
       if (event.target.checked) hidden.delete(name); else hidden.add(name);
@@ -152,7 +153,7 @@ function showFront() {
   });
 }
 
-function swatch(name) {
+function swatch(name, paint = null) {
   const inside = { viewBox: "-8 -8 16 16", class: "swatch", "aria-hidden": "true" };
   const stroke = { fill: "none", "stroke-width": 1.8 };
   if (name === "intervals") return shape("svg", inside, shape("path", { d: "M0,-7L0,7", style: "stroke:var(--front)", ...stroke }));
@@ -162,5 +163,5 @@ function swatch(name) {
   const paths = { circle: "M5,0A5,5 0 1 1 -5,0A5,5 0 1 1 5,0Z", square: "M-5,-5H5V5H-5Z", cross: "M-5,-5L5,5M-5,5L5,-5", "triangle-up": "M0,-6L6,5H-6Z" };
   const scaled = how.shape.startsWith("M") ? "scale(7)" : null;
   return shape("svg", inside, shape("path", { d: paths[how.shape] || how.shape, transform: scaled, "vector-effect": "non-scaling-stroke", ...stroke,
-    style: `stroke:var(--${how.colour});fill:${how.filled || name === "searched" ? `var(--${how.colour})` : "none"}` }));
+    style: `stroke:${paint || `var(--${how.colour})`};fill:${how.filled || name === "searched" ? paint || `var(--${how.colour})` : "none"}` }));
 }

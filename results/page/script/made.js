@@ -46,10 +46,11 @@ function showSmall() {
 
 function showMade() {
   const { made } = currentRun();
-  const commands = made.commands.map((one) => one.command);
+  const asked = made.commands.map((one) => one.command);
+  const commands = asked.filter((one, place) => one !== asked[place - 1]); // not once more for a search that went on
   const plain = (value) => (value === null ? MISSING : typeof value === "object" ? JSON.stringify(value) : String(value));
   put(byId("record"),
-    el("h3", {}, "The commands that made it, in order"), el("pre", { id: "commands" }, commands.join("\n")),
+    el("h3", {}, "The commands that made it, in order"), el("pre", { id: "commands" }, commands.map((one, place) => [place ? "\n" : "", commandOf(one)])),
     el("button", { type: "button", class: "copy", onclick: (event) => copied(event.target, commands.join("\n")) }, "Copy"),
     el("div", { class: "pair" },
       el("div", {}, el("h3", {}, "Settings"), facts(Object.entries(made.settings).map(([name, value]) => [name, plain(value)]))),

@@ -21,8 +21,15 @@ function showChosen() {
     ]),
     el("p", { class: "quiet" }, one.genes),
     one.kind === "compressed" || one.kind === "reference" ? null
-      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, `lpienas compress ${run.made.folder} --pick ${one.key}`)],
+      : [el("p", { class: "quiet" }, "To go on with it:"), el("pre", {}, commandOf(nextCommand(run, one)))],
   );
+}
+
+/** An LPIENet is compressed; a network of the user's own is exported as it is. */
+function nextCommand(run, one) {
+  if (one.stages.length) return `lpienas compress ${run.made.folder} --pick ${one.key}`;
+  const family = run.made.settings.family;
+  return `lpienas export ${run.made.folder} --family FILE.py:${family ? family.name : "NAME"} --pick ${one.key}`;
 }
 
 function showDrawings() {
@@ -51,7 +58,7 @@ function describedNetwork(run, network) {
   const table = tableOf(`Stages of ${network.name}`, [
     { title: "Stage", of: (row) => row.name },
     { title: "Channels", figure: true, of: (row) => (known(row.width) ? row.width : "") },
-    { title: "Blocks", kind: "blocks", of: (row) => (row.hidden ? blocksText(row, true) : "") },
+    { title: "Blocks", kind: "whole", of: (row) => (row.hidden ? blocksText(row, true) : "") },
     cost, ...worth,
   ], network.stages.map((stage) => ({ ...stage, part: parts.get(stage.name) })));
   const rest = others.length === 0 ? null : el("details", {}, el("summary", {}, "Its attention and skips"), tableOf(`Attention and skips of ${network.name}`,
@@ -59,7 +66,7 @@ function describedNetwork(run, network) {
   return el("div", {}, el("h3", {}, `${network.name}, ${macsText(network.macs)}`),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${network.name}` }, drawing(network)),
     table, rest,
-    el("p", { class: "quiet" }, anatomy ? `Worth on ${anatomy.photographs}, of ${anatomy.network}.` : "What its stages are worth is known of networks that were trained fully."));
+    el("p", { class: "quiet" }, anatomy ? `Worth on ${anatomy.photographs}.` : "What its stages are worth is known of networks that were trained fully."));
 }
 
 function drawing(network) {

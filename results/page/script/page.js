@@ -23,11 +23,17 @@ function showSelection() {
   for (const place of document.querySelectorAll("#course .chart.wide")) if (waiting.has(place)) drawLater(place, waiting.get(place).spec, waiting.get(place).drawn);
 }
 
+/** What was found, in a sentence, and how sure that is. */
+function verdictOf(run) {
+  const [, found, sure] = run.verdict.match(/^(.*?\.)(?: (.*))?$/s) || [null, run.verdict, ""];
+  return [found, sure || ""];
+}
+
 function showRun() {
   const run = currentRun();
-  const [, found, sure] = run.verdict.match(/^(.*?\.)(?: (.*))?$/s) || [null, run.verdict, ""];
+  const [found, sure] = verdictOf(run);
   byId("verdict").textContent = found;
-  byId("sure").textContent = sure || "";
+  byId("sure").textContent = sure;
   byId("basis").textContent = run.verdict.includes(run.basis) ? "" : `Scores: ${run.basis}, ${run.measured_on}.`;
   byId("front-says").textContent = `Figures of the front are of ${run.split} photographs; the degraded ones themselves have SSIM ${ssimText(run.input_ssim)}. A click on a network, or on its name in the table, selects it.`;
   put(byId("tiles"), tilesOf(run).map(([figure, says]) => el("li", {}, el("strong", {}, figure), el("span", {}, says))));
@@ -61,14 +67,14 @@ function showRuns() {
     { title: "Run", of: (run) => run.name },
     { title: "Budget", figure: true, of: (run) => (known(run.cost.budget) ? costText(run, run.cost.budget) : "none") },
     { title: "Scored", figure: true, of: (run) => countText(run.trials.COMPLETE || 0) },
-    { title: "Knee", of: (run) => knee(run).name },
+    { title: "Knee", kind: "whole", of: (run) => knee(run).name },
     { title: "Its cost", figure: true, of: (run) => costText(run, knee(run).cost) },
     { title: "Its SSIM", figure: true, of: (run) => `${ssimText(ssimOf(run, knee(run)))} (${run.split})` },
     { title: "Degraded", figure: true, of: (run) => ssimText(run.input_ssim) },
     story.beside.hypervolumes
       ? { title: "Hypervolume, one corner for all", figure: true, of: (run) => story.beside.hypervolumes[story.runs.indexOf(run)].toFixed(4) }
       : { title: "Hypervolume, its own corner", figure: true, of: (run) => run.hypervolume.toFixed(4) },
-    { title: "Verdict", kind: "long", of: (run) => run.verdict },
+    { title: "Found", kind: "long", of: (run) => verdictOf(run)[0] },
   ], story.runs));
 }
 

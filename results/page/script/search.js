@@ -10,7 +10,8 @@ function showSearch() {
   const draw = [];
   const one = (title, kind, label, says, spec, clicked) => {
     const place = chart(kind, label);
-    pieces.push(el("h3", {}, title), place, el("p", { class: "quiet" }, says));
+    const inside = kind === "wide" ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, place) : place;
+    pieces.push(el("h3", {}, title), inside, el("p", { class: "quiet" }, says));
     draw.push([place, spec, clicked]);
   };
   if (run.course.points.length > 1) {

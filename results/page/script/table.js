@@ -6,7 +6,7 @@ const columns = () => {
   const run = currentRun();
   return [
     { id: "name", title: "Network", value: (one) => (Number.isNaN(Number(one.key)) ? one.key : Number(one.key)), cell: (one) => chooser(one) },
-    { id: "role", title: "Role", value: (one) => role(one), cell: (one) => role(one) },
+    { id: "role", title: "Role", kind: "whole", value: (one) => role(one), cell: (one) => role(one) },
     { id: "cost", title: run.cost.kind === "macs" ? "MACs" : run.cost.kind, figure: true, value: (one) => one.cost || null, cell: (one) => costText(run, one.cost) },
     { id: "ssim", title: `SSIM (${run.split})`, figure: true, value: (one) => ssimOf(run, one), cell: (one) => ssimText(ssimOf(run, one)) },
     { id: "interval", title: "95 % interval", figure: true, value: (one) => one.low, cell: (one) => intervalText(one) },
