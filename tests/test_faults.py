@@ -1,5 +1,6 @@
 """Faults: after each of them the same command goes on, and every trial is there once, as without the fault."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from tests.faults.processes import Forks, forks
 from tests.faults.rows import FAULTS
 from tests.faults.searching import TRIALS, begin, completed
 from tests.small_photos import small_photos
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes and files are looked up in /proc")
 
 
 @pytest.fixture(scope="module")

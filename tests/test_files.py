@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,7 @@ def test_weights_that_are_cut_short_are_refused_by_the_name_of_their_file(tmp_pa
         load_network(tmp_path / "one")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of open files are looked up in /proc")
 def test_a_file_has_its_name_once_its_bytes_are_on_the_disk_and_the_name_is_then_too(tmp_path, monkeypatch):
     events: list[str] = []
     fsync, replace = os.fsync, Path.replace

@@ -32,8 +32,8 @@ def quota(place: Place) -> Came:
 
 
 def full_disk(place: Place) -> Came:
-    """A file system of four megabytes becomes full; where none can be mounted, it is done by a quota."""
-    with _small_disk(place.folder / "run", 4000) as mounted:
+    """A file system of 64 megabytes becomes full; where none can be mounted, it is done by a quota."""
+    with _small_disk(place.folder / "run", 64) as mounted:
         if not mounted:
             return quota(place)
         filler = place.folder / "run" / "other-file"
@@ -89,15 +89,20 @@ def _fill(path: Path) -> None:
     with path.open("wb", buffering=0) as file:
         try:
             while True:
-                file.write(bytes(4096))
+                file.write(bytes(1 << 16))
+        except OSError:
+            pass
+        try:
+            while True:
+                file.write(bytes(64))
         except OSError:
             return
 
 
 @contextmanager
-def _small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
+def _small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder)]
     mounted = shutil.which("mount") is not None and subprocess.run(words, capture_output=True).returncode == 0
     try:
         yield mounted
