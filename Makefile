@@ -16,8 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/lpienas samples --out $(DEMO)/photos --force
 	$(BIN)/lpienas enhance $(DEMO) $(DEMO)/photos/noisy/flower.png -o $(DEMO)/enhanced.png --force \
 		--compare $(DEMO)/before-after.png
-	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/*.onnx $(DEMO)/exported/demo/*.tflite \
-		$(DEMO)/exported/demo/*.pte --data $(DEMO)/photos
+	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/lpienet_* --data $(DEMO)/photos
 	$(BIN)/lpienas report $(DEMO) --force
 	@echo "This was a demo: trainings of 1000 steps, where full training means 6000 and published figures 12000"
 	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"

@@ -131,8 +131,8 @@ class CompressOptions(ReadOptions):
         "where a third of all at most brings int8 within 0.002 SSIM and 0.1 dB"
     )
     wide: tuple[str, ...] = _layers(
-        "layers whose activations have 16 bits in int8 ONNX files (LiteRT and ExecuTorch keep them in "
-        "float); auto: the costliest, as many as bring int8 within 0.002 SSIM and 0.1 dB"
+        "layers whose activations have 16 bits in int8 files (ExecuTorch keeps them in float); auto: the "
+        "costliest, as many as bring int8 within 0.002 SSIM and 0.1 dB"
     )
     calibration: str | Path | None = option(
         None,

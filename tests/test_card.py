@@ -180,9 +180,13 @@ def test_a_folder_for_hugging_face_holds_card_files_and_what_they_take(run, task
     (compression.exported / "c.mlpackage" / "weights").write_bytes(b"weights")
     compression.card.write_text("the card")
     exported = {name: EXPORTED[name] for name in ("b.onnx", "c.mlpackage")}
+    exported["b.onnx"] = {**exported["b.onnx"], "kit": ["kit/b.onnx.input.npy"]}
+    (compression.exported / "kit").mkdir()
+    (compression.exported / "kit" / "b.onnx.input.npy").write_bytes(b"a picture")
     write_hub(compression, exported, tmp_path / "hub")
     names = sorted(path.relative_to(tmp_path / "hub").as_posix() for path in (tmp_path / "hub").rglob("*"))
-    assert names == ["README.md", "b.onnx", "c.mlpackage", "c.mlpackage/weights", "config.json"]
+    files = ["README.md", "b.onnx", "c.mlpackage", "c.mlpackage/weights", "config.json"]
+    assert names == [*files, "kit", "kit/b.onnx.input.npy"]
     assert (tmp_path / "hub" / "README.md").read_text() == "the card"
     assert (tmp_path / "hub" / "b.onnx").read_bytes() == b"a file"
     config = json.loads((tmp_path / "hub" / "config.json").read_text())

@@ -300,13 +300,12 @@ def test_two_compressions_are_exported_side_by_side_and_a_layer_that_is_asked_fo
     first = compressed(run, 3, task, settings)
     whole = exported(run, task)
     assert set(whole) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
-    files = {path: path.read_bytes() for path in first.exported.iterdir()}
+    files = {path: path.read_bytes() for path in first.exported.rglob("*.*")}
     second = compressed(run, 3, task, replace(settings, in_float=("head",)))
     assert second.scores["quantized"]["in_float"] == ["head"]
     partly = exported(run, task)
-    kit = {f"{name}.{what}.npy" for name in partly for what in ("input", "expected")}
-    assert {path.name for path in second.exported.iterdir()} == {*partly, "MODEL_CARD.md", "files.json"} | kit
-    assert {path: path.read_bytes() for path in first.exported.iterdir()} == files
+    assert {path.name for path in second.exported.iterdir()} == {*partly, "MODEL_CARD.md", "files.json", "kit"}
+    assert {path: path.read_bytes() for path in first.exported.rglob("*.*")} == files
     made_from = [one.listed()["files"]["lpienet_float.onnx"]["made_from"] for one in (first, second)]
     assert made_from == [first.made_from("float")] * 2  # one training for both
     assert partly["lpienet_int8.onnx"]["bytes"] != whole["lpienet_int8.onnx"]["bytes"]

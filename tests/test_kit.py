@@ -28,7 +28,8 @@ def path(tmp_path: Path) -> Path:
 def test_the_runtime_itself_gives_the_expected_output_for_the_input(path: Path) -> None:
     assert write_kit(path, load(path), "NCHW")
     given, expected = (np.load(kept) for kept in kit_of(path))
-    assert [kept.name for kept in kit_of(path)] == ["one.onnx.input.npy", "one.onnx.expected.npy"]
+    beside = ["kit/one.onnx.input.npy", "kit/one.onnx.expected.npy"]
+    assert [str(kept.relative_to(path.parent)) for kept in kit_of(path)] == beside
     assert given.shape == (1, 3, 16, 24)
     (answer,) = onnxruntime.InferenceSession(str(path)).run(None, {"image": given})
     assert np.abs(answer - expected).max() < 1e-6

@@ -72,6 +72,53 @@ def test_an_onnx_file_with_some_layers_of_16_bits_says_what_its_graph_says(netwo
     assert {onnx.TensorProto.INT8, onnx.TensorProto.INT16} <= kinds
 
 
+@pytest.fixture(scope="module")
+def doubling() -> LPIENet:
+    """With nearest upsampling behind 1x1 convolutions, as the networks of the published front have."""
+    stages = (Stage(depth=1, width=4, expansion=1.0, attention="none"),) * 5
+    genotype = Genotype(stages, "mobilenet", "relu", "conv3x3", join="add", upsampling="nearest")
+    return build(Blueprint.from_genotype(genotype), 0).eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("io", ["float", "int8"])
+def test_a_litert_file_mixes_widths_as_its_graph_does(io: str, doubling: LPIENet, tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    wide = ["encoder1.0", "encoder1.2.residuals.0", "decoder2.2.residuals.0", "head"]
+    path, precision = tmp_path / "mixed.tflite", "int8" if io == "float" else "int8-io-int8"
+    module = export_network(doubling, Variant("litert", precision, SIZE, wide=wide), path, images(2))
+    runtime = load(path)
+    assert check(runtime, module, images(2)).update_share == pytest.approx(1, abs=0.03)
+    tensors = Interpreter(str(path)).get_tensor_details()
+    kinds = {tensor["dtype"] for tensor in tensors}
+    assert {np.int8, np.int16} <= kinds
+    assert (np.float32 in kinds) == (io == "float")
+    ends = tensors[0]["dtype"], None if runtime.ends is None else runtime.ends[1].scale
+    assert ends == ((np.float32, None) if io == "float" else (np.int8, pytest.approx(1 / 255)))
+    narrow = tmp_path / "narrow.tflite"
+    export_network(doubling, Variant("litert", precision, SIZE), narrow, images(2))
+
+    def apart(file: Path) -> float:
+        with torch.no_grad():
+            return float((load(file)(images(2)[0]) - doubling(images(2)[0]).clamp(0, 1)).square().mean())
+
+    assert apart(path) < apart(narrow)
+
+
+def test_an_onnx_file_of_mixed_widths_may_have_integer_ends(network: LPIENet, tmp_path: Path) -> None:
+    variant = Variant("onnx", "int8-io-int8", wide=["encoder1.0", "head"])
+    module = export_network(network, variant, tmp_path / "mixed.onnx", images(2))
+    assert check(load(tmp_path / "mixed.onnx"), module, images(2)).psnr_db > 45
+
+
+def test_a_layer_in_float_and_integer_ends_are_refused_before_any_work() -> None:
+    with pytest.raises(ValueError, match="--io int8: such files hold no float, and head would be float in executorch"):
+        Variant("executorch", "int8-io-int8", SIZE, wide=["head"])
+    with pytest.raises(ValueError, match=r"--io uint8: .* and head would be float in onnx"):
+        Variant("onnx", "int8-io-uint8", in_float=["head"])
+
+
 def test_other_widths_and_integer_ends_of_16_bits_are_refused() -> None:
     with pytest.raises(ValueError, match="activations = 12: must be 8 or 16 bits"):
         Scheme(activations=12)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
+from compress.export.executorch_doubling import has_resizes, without_resizes
 from compress.int8.ends import on_integers
 from compress.quiet import quiet
 from compress.runtime.about import METHODS, About, texts_of
@@ -52,6 +53,10 @@ def _write(module: nn.Module, image: torch.Tensor, blueprint: AnyBlueprint, path
     with quiet(), written_whole(path) as temporary:
         # The example must be contiguous: the file keeps its order of dimensions, and XNNPACK fails on any other.
         program = torch.export.export(module, (image,))
+        if has_resizes(program.graph):
+            graph = program.module(check_guards=False)
+            assert isinstance(graph, GraphModule)
+            program = torch.export.export(without_resizes(graph), (image,))
         # ELU: the delegate has it, in float and int8, but 1.5.1 leaves it out of the list it partitions by.
         partitioner = XnnpackPartitioner(configs=[*ALL_PARTITIONER_CONFIGS, EluConfig])
         lowered = to_edge_transform_and_lower(program, partitioner=[partitioner], constant_methods=constants)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress.export.coreml_file import write_coreml, write_coreml_float16
 from compress.export.executorch_file import write_executorch, write_executorch_int8_ends
 from compress.export.litert_file import write_litert, write_litert_float16, write_litert_uint8_ends
-from compress.export.litert_wide import Calibrated, write_litert_wide
+from compress.export.litert_wide import Calibrated, WideWriter
 from compress.export.onnx_file import OnnxWriter, write_onnx, write_onnx_fixed
 from compress.export.rewrite import rewritten
 from compress.int8.quantize import post_training_quantize
@@ -58,6 +58,8 @@ class Format:
     rewrites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     system: str | None = None  # the one that can run it, as platform.system() says; None: all
     mixes: bool = False  # an int8 file may have 16 bits in some layers
+    # by precision, of such files where another writer makes them, which takes the ranges itself
+    mixed: Mapping[str, Write] = field(default_factory=dict)
     half_arithmetic: bool = False  # a float16 file computes in float16; else only its weights are kept so
 
     @property
@@ -108,8 +110,14 @@ FORMATS = {
         folds_weights=False,
         layout="NHWC",
         writers={"float": write_litert, "float16": write_litert_float16, "int8": write_litert},
-        others={"int8-io-uint8": write_litert_uint8_ends, "int8-io-int8": write_litert, WIDE: write_litert_wide},
+        others={"int8-io-uint8": write_litert_uint8_ends, "int8-io-int8": write_litert, WIDE: WideWriter("int16")},
         takes_images=frozenset({WIDE}),
+        mixes=True,
+        mixed={
+            "int8": WideWriter("float"),
+            "int8-io-int8": WideWriter("int8"),
+            "int8-io-uint8": WideWriter("uint8"),
+        },
         rewrites=dict.fromkeys(("float", "float16"), ("mean-as-convolution", "elu-as-exp")),
     ),
     "executorch": Format(
@@ -168,6 +176,11 @@ class Variant:
             raise ValueError(f"precision = {precision!r}: of {format} must be one of {known}")
         if size is not None and (min(size) < STRIDE or any(side % STRIDE for side in size)):
             raise ValueError(f"size = {size[0]}x{size[1]}: both sides must be multiples of {STRIDE}, at least {STRIDE}")
+        if io_of(precision) != "float" and (floats := sorted(self.scheme.in_float)):
+            raise ValueError(
+                f"--io {io_of(precision)}: such files hold no float, and {', '.join(floats)} would be float in "
+                f"{format}; ask for --io float, or leave {format} out"
+            )
 
     @property
     def scheme(self) -> Scheme:
@@ -194,6 +207,7 @@ def export_network(
     for an unknown layer, a wrong suffix or a size that is missing.
     """
     chosen, precision = FORMATS[variant.format], variant.precision
+    is_mixed = precision in chosen.mixed and bool(variant.wide)
     if path.suffix != chosen.suffix:
         raise ValueError(f"path = {path}: a file of format {variant.format} must end in {chosen.suffix}")
     source = built(network.blueprint, seed=0)
@@ -211,13 +225,13 @@ def export_network(
         images = [image.cpu() for image in calibration]
         fold = chosen.folds_weights
         module = origin = post_training_quantize(suited, images, fold, scheme=variant.scheme)
-        if precision in chosen.takes_images:
-            module = Calibrated(suited, images)
+        if precision in chosen.takes_images or is_mixed:
+            module = Calibrated(suited, images, variant.scheme)
         if names:
             origin = post_training_quantize(source, images, fold, scheme=variant.scheme)
     elif precision == "float16":
         round_weights(suited)
-    chosen.all_writers[precision](module, network.blueprint, variant.size, path, about)
+    (chosen.mixed if is_mixed else chosen.all_writers)[precision](module, network.blueprint, variant.size, path, about)
     return origin
 
 

@@ -49,4 +49,5 @@ def write_hub(compression: Compression, exported: Mapping[str, Any], folder: Pat
         for name in (*exported, *kits):
             source = compression.exported / name
             copy = shutil.copytree if source.is_dir() else shutil.copyfile
+            (temporary / name).parent.mkdir(exist_ok=True)
             copy(source, temporary / name)

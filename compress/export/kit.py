@@ -1,7 +1,8 @@
 """Kit: for each file an input and the output that its own runtime gives on this host, to hold a device to.
 
-Both are arrays of the file's own type and layout, in NumPy's format, beside the file: FILE.input.npy and
-FILE.expected.npy. The picture is made, so that no photograph of anybody's is passed on.
+Both are arrays of the file's own type and layout, in NumPy's format: FILE.input.npy and FILE.expected.npy, in the
+folder `kit` beside the file, so that whoever takes files by their names takes files alone. The picture is made, so that
+no photograph of anybody's is passed on.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from compress.runtime.levels import Integers
 from compress.runtime.runtimes import Runtime
 from results.files import written_whole
 
+FOLDER = "kit"  # beside the files
 LARGEST = 32 * 2**20  # bytes of an array; a file of larger images has no kit
 _ANY = (256, 256)  # height, width, where a file takes any
 _NOISE = 0.06  # standard deviation, so that there is something to enhance
@@ -21,7 +23,7 @@ _NOISE = 0.06  # standard deviation, so that there is something to enhance
 
 def kit_of(path: Path) -> tuple[Path, Path]:
     """Where the input and the expected output of the file `path` are."""
-    return path.with_name(f"{path.name}.input.npy"), path.with_name(f"{path.name}.expected.npy")
+    return path.parent / FOLDER / f"{path.name}.input.npy", path.parent / FOLDER / f"{path.name}.expected.npy"
 
 
 def write_kit(path: Path, runtime: Runtime, layout: str) -> bool:
@@ -33,6 +35,7 @@ def write_kit(path: Path, runtime: Runtime, layout: str) -> bool:
     image = picture(height, width)
     with torch.no_grad():
         given, expected = _as_file_sees(image, image_as, layout), _as_file_sees(runtime(image), output_as, layout)
+    (path.parent / FOLDER).mkdir(exist_ok=True)
     for kept, array in zip(kit_of(path), (given, expected), strict=True):
         with written_whole(kept) as temporary, temporary.open("wb") as file:
             np.save(file, array)

@@ -8,11 +8,12 @@ import sys
 from contextlib import redirect_stdout
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from compress.export.flatbuffer import code_of, packed, read
+from compress.export.litert_doubling import without_resizes
 from compress.quiet import quiet
 from compress.runtime.about import About, texts_of
 from results.files import written_whole
@@ -27,7 +28,7 @@ def write_litert(
     Input `image` and output `enhanced` are (1, height, width, 3) float32. Raises ValueError without a size,
     ImportError when litert-torch is missing.
     """
-    content = described(to_litert(module, size), blueprint, about)
+    content = described(without_resizes(to_litert(module, size)), blueprint, about)
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
 
@@ -39,7 +40,7 @@ def write_litert_uint8_ends(
 
     LiteRT has no uint8 kernels for weights per channel, so each end is a QUANTIZE from integers to integers.
     """
-    content = described(_with_uint8_ends(to_litert(module, size)), blueprint, about)
+    content = described(with_uint8_ends(without_resizes(to_litert(module, size))), blueprint, about)
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
 
@@ -52,7 +53,7 @@ def write_litert_float16(
     A DEQUANTIZE operator behind each is LiteRT's own way: XNNPACK unpacks them once, when the file is opened, and a
     GPU delegate takes them as they are.
     """
-    converted = to_litert(module, size)
+    converted = without_resizes(to_litert(module, size))
     try:
         with quiet():
             from ai_edge_quantizer import qtyping
@@ -114,7 +115,7 @@ def described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> b
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = read(content)
     model.description = "LPIENet" if about is None else about.text()
     for key, text in texts_of(blueprint, about).items():
         buffer, entry = schema.BufferT(), schema.MetadataT()
@@ -130,19 +131,16 @@ def described(content: bytes, blueprint: AnyBlueprint, about: About | None) -> b
         ("enhanced", graph.outputs, signature.outputs),
     ):
         graph.tensors[index].name = end.name = name
-    return _packed(model)
+    return packed(model)
 
 
-def _with_uint8_ends(content: bytes) -> bytes:
+def with_uint8_ends(content: bytes) -> bytes:
     """The flatbuffer `content`, whose ends are int8, with an operator at each that makes them uint8."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = read(content)
     (graph,), (signature,) = model.subgraphs, model.signatureDefs
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
-    code.version = 1
-    model.operatorCodes.append(code)
+    quantize = code_of(model, schema.BuiltinOperator.QUANTIZE)
     operators, outside = [], []
     for ends, maps in ((graph.inputs, signature.inputs), (graph.outputs, signature.outputs)):
         inner = int(ends[0])
@@ -153,19 +151,11 @@ def _with_uint8_ends(content: bytes) -> bytes:
         maps[0].tensorIndex = len(graph.tensors) - 1
         outside.append(len(graph.tensors) - 1)
         operator = schema.OperatorT()
-        operator.opcodeIndex = len(model.operatorCodes) - 1
+        operator.opcodeIndex = quantize
         operator.inputs, operator.outputs = [outside[-1]], [inner]
         operators.append(operator)
     first, last = operators
     last.inputs, last.outputs = last.outputs, last.inputs
     graph.inputs, graph.outputs = [outside[0]], [outside[1]]
     graph.operators = [first, *graph.operators, last]
-    return _packed(model)
-
-
-def _packed(model: Any) -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)

@@ -98,7 +98,7 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
         layers = (compression.in_float, compression.wide) if is_int8(precision) else ()
         origin = _Origin(network, made_from, calibration, *layers)
         jobs.append(_Job(origin, format, precision, path, size, about, _Judges(task.validation, task.test), opset))
-    require_room(jobs)
+    require_made(jobs)
     watcher.begin("export", len(jobs))
     compression.exported.mkdir(parents=True, exist_ok=True)
     log = compression.run.folder / "export.log"
@@ -145,7 +145,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
         if bare.calibration or not is_int8(precision)
     ]
     exported: dict[str, Any] = {}
-    require_room(jobs)
+    require_made(jobs)
     watcher.begin("export", len(jobs))
     bare.out.mkdir(parents=True, exist_ok=True)
     for done, (job, made) in enumerate(_made(jobs, wanted.workers, bare.out / "export.log"), 1):
@@ -155,10 +155,13 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     return exported
 
 
-def require_room(jobs: Sequence["_Job"]) -> None:
-    """Raises ValueError where a file to be made is too small for its network's receptive field, before it is made."""
+def require_made(jobs: Sequence["_Job"]) -> None:
+    """Raises ValueError before any work where a file cannot be made.
+
+    Its format may not have what is asked for, or its size be too small for its network's receptive field.
+    """
     for job in jobs:
-        if FORMATS[job.format].any_size:
+        if job.variant.size is None:
             continue
         radius = receptive_radius(job.origin.opened().blueprint)
         for _, degraded, _ in (*job.judges.validation, *job.judges.test):
@@ -224,6 +227,12 @@ class _Job:
     judges: _Judges
     opset: int | None = None  # of an ONNX file, where another one is asked for than the exporter's
 
+    @property
+    def variant(self) -> Variant:
+        """Raises ValueError where there is no such file."""
+        size = None if FORMATS[self.format].any_size else self.size
+        return Variant(self.format, self.precision, size, self.origin.in_float, self.origin.wide)
+
 
 def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
     """Make and check the files of `jobs`: each with its figures, as they are done; converters talk into `log`.
@@ -267,8 +276,7 @@ def _export(job: _Job) -> dict[str, Any]:
         network = job.origin.opened()
         if job.origin.is_bare and is_int8(job.precision) and isinstance(network, LPIENet):
             network = equalised(network, job.origin.calibration)
-        variant = Variant(job.format, job.precision, size, job.origin.in_float, job.origin.wide)
-        origin = export_network(network, variant, unproven, job.origin.calibration, job.about)
+        origin = export_network(network, job.variant, unproven, job.origin.calibration, job.about)
         if job.opset is not None:
             at_opset(unproven, job.opset)
         figures = _proven(unproven, origin, job) if made.runs_here else _NOT_RUN
@@ -313,7 +321,7 @@ def _proven(path: Path, origin: nn.Module, job: _Job) -> dict[str, Any]:
         "parity": {name: value if value != inf else None for name, value in asdict(parity).items()},
         **quality.to_json(),
         "split": job.judges.split,
-        "kit": [kept.name for kept in kit_of(job.path)] if has_kit else [],
+        "kit": [str(kept.relative_to(job.path.parent)) for kept in kit_of(job.path)] if has_kit else [],
     }
 
 

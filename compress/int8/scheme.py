@@ -61,6 +61,12 @@ class Scheme:
 INT8 = Scheme()
 
 
+def layer_at(path: str) -> str:
+    """The layer (quantize.layers_of) that the module at `path` is a part of; empty: none."""
+    named = _LAYER.match(path)
+    return named[0] if named else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """A scheme in the form that torchao's prepare functions call (torchao.quantization.pt2e.quantizer.Quantizer)."""
@@ -151,9 +157,8 @@ def _layers(model: GraphModule) -> dict[Node, str]:
     layers: dict[Node, str] = {}
     for node in model.graph.nodes:
         path = list(node.meta.get("nn_module_stack", {"": ("", None)}).values())[-1][0]
-        named = _LAYER.match(path)
         inputs = [layers[source] for source in node.all_input_nodes if layers[source]]
-        layers[node] = named[0] if named else inputs[-1] if inputs else ""
+        layers[node] = layer_at(path) or (inputs[-1] if inputs else "")
     return layers
 
 

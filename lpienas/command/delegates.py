@@ -34,8 +34,7 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
             continue
         run = Run(path)
         compression = compression_of(run, asked.compression)
-        found = compression.exported.glob("lpienet_*")
-        exported = sorted(file for file in found if file.suffix in READABLE)  # no kit, no folder
+        exported = sorted(file for file in compression.exported.glob("lpienet_*") if file.suffix in READABLE)
         if not exported:
             raise FileNotFoundError(f"{path} has no exported files yet; make them: lpienas export {path}")
         files += [delegated(file) for file in exported]
