@@ -49,7 +49,7 @@ SLOW = replace(ROW, network=REFERENCE, precision="float", median=60.0, spread=6.
 
 @pytest.fixture
 def network(tmp_path) -> Path:
-    genotype = Genotype(tuple(Stage(1, 4, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+    genotype = Genotype((Stage(1, 4, 1.0, "none"),) * 3, activation="relu", head="conv3x3", levels=2)
     path = tmp_path / "small"
     save_network(path, build(Blueprint.from_genotype(genotype), seed=0))
     return path

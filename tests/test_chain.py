@@ -13,6 +13,7 @@ from results.compressions import compression_of
 from results.files import load_network, read_json
 from results.run import Run
 from results.study import candidates, open_study
+from tests.small_photos import small_photos, with_known_device
 
 HOW = ("--steps", "40", "--prune", "0.2", "--name", "tiny")
 pytestmark = pytest.mark.slow
@@ -31,19 +32,22 @@ def simplest(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("chain") / "run"
-    supernet = ["--steps", "80", "--patch", "32", "--batch", "2", "--noise", "white"]
-    small = ["--trials", "4", "--budget", "250M", "--fix", "depth=1", "--confirm", "1", "--full-steps", "30"]
-    assert main(["search", "--out", str(folder), "--workers", "1", *small, *supernet]) == 0
+    with_known_device(folder)
+    photos = ["--data", str(small_photos(folder.with_name("photos"), 12, 80, 112)), "--noise", "white"]
+    supernet = ["--steps", "40", "--patch", "32", "--batch", "2"]
+    small = ["--trials", "4", "--budget", "250M", "--fix", "depth=1", "levels=2", "--confirm", "1"]
+    small += ["--full-steps", "30", "--workers", "1"]
+    assert main(["search", "--out", str(folder), *small, *supernet, *photos]) == 0
     assert main(["compress", str(folder), "--pick", simplest(folder), *HOW]) == 0
-    assert main(["export", str(folder), "--size", "192x192"]) == 0
+    assert main(["export", str(folder), "--size", "96x96"]) == 0
     return folder
 
 
 def test_seven_files_are_exported_and_a_card_names_each(run):
     names = {path.name for path in (run / "exported" / "tiny").iterdir()}
-    sizes = {".onnx": "", ".tflite": "_192x192", ".pte": "_192x192"}
+    sizes = {".onnx": "", ".tflite": "_96x96", ".pte": "_96x96"}
     files = {f"lpienet_{precision}{size}{suffix}" for precision in ("float", "int8") for suffix, size in sizes.items()}
-    files |= {"lpienet_float16_192x192.tflite"}
+    files |= {"lpienet_float16_96x96.tflite"}
     assert names == files | {"MODEL_CARD.md", "files.json", "kit"}
     kit = {path.name for path in (run / "exported" / "tiny" / "kit").iterdir()}
     assert kit == {f"{name}.{what}.npy" for name in files for what in ("input", "expected")}
@@ -100,7 +104,7 @@ def test_compressing_again_says_so_without_opening_a_photograph_and_exporting_ag
         assert main(["compress", str(run), "--pick", simplest(run), *HOW]) == 0
         assert time.process_time() - began < 5
     assert "was made so already: compression tiny" in capsys.readouterr().err
-    assert main(["export", str(run), "--size", "192x192"]) == 0
+    assert main(["export", str(run), "--size", "96x96"]) == 0
     assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
@@ -130,8 +134,8 @@ def test_a_second_compression_stands_beside_the_first_and_both_are_exported_and_
     [
         "",
         "exported/tiny/lpienet_int8.onnx",
-        "exported/tiny/lpienet_int8_192x192.tflite",
-        "exported/tiny/lpienet_int8_192x192.pte",
+        "exported/tiny/lpienet_int8_96x96.tflite",
+        "exported/tiny/lpienet_int8_96x96.pte",
     ],
 )
 def test_a_photo_with_odd_sides_gets_better(model, run, tmp_path, capsys):

@@ -21,9 +21,9 @@ SIZE = (32, 40)
 
 
 def network_of(activation: str) -> LPIENet:
-    attentions = ("both", "none", "channel", "none", "none")
-    stages = tuple(Stage(depth=1, width=8, expansion=1.0, attention=attention) for attention in attentions)
-    return build(Blueprint.from_genotype(Genotype(stages, activation=activation, head="conv3x3")), seed=0).eval()
+    stages = tuple(Stage(1, 8, 1.0, attention) for attention in ("both", "none", "channel"))
+    genotype = Genotype(stages, activation=activation, head="conv3x3", levels=2)
+    return build(Blueprint.from_genotype(genotype), seed=0).eval()
 
 
 def images(count: int) -> list[torch.Tensor]:

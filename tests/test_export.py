@@ -73,10 +73,10 @@ def network() -> LPIENet:
 @pytest.fixture(scope="module")
 def gathering() -> dict[str, LPIENet]:
     """Networks that work on cells of 2x2 pixels, by head; one of them with the other block."""
-    stages = (Stage(depth=1, width=8, attention="none"),) * 5
+    stages = (Stage(depth=1, width=8, attention="none"),) * 3
     return {
-        "conv3x3": trained(Genotype(stages, "mobilenet", "relu", "conv3x3", "space-to-depth"), steps=40),
-        "gated": trained(Genotype(stages, "released", "relu", "gated", "space-to-depth"), steps=40),
+        "conv3x3": trained(Genotype(stages, "mobilenet", "relu", "conv3x3", "space-to-depth", 2), steps=40),
+        "gated": trained(Genotype(stages, "released", "relu", "gated", "space-to-depth", 2), steps=40),
     }
 
 

@@ -21,6 +21,7 @@ from search_spaces.lpienet import LPIENet, build
 from search_spaces.receptive import margin_of
 from search_spaces.sides import on_any_size
 from tests.compressed import keep_compression
+from tests.small_photos import small_photos, with_known_device
 
 ROOT = Path(__file__).parents[1]
 SCREEN = 50  # lines
@@ -39,6 +40,13 @@ def run_folder(net, tmp_path) -> Path:
     scores = {"float": {"ssim": 0.8, "psnr": 30.0, "test_ssim": 0.7, "test_psnr": 29.0}}
     keep_compression(Run(tmp_path / "run"), {"float": net}, scores)
     return tmp_path / "run"
+
+
+SMALL = {  # what says how much is trained, put in the place of what is written
+    "trials=4, steps=80, patch=32,": 'data="photos", fix=("depth=1", "levels=2"), trials=3, steps=4, patch=16,',
+    "full_steps=30": "full_steps=3",
+    "steps=40, prune=0.2": 'steps=3, int8="ptq", prune=0.2',
+}
 
 
 def example() -> str:
@@ -144,7 +152,13 @@ def test_the_example_of_the_library_stands_in_the_readme():
 
 @pytest.mark.slow
 def test_the_example_runs(tmp_path):
-    (tmp_path / "example.py").write_text(example())
+    code = example()
+    for written, small in SMALL.items():
+        assert written in code
+        code = code.replace(written, small)
+    (tmp_path / "example.py").write_text(code)
+    small_photos(tmp_path / "photos")
+    with_known_device(tmp_path / "runs" / "small")
     Image.new("RGB", (70, 50), "gray").save(tmp_path / "photo.jpg")
     command = [sys.executable, "example.py"]
     done = subprocess.run(

@@ -23,8 +23,8 @@ ABOUT = About("a test", "what goes in", "what comes out", "as named", "good", "o
 @pytest.fixture(scope="module")
 def network() -> LPIENet:
     """With means and maxima over channels, whose operators changed between opsets, and cells of pixels."""
-    stages = tuple(Stage(1, 4, 1.0, attention) for attention in ("both", "none", "channel", "none", "none"))
-    genotype = Genotype(stages, activation="elu", head="conv3x3", stem="space-to-depth")
+    stages = tuple(Stage(1, 4, 1.0, attention) for attention in ("both", "none", "channel"))
+    genotype = Genotype(stages, activation="elu", head="conv3x3", stem="space-to-depth", levels=2)
     return build(Blueprint.from_genotype(genotype), seed=0).eval()
 
 

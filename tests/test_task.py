@@ -31,6 +31,7 @@ from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 from search_spaces.space import default_space
+from tests.finished_search import few_are_tried
 
 
 def with_other_test(task: Task) -> Task:
@@ -65,7 +66,7 @@ def test_the_pairs_to_test_follow_from_the_seed(task):
 
 
 def small(width: int) -> Genotype:
-    return Genotype(tuple(Stage(1, width, 1.0, "none") for _ in range(5)), activation="relu", head="conv3x3")
+    return Genotype((Stage(1, width, 1.0, "none"),) * 3, activation="relu", head="conv3x3", levels=2)
 
 
 def test_a_full_training_keeps_the_score_of_every_test_photograph_beside_its_network(task, tmp_path):
@@ -86,7 +87,7 @@ def searched(task, tmp_path_factory) -> list[tuple[Run, Task]]:
         run = Run(tmp_path_factory.mktemp("search") / "run")
         run.describe(RunSettings(score="short"))
         settings = SearchSettings(trials=5, recipe=Recipe(2), sampler="tpe", budget=10**8)
-        space = default_space().fixed(["depth=1"])
+        space = default_space().fixed(["depth=1", "levels=2"])
         search(
             Searching(run, space, each, settings, lambda blueprint: float(macs_of(blueprint, (256, 256)))),
             Here(each),
@@ -137,6 +138,7 @@ def test_other_test_photographs_change_no_way_to_int8_and_no_layer_in_float(task
         asked.append({name for name, *_ in pairs})
         return ["head"]
 
+    few_are_tried(monkeypatch)
     monkeypatch.setattr("compress.int8.ways.costly_layers", costly)
     network = build(Blueprint.from_genotype(small(8)), seed=0)
     made = []

@@ -22,8 +22,8 @@ SIZE = (32, 40)
 
 @pytest.fixture(scope="module")
 def network() -> LPIENet:
-    stages = (Stage(depth=1, width=4, expansion=1.0, attention="none"),) * 5
-    return build(Blueprint.from_genotype(Genotype(stages, "mobilenet", "relu", "conv3x3")), 0).eval()
+    stages = (Stage(depth=1, width=4, expansion=1.0, attention="none"),) * 3
+    return build(Blueprint.from_genotype(Genotype(stages, "mobilenet", "relu", "conv3x3", levels=2)), 0).eval()
 
 
 def images(count: int) -> list[Tensor]:
