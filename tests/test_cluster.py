@@ -46,10 +46,9 @@ SPACE = Space.from_json(
 @pytest.fixture(scope="module")
 def ray_cluster():
     """Two nodes of one processor; the first one is the head."""
-    pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
-        quiet_ray()
+        quiet_ray()  # before anything else imports Ray
         from ray._private import services
         from ray.cluster_utils import Cluster as Simulated
 

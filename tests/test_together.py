@@ -1,5 +1,7 @@
 """Together: two processes that share every batch train the supernet that one process trains, but for rounding."""
 
+from multiprocessing import get_context
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from nas.where.together import train_together
 from results.files import read_tensors
 from search_spaces.genotype import STAGES
 from search_spaces.space import Space
+from tests.shared_step import gradient
 
 CHOICES = {"depth": [1], "width": [4, 8], "expansion": [1.0], "attention": ["none"]}
 SPACE = Space.from_json(
@@ -38,6 +41,23 @@ def test_two_processes_train_what_one_does_with_the_joint_batch(tmp_path):
     # the step may go either way.
     assert (apart < 1e-5).float().mean() > 0.999
     assert [file.name for file in (tmp_path / "two").iterdir()] == [training.at(tmp_path).name]
+
+
+def test_every_process_ends_with_the_gradient_and_the_loss_of_the_joint_batch(tmp_path):
+    """Of itself, since Adam and SOAP take the same step for a gradient of any scale."""
+    context = get_context("spawn")
+    processes = [context.Process(target=gradient, args=(number, 2, str(tmp_path))) for number in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    (tmp_path / "joint").mkdir()
+    gradient(0, 1, str(tmp_path / "joint"))
+    joint = read_tensors(tmp_path / "joint" / "0.safetensors")
+    for number in range(2):
+        found = read_tensors(tmp_path / f"{number}.safetensors")
+        assert torch.allclose(found["gradient"], joint["gradient"])
+        assert torch.allclose(found["loss"], joint["loss"])
 
 
 @pytest.mark.slow
