@@ -54,7 +54,7 @@ from results.trials import attributes_of
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
-from search_spaces.own import AnyBlueprint
+from search_spaces.own import AnyBlueprint, require_lpienet
 from search_spaces.space import default_space
 
 _WORKERS = (1, 2, 4, 16, 64, 256)
@@ -110,7 +110,8 @@ class Efficiency:
     candidates: int
     driver_ms: float  # processor milliseconds of the search for each candidate
     elapsed: float  # seconds, by the clock that was asked for
-    efficiency: float  # candidates * seconds / (workers * elapsed)
+    efficiency: float  # candidates * seconds / (workers * elapsed): with beginning and end, where workers wait
+    steady: float  # the same between them
 
 
 class Clock:
@@ -139,12 +140,12 @@ class Waiting:
     def __init__(self, count: int, seconds: float, clock: Clock) -> None:
         self.count, self._seconds, self._clock = count, seconds, clock
         self._due: list[tuple[float, int, Future[Quality]]] = []
-        self._begun = 0
+        self.begun: list[float] = []
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         future: Future[Any] = Future()
-        self._begun += 1
-        heapq.heappush(self._due, (self._clock.now() + self._seconds, self._begun, future))
+        self.begun.append(self._clock.now())
+        heapq.heappush(self._due, (self.begun[-1] + self._seconds, len(self.begun), future))
         return future
 
     def wait(self, futures: Collection[Future[Quality]], timeout: float, return_when: str) -> SimpleNamespace:
@@ -155,6 +156,12 @@ class Waiting:
             future.set_result(Quality(0.5 + 0.1 * random.Random(number).random(), 30.0))
             done.append(future)
         return SimpleNamespace(done=done)
+
+    def steady(self) -> float:
+        """The part of their time in which all worked, from when every one had work to when the last piece began."""
+        first, last = self.begun[self.count - 1], self.begun[-1]
+        worked = sum(max(0.0, min(one + self._seconds, last) - max(one, first)) for one in self.begun)
+        return worked / (self.count * (last - first)) if last > first else math.nan
 
     def steps(self) -> int:
         return 0
@@ -171,7 +178,7 @@ class Waiting:
 def _row(options: argparse.Namespace, count: int) -> Efficiency:
     clock = Clock(options.clock == "real")
     workers = Waiting(count, options.seconds, clock)
-    nas.search.wait = workers.wait  # type: ignore[attr-defined]
+    vars(nas.search)["wait"] = workers.wait
     trials = max(8, options.rounds * count)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
@@ -186,7 +193,7 @@ def _row(options: argparse.Namespace, count: int) -> Efficiency:
             search(searching, workers, Silent(), leases)
             elapsed, spent = clock.now() - begun, time.process_time() - processor
     efficiency = trials * options.seconds / (count * elapsed)
-    return Efficiency(count, trials, 1e3 * spent / trials, elapsed, efficiency)
+    return Efficiency(count, trials, 1e3 * spent / trials, elapsed, efficiency, workers.steady())
 
 
 def _task() -> Task:
@@ -220,7 +227,7 @@ def _steps(sampler: str, trials: int) -> Steps:
     asked = []
     for _ in range(6):
         took, proposal = _timed(proposals.ask)
-        cost = macs_of(Blueprint.from_genotype(proposal.genotype), DEFAULT_SIZE)
+        cost = macs_of(Blueprint.from_genotype(require_lpienet(proposal.genotype)), DEFAULT_SIZE)
         proposals.frozen(proposal, attributes_of(proposal.genotype, cost, 1, float(cost)), None)
         proposals.tell(proposal.number, [0.6, math.log10(cost)])
         asked.append(took)
@@ -251,7 +258,7 @@ def _filled(trials: int) -> optuna.Study:
     proposals = Proposals(study, Region(space), "random", 0, [])
     for _ in range(trials):
         proposal = proposals.ask()
-        blueprint = Blueprint.from_genotype(proposal.genotype)
+        blueprint = Blueprint.from_genotype(require_lpienet(proposal.genotype))
         macs = macs_of(blueprint, DEFAULT_SIZE)
         attributes = attributes_of(proposal.genotype, macs, parameters_of(blueprint), float(macs))
         trial = proposals.frozen(proposal, attributes | {"psnr": 30.0}, -0.1)

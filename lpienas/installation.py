@@ -10,9 +10,16 @@ from lpienas.errors import EXTRAS
 from lpienas.fields import threads_here
 
 _PACKAGES = {  # imported name -> name of the distribution, where they differ
-    **{"sqlalchemy": "SQLAlchemy", "skimage": "scikit-image", "sklearn": "scikit-learn", "PIL": "pillow"},
+    **{
+        "sqlalchemy": "SQLAlchemy",
+        "skimage": "scikit-image",
+        "sklearn": "scikit-learn",
+        "PIL": "pillow",
+        "grpc": "grpcio",
+    },
     **{name: name.replace("_", "-") for name in ("pytorch_msssim", "torch_pruning", "litert_torch", "ai_edge_litert")},
     "ai_edge_quantizer": "ai-edge-quantizer",
+    "grpc": "grpcio",
     "vl_convert": "vl-convert-python",
 }
 _CORE = ("torch", "numpy", "safetensors", "pyvips", "PIL", "onnxruntime", "ai_edge_litert", "rich", "filelock")

@@ -142,8 +142,11 @@ class GuidedSampler(optuna.samplers.BaseSampler):
             return macs
         beyond = np.asarray(decades) - seen[:, 0] / math.log(10)
         if len(decades) < FEWEST or np.allclose(beyond, beyond[0], atol=1e-9):
-            return np.add(macs, beyond.mean())
-        return np.add(macs, self._fitted(seen, beyond.tolist()).predict(features(pool)).means)
+            beyond_of: Features = np.full(len(macs), beyond.mean())
+        else:
+            beyond_of = np.asarray(self._fitted(seen, beyond.tolist()).predict(features(pool)).means)
+        found: Features = np.add(macs, beyond_of)
+        return found
 
     def _fitted(self, rows: Features, scores: Sequence[float]) -> Predictor:
         """A predictor of all scores, whose shape was found by the first of them, up to the last step of ever more."""

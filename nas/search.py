@@ -63,10 +63,10 @@ def search(searching: Searching, workers: Workers, watcher: Watcher, leases: Lea
     scored whole. Raises ImpossibleBudget when no network fits, SearchStopped when not one affordable one is found.
     """
     searching.require_possible()
-    leases = leases or Alone()
+    fed_by = leases or Alone()
     study = open_study(searching.run.study, create=True, say=watcher.say)
-    supernet = begin_study(searching, study, leases, watcher)
-    _Search(searching, (study, leases), supernet, workers, watcher).go_on()
+    supernet = begin_study(searching, study, fed_by, watcher)
+    _Search(searching, (study, fed_by), supernet, workers, watcher).go_on()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ _LAST = "shared.json"  # file in the run folder: the last search there
 class Leases(Protocol):
     """Who does what; a context manager for the time of one search."""
 
-    me: str | None  # this search, as trials are marked by it; None: no other one can be there
+    @property
+    def me(self) -> str | None:
+        """This search, as trials are marked by it; None: no other one can be there."""
 
     def claim(self, work: str) -> bool:
         """Whether `work` is this search's to do, from now on and until `done` or `give_up`."""

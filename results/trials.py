@@ -57,7 +57,7 @@ def _write(study: optuna.Study, trial: FrozenTrial, attributes: dict[str, Any]) 
             return expected
     except KeyError:
         pass
-    return storage.get_trial(made).number
+    return int(storage.get_trial(made).number)
 
 
 def _shown(trial: FrozenTrial) -> FrozenTrial:

@@ -108,7 +108,7 @@ def test_a_space_that_is_scored_whole_is_proposed_from_again():
             proposals.tell(proposal.number, [0.5, 6.0])
         else:
             proposals.reject(proposal)
-    assert len(proposals) == NARROW.size + 2
+    assert proposals.next == NARROW.size + 2
 
 
 def test_a_network_outside_the_space_is_learned_from_and_never_a_parent():

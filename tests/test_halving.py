@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import nas.search
+import nas.seen
 from nas.scoring.halving import ETA, promotable, rungs_of
 from nas.scoring.short import score_by_training
 from nas.scoring.training import Training, in_rungs
@@ -212,13 +213,13 @@ def test_a_search_killed_at_any_point_and_started_again_trains_what_an_unbroken_
 def test_the_order_in_which_rungs_were_told_decides_nothing(halved, monkeypatch):
     """A resumed search reads them by number; several workers tell them as they come."""
     whole, _ = halved(5, trials=20)
-    told = nas.search._Search._record
+    told = nas.seen.Seen.trained
 
     def told_first(self, training):
         told(self, training)
-        self.higher.insert(0, self.higher.pop())
+        self.higher[training.steps] = {training.number: training} | self.higher[training.steps]
 
-    monkeypatch.setattr(nas.search._Search, "_record", told_first)
+    monkeypatch.setattr(nas.seen.Seen, "trained", told_first)
     assert halved(5, trials=20)[0].entries == whole.entries
 
 
