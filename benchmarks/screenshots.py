@@ -50,6 +50,7 @@ def shot(browser: Any, page: Path, look: dict[str, Any], photograph: str | None)
     """The page from its top to a section, with every chart drawn."""
     until = look.pop("until")
     context = browser.new_context(**look)
+    context.set_default_timeout(600_000)  # ms, on a machine that has other work too
     opened = context.new_page()
     opened.goto(page.as_uri())
     if photograph is not None:
