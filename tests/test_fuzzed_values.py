@@ -14,7 +14,8 @@ from results.candidate import Scores
 from results.front import ReferencePoint
 from results.record import RunSettings
 from results.run import Run
-from results.study import attributes_of, candidates, fix_reference_point, open_study, tell_scores, write_running
+from results.study import candidates, fix_reference_point, open_study
+from results.trials import attributes_of, tell_scores, write_running
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
