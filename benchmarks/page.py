@@ -38,14 +38,13 @@ from results.run import Run
 from results.study import (
     BUDGET,
     Trained,
-    attributes_of,
     fix_reference_point,
     open_study,
     record_test_input,
     record_training,
     state_full,
-    tell_scores,
 )
+from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.space import REFERENCE, default_space
