@@ -63,6 +63,24 @@ def test_a_file_with_the_right_share_and_an_error_as_large_as_the_update_fails(p
         check(file, symbolic_trace(Brighter()), [photograph])
 
 
+class Rounded(Brighter):
+    """With errors of its own, which its file does not share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.apart = nn.Buffer(0.0025 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image + 0.008 * image + self.apart
+
+
+def test_what_the_graph_rounds_otherwise_than_its_file_is_not_taken_for_work_left_undone(photograph):
+    parity = check(file_that_does(1.0, rounding=0.0025), symbolic_trace(Rounded()), [photograph])
+    assert parity.update_share < 0.85
+    with pytest.raises(ParityError, match="of what its int8 graph does to photograph 1 of 1"):
+        check(file_that_does(0.5, rounding=0.0025), symbolic_trace(Rounded()), [photograph])
+
+
 def test_the_update_in_db_is_that_of_the_photograph_where_it_is_least(photograph):
     lines = torch.ones(1, 3, 64, 64)
     lines[..., ::2] = -1
