@@ -108,8 +108,9 @@ class Compression:
         for name, figures in kept["files"].items():
             plain_name(name, path)
             with held_in(path, "delete it, and the files are made again"):
-                for beside in figures.get("kit", ()):
-                    plain_name(beside, path)
+                for kit in figures.get("kit", ()):  # in a folder beside the files; of versions before, among them
+                    for part in str(kit).split("/", 1):
+                        plain_name(part, path)
         return kept
 
     def list_files(self, licence: str, files: Mapping[str, Any]) -> None:
