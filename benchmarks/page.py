@@ -47,6 +47,7 @@ from results.study import (
 from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
+from search_spaces.own import require_lpienet
 from search_spaces.space import REFERENCE, default_space
 from tests.browser import MISSING, chromium
 
@@ -89,7 +90,7 @@ def opened(path: Path) -> tuple[float, float]:
         page.goto("about:blank")
 
         def used() -> float:
-            return sum(one["cpuTime"] for one in whole.send("SystemInfo.getProcessInfo")["processInfo"])
+            return sum(float(one["cpuTime"]) for one in whole.send("SystemInfo.getProcessInfo")["processInfo"])
 
         before, begun = used(), time.perf_counter()
         page.goto(path.as_uri(), wait_until="commit")
@@ -106,7 +107,7 @@ def made_up(folder: Path, trials: int) -> Run:
     space, found = default_space(), {}
     for number in range(trials):
         trial = drawn.ask()
-        genotype = suggest(trial, space) if number else REFERENCE
+        genotype = require_lpienet(suggest(trial, space)) if number else REFERENCE
         blueprint = Blueprint.from_genotype(genotype)
         macs, parameters = macs_of(blueprint, _SIZE), parameters_of(blueprint)
         for name, value in attributes_of(genotype, macs, parameters, float(macs)).items():

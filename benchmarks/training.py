@@ -195,10 +195,9 @@ def _peak(task: Task, on_step: OnStep, seconds: float) -> float:
     return statistics.median(rates)
 
 
-OURS = tuple(f"__main__:{work.__name__}" for work in (_turn, _training, _greet, _peak))  # run in worker processes
-
-
 # ---- turns
+
+OURS = tuple(f"__main__:{work.__name__}" for work in (_turn, _training, _greet, _peak))  # run in worker processes
 
 
 class Contest:
@@ -338,15 +337,12 @@ def print_speed(found: dict[str, Any], ending: str) -> None:
 
 
 def print_equal(found: dict[str, Any]) -> None:
-    print(
-        f"small network, {found['steps']} steps of {BATCH} patches; SSIM of the noisy input {found['input_ssim']:.4f}"
-    )
+    noisy = f"SSIM of the noisy input {found['input_ssim']:.4f}"
+    print(f"small network, {found['steps']} steps of {BATCH} patches; {noisy}")
     for way in (name for name in WAYS if name in found):
         scores, seconds = found[way]["ssim"], found[way]["seconds"]
-        print(
-            f"{way:21} SSIM {statistics.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f}) over {len(scores)} "
-            f"seeds, {seconds:.0f} s for all"
-        )
+        ssim = f"SSIM {statistics.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f})"
+        print(f"{way:21} {ssim} over {len(scores)} seeds, {seconds:.0f} s for all")
 
 
 if __name__ == "__main__":
