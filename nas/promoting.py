@@ -48,7 +48,11 @@ class Promotions:
 
     def trained(self, rung: int, number: int) -> Trained:
         """What a candidate came to at a rung."""
-        return next(training for training in self._rung(rung) if training.number == number)
+        steps = self._rungs[rung]
+        if rung:
+            return self._seen.higher[steps][number]
+        scores = self._seen.known[number].scores
+        return Trained(number, "rung", steps, 0, "scratch", scores.ssim, scores.psnr)
 
     def _wanted(self) -> list[Rung]:
         if self._at != self._seen.changes:
@@ -58,22 +62,17 @@ class Promotions:
     def _all_earned(self) -> Iterable[Rung]:
         costs = {number: candidate.scores.cost for number, candidate in self._seen.known.items()}
         for rung in reversed(range(len(self._rungs) - 1)):
-            here, above = self._rung(rung), self._seen.higher.get(self._rungs[rung + 1], {})
-            yardstick = [training.number for training in here if training.number == REFERENCE_NUMBER]
-            others = [training for training in here if training.number != REFERENCE_NUMBER]
-            for number in (*yardstick, *promotable(others, costs)):  # the yardstick goes all the way
+            here, above = self._ssim(rung), self._seen.higher.get(self._rungs[rung + 1], {})
+            yardstick = [] if here.pop(REFERENCE_NUMBER, None) is None else [REFERENCE_NUMBER]
+            for number in (*yardstick, *promotable(here, costs)):  # the yardstick goes all the way
                 if number not in above:
                     yield number, rung + 1
 
-    def _rung(self, rung: int) -> list[Trained]:
-        """What was trained to a rung, by number: ties go to the first, so a resumed search promotes the same."""
-        steps = self._rungs[rung]
+    def _ssim(self, rung: int) -> dict[int, float]:
+        """Of what was trained to a rung, by number."""
         if rung:
-            return [training for _, training in sorted(self._seen.higher.get(steps, {}).items())]
-        return [
-            Trained(number, "rung", steps, 0, "scratch", candidate.scores.ssim, candidate.scores.psnr)
-            for number, candidate in sorted(self._seen.known.items())
-        ]
+            return {number: training.ssim for number, training in self._seen.higher.get(self._rungs[rung], {}).items()}
+        return {number: candidate.scores.ssim for number, candidate in self._seen.known.items()}
 
 
 def work_of(number: int, steps: int) -> str:

@@ -23,7 +23,7 @@ from results.files import load_network
 from results.progress import Silent
 from results.run import Run
 from results.store import Store
-from results.study import REFERENCE_NUMBER, Trained, trainings
+from results.study import REFERENCE_NUMBER, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype, Stage
@@ -41,10 +41,9 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
-def rung_of(points: list[tuple[float, float]]) -> tuple[list[Trained], dict[int, float]]:
-    """Trainings of (SSIM, cost), numbered from 1 on, and their costs."""
-    trained = [Trained(n, "rung", 10, 0, "scratch", ssim, 30.0) for n, (ssim, _) in enumerate(points, 1)]
-    return trained, {n: cost for n, (_, cost) in enumerate(points, 1)}
+def rung_of(points: list[tuple[float, float]]) -> tuple[dict[int, float], dict[int, float]]:
+    """SSIM and costs of (SSIM, cost), numbered from 1 on."""
+    return {n: ssim for n, (ssim, _) in enumerate(points, 1)}, {n: cost for n, (_, cost) in enumerate(points, 1)}
 
 
 def random_points(seed: int) -> list[tuple[float, float]]:
@@ -77,8 +76,8 @@ def test_rungs_are_a_ninth_a_third_and_all_of_the_steps_as_far_as_they_differ(st
 @pytest.mark.parametrize("seed", range(100))
 def test_who_is_promoted_has_no_higher_rank_than_who_is_not(seed):
     points = random_points(seed)
-    trained, costs = rung_of(points)
-    promoted, rank = promotable(trained, costs), ranks_by_removal(dict(enumerate(points, 1)))
+    ssim, costs = rung_of(points)
+    promoted, rank = promotable(ssim, costs), ranks_by_removal(dict(enumerate(points, 1)))
     assert len(promoted) == len(set(promoted)) == len(points) // ETA
     stopped = set(costs) - set(promoted)
     assert all(rank[one] <= rank[other] for one in promoted for other in stopped)
@@ -90,8 +89,8 @@ def test_the_smallest_network_is_never_stopped_for_being_small(seed):
     """Whatever its SSIM: nothing else costs as little, so it has rank 0 and is at an end of the front."""
     drawn = random.Random(seed)
     points = [(drawn.uniform(0.5, 0.9), cost) for cost in drawn.sample(range(100, 10_000), drawn.randrange(5, 20))]
-    trained, costs = rung_of([*points, (0.1, 50.0)])
-    assert len(costs) in promotable(trained, costs)
+    ssim, costs = rung_of([*points, (0.1, 50.0)])
+    assert len(costs) in promotable(ssim, costs)
 
 
 @dataclass

@@ -5,10 +5,9 @@ multi-objective promotion of Schmucker et al., "Multi-objective asynchronous suc
 cost does not change while it is trained, so a small network is only stopped when another one is better at no more cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from results.front import by_merit
-from results.study import Trained
 
 ETA = 3  # of so many candidates of a rung one is trained further, for so many times the steps
 RUNGS = 3
@@ -19,7 +18,11 @@ def rungs_of(steps: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, steps // ETA**k) for k in range(RUNGS)}))
 
 
-def promotable(rung: Sequence[Trained], costs: Mapping[int, float]) -> list[int]:
-    """Numbers of the best third of a rung: by non-dominated rank, and within one the most isolated first."""
-    best = by_merit([(training.ssim, costs[training.number]) for training in rung])
-    return [rung[place].number for place in best[: len(rung) // ETA]]
+def promotable(rung: Mapping[int, float], costs: Mapping[int, float]) -> list[int]:
+    """Numbers of the best third of a rung, SSIM by number: by non-dominated rank, within one the most isolated first.
+
+    Ties go to the lower number, so that a search that was cut off promotes the same.
+    """
+    numbers = sorted(rung)
+    best = by_merit([(rung[number], costs[number]) for number in numbers])
+    return [numbers[place] for place in best[: len(numbers) // ETA]]
