@@ -27,7 +27,7 @@ EXTRAS = {  # of setup.cfg: what each brings, as it is imported
     ),
     "perceptual": ("piq",),
     "tensorboard": ("tensorboardX",),
-    "storage": ("psycopg", "grpc"),
+    "storage": ("psycopg", "grpc", "google"),
     "openvino": ("openvino",),
     "ray": ("ray",),
     "coreml": ("coremltools",),

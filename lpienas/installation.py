@@ -16,10 +16,10 @@ _PACKAGES = {  # imported name -> name of the distribution, where they differ
         "sklearn": "scikit-learn",
         "PIL": "pillow",
         "grpc": "grpcio",
+        "google": "protobuf",
     },
     **{name: name.replace("_", "-") for name in ("pytorch_msssim", "torch_pruning", "litert_torch", "ai_edge_litert")},
     "ai_edge_quantizer": "ai-edge-quantizer",
-    "grpc": "grpcio",
     "vl_convert": "vl-convert-python",
 }
 _CORE = ("torch", "numpy", "safetensors", "pyvips", "PIL", "onnxruntime", "ai_edge_litert", "rich", "filelock")

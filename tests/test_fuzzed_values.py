@@ -22,7 +22,7 @@ from search_spaces.genotype import Genotype
 from search_spaces.space import REFERENCE, default_space
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
-LEAVES = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9)
+LEAVES = some.none() | some.booleans() | some.integers() | some.floats(allow_subnormal=False) | some.text(max_size=9)
 VALUES = some.recursive(
     LEAVES,
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=9), inner, max_size=3),

@@ -82,7 +82,16 @@ def test_doctor_prints_one_json_object_with_what_is_there_and_what_is_missing(ca
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["versions"]["torch"].startswith("2.")
-    assert set(found["extras"]) == {"search", "export", "perceptual", "tensorboard", "openvino", "coreml", "ray"}
+    assert set(found["extras"]) == {
+        "search",
+        "export",
+        "perceptual",
+        "tensorboard",
+        "openvino",
+        "coreml",
+        "ray",
+        "storage",
+    }
     assert found["processors"] >= found["threads"] >= 1
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 MOST_BYTES = 4 * 10**9  # unpacked; SIDD's blocks are a sixteenth of it
 _HEADER, _PACKED = 128, 15  # bytes; type of an element
 _PART = 1 << 20  # bytes at a time
-_NEWER = "is a MATLAB file of version 7.3; save it in MATLAB with -v7"
+_NEWER = "is a MATLAB file of version 7.3; save it in MATLAB with `save -v7`"
 # What the process runs: it gets by on scipy alone, and hands arrays on as .npy files, which hold no objects.
 _READS = """
 import json, sys
