@@ -25,7 +25,7 @@ from nas.task.baselines import restore
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photo import Picture
 from nas.task.data.photos import read_folder
-from nas.task.degrade import CameraNoise, SensorNoise, add_sensor_noise
+from nas.task.degrade import CameraNoise, SensorNoise
 from nas.task.evaluation import Pair, Quality, evaluate, input_quality
 from nas.task.task import TaskSettings, read_photos
 from results.files import load_network
@@ -34,6 +34,7 @@ from search_spaces.count import macs_of
 from search_spaces.sides import on_any_size
 
 LEVELS = (0.0, 0.5, 1.0)  # of noise
+_NOISES: dict[str, SensorNoise | CameraNoise] = {"white": SensorNoise(), "camera": CameraNoise()}
 _CPU = torch.device("cpu")
 
 
@@ -50,7 +51,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tests = read_photos(TaskSettings(options.data)).test
     sets: dict[str, list[Pair]] = {
-        f"{noise} {level:g}": _NOISES[noise](tests, level, options.side) for noise in options.noise for level in LEVELS
+        f"{noise} {level:g}": _noisy(tests, noise, level, options.side) for noise in options.noise for level in LEVELS
     }
     if options.pairs is not None:
         for photo in read_folder(options.pairs):
@@ -93,28 +94,14 @@ class Judged:
         return self.quality.to_json() | {"seconds_per_megapixel": self.seconds}
 
 
-def _white(photos: Iterable[Picture], level: float, side: int) -> list[Pair]:
-    """Pairs of the photographs' centres with white noise of one level, rounded to 8 bits."""
-    noise = SensorNoise()
+def _noisy(photos: Iterable[Picture], noise: str, level: float, side: int) -> list[Pair]:
+    """Pairs of the photographs' centres with a kind of noise at one level, rounded to 8 bits."""
     pairs = []
     for number, photo in enumerate(photos):
-        clean = validation_pairs([photo], noise, 0, side)[0][2]
-        noisy = add_sensor_noise(clean, *noise.at(level), torch.Generator().manual_seed(1000 + number))
-        pairs.append((photo.name, noisy.mul_(255).round_().div_(255), clean))
-    return pairs
-
-
-def _camera(photos: Iterable[Picture], level: float, side: int) -> list[Pair]:
-    """Pairs of the photographs' centres with a camera's noise of one level, at times JPEG, rounded to 8 bits."""
-    noise, pairs = CameraNoise(), []
-    for number, photo in enumerate(photos):
         clean = validation_pairs([photo], SensorNoise(), 0, side)[0][2]
-        noisy = noise.degrade_at(clean, level, torch.Generator().manual_seed(1000 + number))
+        noisy = _NOISES[noise].degrade_at(clean, level, torch.Generator().manual_seed(1000 + number))
         pairs.append((photo.name, noisy.mul_(255).round_().div_(255), clean))
     return pairs
-
-
-_NOISES = {"white": _white, "camera": _camera}
 
 
 def _judged(sets: dict[str, list[Pair]], network: Callable[[Tensor], Tensor]) -> dict[str, Judged]:

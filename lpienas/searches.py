@@ -57,6 +57,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         placing = placing_of(options.ray, options.gpus_per_trial)
         own = opened_family(options.family)
         asked = made_with(run, options, own)
+        if options.lease is not None and asked.storage is None:
+            raise ValueError("--lease: searches share a study only with --storage; leave it out")
         plan = PLANS[asked.recipe]
         steps = asked.steps or plan.scoring_steps or STEPS[asked.score]
         asked = replace(asked, steps=steps)
@@ -86,7 +88,6 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         # Once: each is told other things.
         asked = replace(asked, sampler=resolve_sampler(asked.sampler, trials, own is not None))
         run.require_same(asked, apart=FOLDERS)
-        leases: Leases = Alone()
         space = space_of(asked) if own is None else OwnSpace.of(own).fixed(asked.fix)
         settings = SearchSettings(
             trials=trials,
@@ -102,11 +103,10 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         require_same_photographs(asked, task)
         run.require_same(asked)
         run.describe(asked)
+        leases: Leases = Alone()
         if isinstance(where := run.study, Shared):
             storage = connected(where, watcher.say)
             leases = stack.enter_context(Among(storage, where.study, run.folder, options.lease))
-        elif options.lease is not None:
-            raise ValueError("--lease: searches share a study only with --storage; leave it out")
         stack.enter_context(spent)
         watcher = Counting(watcher, spent)
         if settings.budget is not None:

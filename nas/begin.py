@@ -1,6 +1,6 @@
 """Begin: what a study is of is written down by the first search that feeds it, and held against every later one."""
 
-import socket
+import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def begin_study(searching: Searching, study: optuna.Study, leases: Leases, watch
                 study.set_user_attr(SETTINGS, _of_all_machines(searching))
             fix(study, PHOTOGRAPHS, task.photos.fingerprint, "its photographs are others")
             if settings.cost == "latency":
-                fix(study, "latency of", socket.gethostname(), "its latencies were measured on another machine")
+                fix(study, "latency of", platform.node(), "its latencies were measured on another machine")
         fix_reference_point(study, ReferencePoint(task.input.ssim, searching.cost_of(searching.dearest)))
         record_test_input(study, task.test_input.ssim)
         ask(study, trials=settings.trials)

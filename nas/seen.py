@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from results.candidate import Candidate
 from results.front import pareto_front
 from results.leases import Leases
-from results.study import Trained, candidate_of, is_within_budget, trainings
+from results.study import Trained, candidate_of, in_flight, is_within_budget, trainings
 from results.trials import BY
 
 _PAUSE, _SHARE = 1.0, 20.0  # seconds between two looks, at least, and how many times longer than a look took
@@ -92,8 +92,8 @@ class Seen:
         """Trials that run although their search does not, by number."""
         return [
             trial
-            for _, trial in sorted(self.open.items())
-            if trial.state is TrialState.RUNNING and not self._leases.is_alive(str(trial.user_attrs.get(BY)))
+            for trial in in_flight([self.open[number] for number in sorted(self.open)])
+            if not self._leases.is_alive(str(trial.user_attrs.get(BY)))
         ]
 
     def _take_in(self, trials: Sequence[FrozenTrial]) -> None:

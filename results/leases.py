@@ -7,7 +7,7 @@ observer measures it by his own clock, is dead, and its tickets are ended by who
 """
 
 import os
-import socket
+import platform
 import threading
 import time
 from contextlib import suppress
@@ -92,7 +92,7 @@ class Among:
 
         Raises ValueError for another lease than the study has.
         """
-        self.me = f"{socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}"
+        self.me = f"{platform.node()} {os.getpid()} {uuid4().hex[:8]}"
         self._storage, self._study = storage, _study_of_tickets(storage, study)
         self.seconds = self._agreed(seconds)
         self._held: dict[str, int] = {}  # ticket by work
@@ -190,7 +190,7 @@ class Among:
     def _end_earlier(self) -> None:
         """The search of before in this folder is over, since the folder is locked; a copied folder is another one."""
         there, path = self._folder.stat(), self._folder / _LAST
-        here = {"host": socket.gethostname(), "folder": [there.st_dev, there.st_ino]}
+        here = {"host": platform.node(), "folder": [there.st_dev, there.st_ino]}
         if path.exists():
             last = read_json(path)
             if all(last.get(name) == value for name, value in here.items()) and isinstance(last.get("search"), str):

@@ -66,6 +66,11 @@ def paired(one: Sequence[float], other: Sequence[float], names: tuple[str, str],
     return Paired(word, gain, gain - half, gain + half, p, len(difference), compared, names)
 
 
+def interval_words(low: float | None, high: float | None) -> str:
+    """An interval for a table; empty where there is none, as of a single photograph."""
+    return "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
 def half_width(values: ArrayLike, level: float = _LEVEL) -> float | None:
     """Of the two-sided interval of the mean of `values`, Student's, wrong in `level` of all cases; None of one value.
 

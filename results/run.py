@@ -4,7 +4,6 @@ Every stage reads and writes this folder only. `run.json` says what made it, `su
 """
 
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from results.address import without_secret
 from results.files import read_json, require_no_way_out, write_json
 from results.record import DAMAGED, FOLDERS, SHARED, RunSettings
 
@@ -253,12 +253,7 @@ def command() -> str:
     """The command line of this process, as a shell would take it."""
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name  # of python -m lpienas
-    return shlex.join([name, *map(_without_password, sys.argv[1:])])
-
-
-def _without_password(word: str) -> str:
-    """A word of the command line as it may be kept: what stands between user and host of an address is left out."""
-    return re.sub(r"(://[^/@:]*):.*@", r"\1@", re.sub(r"(password=)[^&\s]*", r"\1...", word))
+    return shlex.join([name, *(without_secret(word)[0] for word in sys.argv[1:])])
 
 
 def _now() -> str:

@@ -15,11 +15,11 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_stora
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from results.address import PASSWORD
 from results.journal import journal_storage
 from results.patient import WAITS, Patience, Patient, Say, Unanswered, is_silence
 from results.rows import Rows
 
-PASSWORD = "LPIENAS_STORAGE_PASSWORD"  # of the environment
 DATABASE = ".db"  # suffix of the SQLite files in which older runs have their study
 FORMS = "postgresql://USER@HOST/DATABASE, grpc://HOST:PORT or sqlite:///FILE"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg", "sqlite": "sqlite"}

@@ -1,4 +1,4 @@
-"""Study: Optuna's record of a search, and the only file that knows where and how it is stored."""
+"""Study: Optuna's record of a search: what is kept in it, and how it is read; results.storage knows where it is."""
 
 import math
 import warnings
@@ -120,10 +120,8 @@ def record_test_input(study: optuna.Study, ssim: float) -> None:
 
     Raises ValueError where another one is kept: scores of differently degraded photographs cannot be compared.
     """
-    kept = study.user_attrs.get(_TEST_INPUT)
-    if kept is None:
-        study.set_user_attr(_TEST_INPUT, ssim)
-    elif not math.isclose(kept, ssim, abs_tol=_SAME_INPUT):
+    kept = _kept(study, _TEST_INPUT, ssim)
+    if not math.isclose(kept, ssim, abs_tol=_SAME_INPUT):
         raise ValueError(
             f"the degraded test photographs of this run had SSIM {kept:.4f}, and now have {ssim:.4f}: another version "
             "degrades and judges them differently, so that new scores could not be compared with those that are there. "
@@ -133,10 +131,8 @@ def record_test_input(study: optuna.Study, ssim: float) -> None:
 
 def fix(study: optuna.Study, name: str, value: str, otherwise: str) -> None:
     """Keep a fact that all scores of a study share; raises ValueError where another one is kept, saying `otherwise`."""
-    kept = study.user_attrs.get(name)
-    if kept is None:
-        study.set_user_attr(name, value)
-    elif kept != value:
+    kept = _kept(study, name, value)
+    if kept != value:
         raise ValueError(
             f"{otherwise} than those that the scores of this study are of ({name} {kept}, here {value}), and scores "
             "could not be compared: take the same, or another --study"
@@ -148,15 +144,20 @@ def fix_supernet(study: optuna.Study, name: str, digest: str) -> None:
 
     `name` is that of the file. A study of a version that kept none takes this one.
     """
-    key = f"{_SUPERNET} {name}"
-    kept = study.user_attrs.get(key)
-    if kept is None:
-        study.set_user_attr(key, digest)
-    elif kept != digest:
+    if _kept(study, f"{_SUPERNET} {name}", digest) != digest:
         raise ValueError(
             f"supernet {name} is another one than the scores of this study are of, which cannot be compared with its "
             "own: put the file from before back, or start another run with --out"
         )
+
+
+def _kept(study: optuna.Study, name: str, value: Any) -> Any:
+    """The fact of this name that a study has: `value` from now on, where it had none."""
+    kept = study.user_attrs.get(name)
+    if kept is None:
+        study.set_user_attr(name, value)
+        return value
+    return kept
 
 
 def fixed_supernet(study: optuna.Study, name: str) -> str | None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from results.agreement import BAND, Agreement, Interval
 from results.candidate import Candidate
 from results.compared import INPUT, TOLD, Row, in_order
+from results.paired import interval_words
 from results.photo_score import PhotoScore
 from results.quoted import Quoted
 from results.report import FrontReport
@@ -174,8 +175,7 @@ def anatomy_table(found: Mapping[str, Any]) -> Table:
     for place, part in enumerate(sorted(found["stages"], key=lambda part: part["kind"] != "stage")):
         first_of_others = place + 1 == sum(one["kind"] == "stage" for one in found["stages"])
         share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
-        low, high = part.get("ssim_low"), part.get("ssim_high")
-        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+        interval = interval_words(part.get("ssim_low"), part.get("ssim_high"))
         lost = f"{part['ssim_lost']:.4f}", interval, f"{part['psnr_lost']:.2f}"
         table.add_row(part["name"], share, f"{part['firing']:.0%}", *lost, end_section=first_of_others)
     return table

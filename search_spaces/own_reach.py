@@ -2,12 +2,9 @@
 
 import random
 
-import numpy as np
-
 from search_spaces.own import OwnBlueprint, OwnGenotype
 from search_spaces.own_space import OwnSpace
-from search_spaces.reach import QUANTILES, Counted, Reach, counted, require_within, share_of
-from search_spaces.space import REFERENCE
+from search_spaces.reach import Counted, Reach, reach_of, require_within
 
 
 def own_reach(space: OwnSpace, budget: int | None, size: tuple[int, int], samples: int, seed: int) -> Reach:
@@ -21,25 +18,12 @@ def own_reach(space: OwnSpace, budget: int | None, size: tuple[int, int], sample
     if budget is not None:
         require_within(fewest.macs, budget, size)
     smallest, largest = (_counted(space.extreme(largest, "parameters"), size) for largest in (False, True))
-    generator, reference = random.Random(seed), counted(REFERENCE, size)
+    generator = random.Random(seed)
     drawn = [
         space.family.blueprint(genotype.flat()).macs_at(size)
         for genotype in (space.sample(generator) for _ in range(samples))
     ]
-    return Reach(
-        genotypes=space.size,
-        size=size,
-        fewest_macs=fewest,
-        most_macs=most,
-        fewest_parameters=smallest,
-        most_parameters=largest,
-        reference=reference,
-        samples=samples,
-        quantiles=tuple(int(macs) for macs in np.quantile(drawn, QUANTILES, method="inverted_cdf")),
-        cheaper_than_reference=share_of(sum(macs < reference.macs for macs in drawn), samples),
-        budget=budget,
-        within_budget=None if budget is None else share_of(sum(macs <= budget for macs in drawn), samples),
-    )
+    return reach_of(space.size, (fewest, most, smallest, largest), drawn, budget, size)
 
 
 def _counted(blueprint: OwnBlueprint, size: tuple[int, int]) -> Counted:

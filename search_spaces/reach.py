@@ -1,7 +1,7 @@
 """Reach: which costs a space can have, before anything is trained; and whether a budget is possible in it."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import combinations, product
@@ -91,20 +91,37 @@ def reach(space: Space, budget: int | None, size: tuple[int, int], samples: int,
     require_possible(space, budget, size)
     generator = random.Random(seed)
     drawn = [_macs(space.sample(generator), size) for _ in range(samples)]
-    reference = counted(REFERENCE, size)
+    ends = (cheapest(space), dearest(space), _extreme(space, _parameters, False), _extreme(space, _parameters, True))
+    fewest, most, smallest, largest = (_counted(genotype, size) for genotype in ends)
+    return reach_of(space.size, (fewest, most, smallest, largest), drawn, budget, size)
+
+
+def reach_of(
+    genotypes: int,
+    extremes: tuple[Counted, Counted, Counted, Counted],
+    drawn: Sequence[int],
+    budget: int | None,
+    size: tuple[int, int],
+) -> Reach:
+    """Of a space of so many genotypes: what MACs that were `drawn` say of it, beside its extremes.
+
+    Those are the networks with the fewest MACs, the most, the fewest parameters and the most.
+    """
+    fewest_macs, most_macs, fewest_parameters, most_parameters = extremes
+    reference, samples = _counted(REFERENCE, size), len(drawn)
     return Reach(
-        genotypes=space.size,
+        genotypes=genotypes,
         size=size,
-        fewest_macs=counted(cheapest(space), size),
-        most_macs=counted(dearest(space), size),
-        fewest_parameters=counted(_extreme(space, _parameters, False), size),
-        most_parameters=counted(_extreme(space, _parameters, True), size),
+        fewest_macs=fewest_macs,
+        most_macs=most_macs,
+        fewest_parameters=fewest_parameters,
+        most_parameters=most_parameters,
         reference=reference,
         samples=samples,
         quantiles=tuple(int(macs) for macs in np.quantile(drawn, QUANTILES, method="inverted_cdf")),
-        cheaper_than_reference=share_of(sum(macs < reference.macs for macs in drawn), samples),
+        cheaper_than_reference=_share(sum(macs < reference.macs for macs in drawn), samples),
         budget=budget,
-        within_budget=None if budget is None else share_of(sum(macs <= budget for macs in drawn), samples),
+        within_budget=None if budget is None else _share(sum(macs <= budget for macs in drawn), samples),
     )
 
 
@@ -222,12 +239,12 @@ def _parameters(genotype: Genotype) -> int:
     return parameters_of(Blueprint.from_genotype(genotype))
 
 
-def counted(genotype: Genotype, size: tuple[int, int]) -> Counted:
+def _counted(genotype: Genotype, size: tuple[int, int]) -> Counted:
     """An LPIENet's costs at `size` (height, width)."""
     return Counted(genotype, _macs(genotype, size), _parameters(genotype))
 
 
-def share_of(found: int, samples: int) -> Share:
+def _share(found: int, samples: int) -> Share:
     """`found` of so many samples."""
     from scipy.stats import binomtest  # takes a second to import
 

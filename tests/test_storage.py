@@ -100,6 +100,21 @@ def test_a_command_begins_again_without_a_password_that_was_typed():
     assert hidden(plain) == (plain, None)
 
 
+def test_a_password_among_the_parameters_of_an_address_is_hidden_as_well():
+    words = [
+        "lpienas",
+        "search",
+        "--storage",
+        "postgresql://u@h/db?password=p%40s&sslmode=require",
+        "--out",
+        "password=a",
+    ]
+    plain, secret = hidden(words)
+    assert plain == [*words[:3], "postgresql://u@h/db?sslmode=require", *words[4:]]
+    assert secret == "p@s"
+    assert hidden(["postgresql://u@h/db?sslmode=require&password=p"]) == (["postgresql://u@h/db?sslmode=require"], "p")
+
+
 def test_a_trial_that_is_written_in_few_statements_is_the_one_that_optuna_writes(tmp_path):
     found, running, finished = [], proposed(), proposed(OTHER)
     finished.state, finished.values = TrialState.COMPLETE, [0.5, 6.0]

@@ -16,6 +16,7 @@ from nas.task.task import Task
 from nas.unseen import Unseen
 from results.compressions import FLOAT, INT8, Compression
 from results.files import read_json, written_whole
+from results.paired import interval_words
 from results.run import versions
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
@@ -237,8 +238,7 @@ def _anatomy(found: Mapping[str, Any]) -> Iterator[str]:
     )
     for part in found["stages"]:
         share = "" if part["kind"] == "skip" else f"{part['macs_share']:.1%}"
-        low, high = part.get("ssim_low"), part.get("ssim_high")
-        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+        interval = interval_words(part.get("ssim_low"), part.get("ssim_high"))
         lost = f"{part['ssim_lost']:.4f} | {interval} | {part['psnr_lost']:.2f} dB"
         yield f"| {part['name']} | {share} | {part['firing']:.0%} | {lost} |"
     said = verdict(found)

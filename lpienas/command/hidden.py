@@ -1,12 +1,9 @@
 """Hidden: a password that was typed in an address does not stay where a list of processes shows it."""
 
 import os
-import re
 import sys
-from urllib.parse import unquote
 
-PASSWORD = "LPIENAS_STORAGE_PASSWORD"  # of the environment, as results.storage reads it
-_IN_ADDRESS = re.compile(r"((?:^|=)[a-z+]+://[^/@:]*):(.*)@")
+from results.address import PASSWORD, without_secret
 
 
 def hide_password() -> None:
@@ -19,6 +16,5 @@ def hide_password() -> None:
 
 def without_password(words: list[str]) -> tuple[list[str], str | None]:
     """The words of a command line, and the password that one of them held."""
-    found = next((match for word in words if (match := _IN_ADDRESS.search(word))), None)
-    plain = [_IN_ADDRESS.sub(r"\1@", word) for word in words]
-    return plain, None if found is None else unquote(found[2])
+    apart = [without_secret(word) for word in words]
+    return [plain for plain, _ in apart], next((secret for _, secret in apart if secret is not None), None)
