@@ -4,7 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from nas.anatomy import STAGE, Sample, anatomy
 from nas.scoring.full import ANATOMY, kept_anatomy
 from nas.scoring.supernet import crops
 from nas.suggest import derive_seed
-from nas.task.device import Device
+from nas.task.device import Device, fastest
 from nas.task.evaluation import evaluate, evaluate_each
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Batch, Course, Diverged, Recipe, train
@@ -24,6 +26,7 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet, build
 
+_ONE = Lock()
 LOOKS = (400, 1000, 2000, 4000, 6000, 9000, 12000, 18000, 24000)  # steps after which a network is judged
 
 
@@ -37,8 +40,14 @@ class Plan:
 
 
 def task_of(settings: TaskSettings) -> Task:
-    """What benchmarks train and judge on: photographs of `settings`, on one processor thread, in float32."""
-    return make_task(settings, read_photos(settings), Device("cpu", False, "benchmark", (1,)))
+    """What benchmarks train and judge on: photographs of `settings`, on a card or one processor thread, in float32."""
+    with _ONE:
+        return _task(settings)
+
+
+@cache  # one for all trainings that a process makes at once
+def _task(settings: TaskSettings) -> Task:
+    return make_task(settings, read_photos(settings), Device(fastest(), False, "benchmark", (1,)))
 
 
 def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, Any]:
@@ -142,7 +151,8 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 def first_weights(blueprint: Blueprint, seed: int) -> LPIENet:
     """A new network with first weights of its own."""
-    return build(blueprint, derive_seed(seed, 0, "weights"))
+    with _ONE:  # torch has one source of chance for a process
+        return build(blueprint, derive_seed(seed, 0, "weights"))
 
 
 def described(task: Task) -> dict[str, Any]:
@@ -153,7 +163,8 @@ def described(task: Task) -> dict[str, Any]:
 
 
 def one_thread() -> None:
-    """Each process trains on one thread; as many may run as there are processors."""
+    """Each process trains on one thread; as many may run as there are processors. A card computes in float32 whole."""
+    torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 

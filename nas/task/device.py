@@ -38,7 +38,10 @@ class Device:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 autocast where it was chosen, else nothing."""
-        return torch.autocast(self.name, torch.bfloat16) if self.bfloat16 else nullcontext()
+        if not self.bfloat16:
+            return nullcontext()
+        # What is cast is not kept on a card, where a graph has memory of its own (nas.task.graphs).
+        return torch.autocast(self.name, torch.bfloat16, cache_enabled=self.name != "cuda")
 
     @property
     def precision(self) -> str:

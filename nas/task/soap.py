@@ -13,6 +13,7 @@ from torch import Tensor, nn
 _MEMORY = 0.95  # of the two sides' covariances, a step
 _EVERY = 20  # steps from one turn of the basis to the next
 _EARLY = (2, 5, 10)  # steps at which it is turned too: the first covariances are of few gradients
+_EPS = 1e-8
 _LARGEST = 1024  # rows or columns; a longer side keeps its own axes
 
 
@@ -20,16 +21,21 @@ class Soap(torch.optim.Optimizer):
     """SOAP over the weights of convolutions as matrices (outputs, inputs * K * K), Adam over everything else.
 
     All of its state is tensors, so a checkpoint holds it as it holds Adam's. The first step only looks.
+
+    `capturable`: from the second step on a step may be captured in a CUDA graph, as with torch's optimizers. The
+    learning rate is a tensor then, and `turn` is to be called between the steps.
     """
 
     def __init__(
         self,
         groups: Iterable[dict[str, Any]] | Iterable[nn.Parameter],
-        lr: float,
+        lr: float | Tensor,
         betas: tuple[float, float] = (0.9, 0.95),
-        eps: float = 1e-8,
+        *,
+        capturable: bool = False,
     ) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps})
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": _EPS, "capturable": capturable})
+        self._capturable = capturable
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -40,20 +46,77 @@ class Soap(torch.optim.Optimizer):
         """Move every parameter that has a gradient."""
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    state = self.state[weight]
-                    if not state:
-                        self.state[weight] = state = _begun(weight)
-                    move = _turned if weight.ndim == 4 else _straight
-                    weight.sub_(move(weight.grad, state, group).view(weight.shape), alpha=group["lr"])
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if self._capturable and all(self.state[weight] for weight in weights):
+                _move_together([weight for weight in weights if weight.ndim == 4], self.state, group)
+                _move_together([weight for weight in weights if weight.ndim != 4], self.state, group)
+                continue
+            for weight in weights:
+                state = self.state[weight]
+                if not state:
+                    self.state[weight] = state = _begun(weight, group["capturable"])
+                move = _turned if weight.ndim == 4 else _straight
+                weight.sub_(move(weight.grad, state, group).view(weight.shape), alpha=float(group["lr"]))
         return loss
 
+    @torch.no_grad()
+    def turn(self) -> None:
+        """Turn the bases of a capturable optimizer, in their place, where it is time: after the step."""
+        states = [state for state in self.state.values() if "left_basis" in state or "right_basis" in state]
+        if not states or not _is_time(int(states[0]["step"])):
+            return
+        names = [(state, side) for state in states for side in ("left", "right") if f"{side}_basis" in state]
+        products = [(state[f"{side}_covariance"] @ state[f"{side}_basis"]).flatten() for state, side in names]
+        together = torch.cat(products).cpu()  # where LAPACK is quicker with matrices of some hundred rows
+        lengths = [len(product) for product in products]
+        bases = [
+            torch.linalg.qr(one.view(state[f"{side}_basis"].shape))[0].flatten()
+            for one, (state, side) in zip(together.split(lengths), names, strict=True)
+        ]
+        for one, (state, side) in zip(torch.cat(bases).to(products[0].device).split(lengths), names, strict=True):
+            state[f"{side}_basis"].copy_(one.view_as(state[f"{side}_basis"]))
 
-def _begun(weight: Tensor) -> dict[str, Tensor]:
+
+def _is_time(step: int) -> bool:
+    return step % _EVERY == 0 or step in _EARLY
+
+
+def _move_together(weights: list[nn.Parameter], states: Any, group: dict[str, Any]) -> None:
+    """The step of all `weights`, of one kind, with few launches and nothing that the processor has to know."""
+    if not weights:
+        return
+    of = [states[weight] for weight in weights]
+    matrices = [_matrix(weight.grad) for weight in weights if weight.grad is not None]
+    means, squares = [state["exp_avg"] for state in of], [state["exp_avg_sq"] for state in of]
+    first, second = group["betas"]
+    torch._foreach_add_([state["step"] for state in of], 1)
+    turns = weights[0].ndim == 4
+    step = of[0]["step"] - 1 if turns else of[0]["step"]
+    if turns:
+        for matrix, state in zip(matrices, of, strict=True):
+            for side, along in (("left", matrix), ("right", matrix.T)):
+                if f"{side}_covariance" in state:
+                    state[f"{side}_covariance"].addmm_(along, along.T, beta=_MEMORY, alpha=1 - _MEMORY)
+    torch._foreach_lerp_(means, matrices, 1 - first)
+    moves = [torch.stack((matrix, mean)) for matrix, mean in zip(matrices, means, strict=True)]
+    bases = [(state.get("left_basis"), state.get("right_basis")) for state in of]
+    moves = [_forth(both, *basis) for both, basis in zip(moves, bases, strict=True)]
+    torch._foreach_lerp_(squares, [both[0].square() for both in moves], 1 - second)
+    below = torch._foreach_div(squares, 1 - second**step)
+    torch._foreach_sqrt_(below)
+    torch._foreach_add_(below, group["eps"])
+    steps = [both[1] for both in moves]
+    steps = list(torch._foreach_div(steps, below))
+    torch._foreach_mul_(steps, group["lr"] / (1 - first**step))
+    steps = [_back(one, *basis) for one, basis in zip(steps, bases, strict=True)]
+    torch._foreach_sub_(weights, [one.view(weight.shape) for one, weight in zip(steps, weights, strict=True)])
+
+
+def _begun(weight: Tensor, capturable: bool) -> dict[str, Tensor]:
     """The state of one parameter before its first step; all float32."""
     matrix = torch.zeros(_matrix(weight).shape, device=weight.device)
-    state = {"step": torch.zeros(()), "exp_avg": matrix, "exp_avg_sq": matrix.clone()}
+    step = torch.zeros((), device=weight.device if capturable else "cpu")
+    state = {"step": step, "exp_avg": matrix, "exp_avg_sq": matrix.clone()}
     if weight.ndim == 4:
         for side, length in zip(("left", "right"), matrix.shape, strict=True):
             if length <= _LARGEST:
@@ -81,12 +144,13 @@ def _turned(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -
         if f"{side}_covariance" in state:
             state[f"{side}_covariance"].lerp_(along @ along.T, 1 - _MEMORY)
             if step == 1:
-                state[f"{side}_basis"] = _laid_out(torch.linalg.eigh(state[f"{side}_covariance"])[1])
+                basis = torch.linalg.eigh(state[f"{side}_covariance"].cpu())[1]
+                state[f"{side}_basis"] = _laid_out(basis.to(matrix.device))
     if step == 1:
         return torch.zeros_like(matrix)
     left, right = state.get("left_basis"), state.get("right_basis")
     moved = _back(_adam(matrix, (left, right), state, group, step - 1), left, right)
-    if step % _EVERY == 0 or step in _EARLY:
+    if _is_time(step) and not group["capturable"]:
         for side in ("left", "right"):
             if f"{side}_basis" in state:  # one step of orthogonal iteration
                 turned = state[f"{side}_covariance"] @ state[f"{side}_basis"]

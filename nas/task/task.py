@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from nas.task.data.layouts import BLURS
+from nas.task.data.on_card import in_blocks
 from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photos import Photos, Picture, Where, settled_photos
@@ -186,7 +187,8 @@ class Task:
 def sampler_of(settings: TaskSettings, photos: Photos, seed: int, device: Device) -> PatchSampler:
     """The training patches of a task; raises ValueError for photographs that `settings` do not suit."""
     sampling = Sampling(settings.patch, settings.batch, settings.synthetic)
-    return PatchSampler(photos.training, sampling, settings.degradation, seed, device.torch)
+    sampler = PatchSampler(photos.training, sampling, settings.degradation, seed, device.torch)
+    return in_blocks(sampler, photos.training, device.torch)
 
 
 def read_photos(settings: TaskSettings, tiles: Tiles | None = None) -> Photos:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,12 @@ from torch import Tensor, nn
 from nas.task.checkpoint import Learner, restore, save
 from nas.task.critic import Critic
 from nas.task.device import Device, ThreadChoice
+from nas.task.graphs import GraphedStep, Value, blocks
 from nas.task.losses import Loss
+from nas.task.own_loss import OwnLoss
 from nas.task.parallel import averaged, place
 from nas.task.soap import Soap
+from search_spaces.lpienet import LPIENet
 
 CHECKPOINT_SECONDS = 10.0  # at most this much training is lost to a kill
 _FEW_INPUTS = 16  # of a convolution: up to here it has the whole learning rate
@@ -96,11 +100,22 @@ def train(network: nn.Module, batch: Batch, loss: Callable[[Tensor, Tensor], Ten
     weight = loss.adversarial if isinstance(loss, Loss) else 0.0
     critic = Critic(device.torch) if weight else None
 
-    def of_part(degraded: Tensor, clean: Tensor, share: float) -> float:
+    def compared(degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         with device.autocast():
             output = network(degraded)
         output = output.float()
-        value = (loss.of(degraded) if isinstance(loss, Loss) else loss)(output, clean)
+        return output, (loss.of(degraded) if isinstance(loss, Loss) else loss)(output, clean)
+
+    if critic is None and _in_graphs(network, loss, device):
+        first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        try:
+            descend_in_graphs(network, batch, lambda *images: compared(*images)[1], course)
+            return
+        except torch.OutOfMemoryError:
+            network.load_state_dict(first)  # and step by step, in as many parts as fit
+
+    def of_part(degraded: Tensor, clean: Tensor, share: float) -> float:
+        output, value = compared(degraded, clean)
         if critic is not None:
             value = value + weight * critic.fooled(output, clean)
         value = share * value
@@ -176,6 +191,54 @@ def descend(
             saved = time.monotonic()
 
 
+def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Course) -> None:
+    """`descend` on a card, with steps that are captured once and looked at in blocks (nas.task.graphs).
+
+    `value(degraded, clean)` is what is made small. `on_step` hears of a step after its block, of at most 20. Raises
+    Diverged at the end of a block; then the weights are lost.
+    """
+    recipe, checkpoint = course.recipe, course.checkpoint
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        optimizer = _optimizer(network, recipe, capturable=True)
+        learner = Learner(network, optimizer)
+        done = 0 if checkpoint is None else restore(checkpoint, learner)
+        saved = time.monotonic()
+        graphed = GraphedStep(network, optimizer, value, recipe.clip)
+        for block in blocks(done, recipe.steps):
+            found = []
+            for step in block:
+                graphed.take(batch(step), recipe.rate(step))
+                found.append(graphed.found.clone())
+            losses = _sound(torch.stack(found).tolist(), block, recipe.steps)
+            if isinstance(optimizer, Soap):
+                optimizer.turn()
+            if course.on_step is not None:
+                for step, current in zip(block, losses, strict=True):
+                    course.on_step(step, current)
+            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                save(checkpoint, learner, block.stop)
+                saved = time.monotonic()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+def _in_graphs(network: nn.Module, loss: object, device: Device) -> bool:
+    """Whether every step is the same kernels: of a network and a loss of ours, on one card."""
+    ours = isinstance(network, LPIENet) and not isinstance(loss, OwnLoss)
+    return ours and device.name == "cuda" and place() == (0, 1)
+
+
+def _sound(values: list[list[float]], block: range, steps: int) -> list[float]:
+    """The losses of `values`, (loss, norm of the gradient) of each step of `block`; raises Diverged."""
+    for step, (current, norm) in zip(block, values, strict=True):
+        if not math.isfinite(current):
+            raise Diverged(f"the loss became {current} at step {step} of {steps}")
+        if not math.isfinite(norm):
+            raise Diverged(f"a gradient became NaN or infinite at step {step} of {steps}")
+    return [current for current, _ in values]
+
+
 def shares(network: nn.Module) -> dict[float, list[nn.Parameter]]:
     """The parameters of `network` by their share of the learning rate: 16 over a convolution's inputs, at most 1.
 
@@ -199,8 +262,12 @@ def _weight_of(name: str) -> str:
     return name
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    groups = [{"params": weights, "share": share} for share, weights in shares(network).items()]
+def _optimizer(network: nn.Module, recipe: Recipe, *, capturable: bool = False) -> torch.optim.Optimizer:
+    """`capturable`: the rates are tensors, as a graph needs them."""
+    groups: list[dict[str, Any]] = [{"params": weights, "share": share} for share, weights in shares(network).items()]
+    if capturable:
+        for group in groups:
+            group["lr"] = torch.zeros((), device=group["params"][0].device)
     if recipe.optimizer == "soap":
-        return Soap(groups, recipe.peak, recipe.betas)
-    return torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True)
+        return Soap(groups, recipe.peak, recipe.betas, capturable=capturable)
+    return torch.optim.Adam(groups, lr=recipe.peak, betas=recipe.betas, fused=True, capturable=capturable)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from nas.task.data.photo import Picture
@@ -30,6 +31,17 @@ class Sampling:
             raise ValueError(f"patch = {self.patch}, batch = {self.batch}: both must be at least 1")
         if not 0 <= self.synthetic <= 1:
             raise ValueError(f"synthetic = {self.synthetic}: must be a share of the patches, from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What chance decides about the patches of one step."""
+
+    photos: NDArray[np.int64]  # (B,) their numbers
+    corners: NDArray[np.int64]  # (B, 2) top left, in pixels
+    turns: NDArray[np.int64]  # (B,) numbers of turns
+    seed: int  # of the noise
+    synthetic: int  # so many of the patches of pairs are degraded: the first, which are as much by chance as any
 
 
 class PatchSampler:
@@ -72,7 +84,8 @@ class PatchSampler:
                 f"synthetic = {synthetic}: these photos are all degraded synthetically; leave it out, or bring pairs"
             )
         self._photos = photos
-        areas = np.array([photo.size[0] * photo.size[1] for photo in photos], dtype=np.float64)
+        self._sizes = np.array([photo.size for photo in photos])
+        areas = self._sizes.prod(axis=1).astype(np.float64)
         self._shares = areas / areas.sum()
         self._degradation, self._patch, self._batch_size, self._seed = degradation, patch, sampling.batch, seed
         self._margin = 0 if all(paired) and not synthetic else degradation.margin
@@ -81,33 +94,39 @@ class PatchSampler:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """(degraded, clean) of a step >= 0: float32 (B, 3, patch, patch) in [0, 1], channels last."""
-        stream = np.random.SeedSequence(self._seed, spawn_key=(_TRAINING, step))
-        random = np.random.default_rng(stream)
-        chosen = random.choice(len(self._photos), self._batch_size, p=self._shares)
-        places = random.random((self._batch_size, 2))  # of the top left corner, as shares of its range
-        turns = random.integers((4, 2), size=(self._batch_size, 2))  # quarter turns, flip or not
+        draw = self.draw(step)
         crops = [
-            self._crop(self._photos[photo], place, self._turns[(2 * quarters + flipped) % len(self._turns)])
-            for photo, place, (quarters, flipped) in zip(chosen.tolist(), places.tolist(), turns.tolist(), strict=True)
+            self._crop(self._photos[photo], corner, self._turns[turn])
+            for photo, corner, turn in zip(
+                draw.photos.tolist(), draw.corners.tolist(), draw.turns.tolist(), strict=True
+            )
         ]
         wide, *degraded = (as_floats(_stacked(side).to(self._device)) for side in zip(*crops, strict=True))
         clean, *degraded = (
             inside(side, self._margin).contiguous(memory_format=torch.channels_last) for side in (wide, *degraded)
         )
-        if degraded and not self._synthetic:
-            return degraded[0], clean
-        generator = Generator(self._device).manual_seed(int(random.integers(2**63)))
+        generator = Generator(self._device).manual_seed(draw.seed)
         if not degraded:
             return self._degradation.degrade(wide, generator), clean
-        count = math.floor(self._synthetic * self._batch_size + random.random())  # the patches are in random order
-        if count:
-            degraded[0][:count] = self._degradation.degrade(wide[:count], generator)
+        if draw.synthetic:
+            degraded[0][: draw.synthetic] = self._degradation.degrade(wide[: draw.synthetic], generator)
         return degraded[0], clean
 
-    def _crop(self, photo: Picture, place: Sequence[float], turn: Turn) -> list[Pixels]:
-        """A patch of each side with its margin, turned alike; `place`: its top left corner, as shares of its range."""
+    def draw(self, step: int) -> Draw:
+        """Which patches a step >= 0 sees."""
+        random = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_TRAINING, step)))
+        photos = random.choice(len(self._photos), self._batch_size, p=self._shares)
+        shares = random.random((self._batch_size, 2))  # of the range of the top left corner
+        quarters, flipped = random.integers((4, 2), size=(self._batch_size, 2)).T
+        corners = (shares * (self._sizes[photos] - self._patch + 1)).astype(np.int64)
+        seed = int(random.integers(2**63))
+        synthetic = math.floor(self._synthetic * self._batch_size + random.random())
+        return Draw(photos, corners, (2 * quarters + flipped) % len(self._turns), seed, synthetic)
+
+    def _crop(self, photo: Picture, corner: Sequence[int], turn: Turn) -> list[Pixels]:
+        """A patch of each side with its margin, turned alike; `corner`: its top left one."""
+        top, left = corner
         patch = self._patch
-        top, left = (int(share * (side - patch + 1)) for share, side in zip(place, photo.size, strict=True))
         return [turned(crop, turn) for crop in with_margin(photo, (top, left, patch, patch), self._margin)]
 
 

@@ -113,10 +113,14 @@ class CameraNoise:
         """Compress some of the images, in place."""
         corners = torch.randint(GRID, (len(noisy), 2), generator=generator, device=noisy.device).tolist()
         qualities = quality.round().tolist()
-        for index, place in enumerate(chosen.tolist()):
-            if place < self.jpeg:
-                down, across = corners[index]
-                noisy[index] = recompressed(noisy[index], int(qualities[index]), (down, across))
+        places = [index for index, place in enumerate(chosen.tolist()) if place < self.jpeg]
+        if not places:
+            return
+        images = noisy[places].cpu()  # all at once, for which a card waits once
+        for image, index in zip(images, places, strict=True):
+            down, across = corners[index]
+            image.copy_(recompressed(image, int(qualities[index]), (down, across)))
+        noisy[places] = images.to(noisy.device)
 
 
 def _shot_and_read(profile: NoiseProfile, levels: Tensor) -> tuple[Tensor, Tensor]:
