@@ -6,12 +6,14 @@ after a block of steps. Source: torch.cuda.graphs, "Whole-network capture".
 """
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
 from nas.task.data.on_card import STEPS
 
+_ONE = Lock()  # a capture begins with waiting for all of the card, which breaks one that is under way
 EAGER = 3  # steps that are taken one kernel after the other, so that all that is chosen at first use is chosen
 _PAUSES = (1, 2, 5, 10)  # steps after which the first looks are taken, as SOAP turns its bases then
 
@@ -53,7 +55,7 @@ class GraphedStep:
         self._optimizer.zero_grad(set_to_none=True)  # so that gradients lie in the graph's own memory
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream()
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        with _ONE, torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self._run()
         return graph
 
