@@ -1,14 +1,18 @@
-"""GPU: training steps a second on a GPU: one kernel after the other, and as a graph; one training and several at once.
+"""GPU: training steps a second: kernel by kernel and as a graph, in float32 and bfloat16, one training and several.
 
-    python benchmarks/gpu.py --data ~/photographs [--at-once 1 4 8 16] [--publish results/published/gpu/gpu.json]
+    python benchmarks/gpu.py --data ~/photographs [--at-once 1 15] [--publish results/published/gpu/gpu.json]
 
-The same networks, patches (8 of 64x64, cut and degraded as `denoise` does) and recipe in every way. Several trainings
-are threads of one process (benchmarks/at_once.py). The loss of step 40 says whether a way computes the same.
+The same networks, patches (8 of 64x64, cut and degraded as `denoise` does) and recipe in every way, each training in a
+process of its own. Steps are counted over --seconds in which all of them train. Several processes take turns on a
+card, unless NVIDIA's MPS runs (`nvidia-cuda-mps-control -d`), which lets them compute at the same time; what MPS has to
+do with processes that are killed, docs/cluster.md says. Without a card the processor is measured, kernel by kernel.
 """
 
 import argparse
+import json
+import subprocess
+import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +23,8 @@ import torch
 from curves import first_weights, one_thread, task_of
 from nas.task import training as loop
 from nas.task.degrade import make_noise
-from nas.task.device import identity_of
-from nas.task.task import Task, TaskSettings
+from nas.task.device import fastest, identity_of
+from nas.task.task import TaskSettings
 from nas.task.training import Course, Recipe, train
 from results.files import write_json
 from search_spaces.blueprint import Blueprint
@@ -29,77 +33,83 @@ from search_spaces.count import macs_of
 from search_spaces.space import ADDITIVE, REFERENCE
 
 NETWORKS = {"additive": ADDITIVE, "reference": REFERENCE}
-_WARM = 60  # steps before the clock begins
+KERNELS, GRAPHS, BRIEF = "kernels", "graphs", "graphs, bfloat16"
+_FIRST = 40  # steps whose losses are kept: whether a way computes the same
+_STEPS = 10**6
+
+
+class _Over(Exception):
+    """The time is."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 8, 16], metavar="N")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1], metavar="N")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--start", type=float, default=30.0, help="seconds until all have begun (30)")
     parser.add_argument("--publish", type=Path, metavar="FILE")
+    parser.add_argument("--worker", nargs=4, metavar=("NETWORK", "WAY", "SEED", "BEGIN"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    one_thread()
-    if not torch.cuda.is_available():
-        raise SystemExit("no card: torch sees none")
-    task = task_of(TaskSettings(options.data, noise=make_noise("blend")))
-    brief = replace(task, device=replace(task.device, bfloat16=True))
+    if options.worker is not None:
+        _worker(options)
+        return
+    device = fastest()
     rows: list[dict[str, Any]] = []
     for name in options.networks:
-        blueprint = Blueprint.from_genotype(NETWORKS[name])
-        ways: list[tuple[str, Task, int]] = [("kernels", task, 1)]
-        ways += [(way, one, count) for count in options.at_once for way, one in (("graphs", task), ("bfloat16", brief))]
-        for way, one, count in ways:
-            with patch.object(loop, "_in_graphs", lambda *_: False) if way == "kernels" else _nothing():
-                rate, losses = _rate(one, blueprint, options.steps, count)
-            rows.append({"network": name, "macs": macs_of(blueprint, DEFAULT_SIZE), "way": way, "at_once": count})
-            rows[-1] |= {"steps_per_second": rate, "losses": losses[:40], "memory": torch.cuda.max_memory_reserved()}
-            print(f"{name} {way} {count} at once: {rate:.0f} steps/s, loss {losses[39]:.4f}", flush=True)
+        for way in (KERNELS, GRAPHS, BRIEF) if device == "cuda" else (KERNELS,):
+            for count in options.at_once if way != KERNELS else [1]:
+                told = _at_once(options, name, way, count)
+                rows.append({"network": name, "macs": macs_of(_blueprint(name), DEFAULT_SIZE), "way": way})
+                rows[-1] |= {"at_once": count, "steps_per_second": sum(one["rate"] for one in told)}
+                rows[-1] |= {"late": sum(one["late"] for one in told), "losses": told[0]["losses"]}
+                late = f", {rows[-1]['late']} of them began late: ask for more --start" if rows[-1]["late"] else ""
+                print(f"{name}, {way}, {count} at once: {rows[-1]['steps_per_second']:.0f} steps/s{late}", flush=True)
     if options.publish is not None:
-        write_json(options.publish, {"card": identity_of("cuda"), "torch": torch.__version__, "rows": rows})
+        write_json(options.publish, {"device": identity_of(device), "torch": torch.__version__, "rows": rows})
 
 
-def _nothing() -> Any:
-    return patch.object(loop, "_in_graphs", loop._in_graphs)
+def _blueprint(name: str) -> Blueprint:
+    return Blueprint.from_genotype(NETWORKS[name])
 
 
-def _rate(task: Task, blueprint: Blueprint, steps: int, count: int) -> tuple[float, list[float]]:
-    """Steps a second of `count` trainings together, once all are under way; the losses of the first."""
-    found = [_Run() for _ in range(count)]
-
-    def one(seed: int) -> None:
-        network = first_weights(blueprint, seed).train()
-        train(network, task.batches(seed), task.loss, Course(Recipe(steps), task.device, on_step=found[seed]))
-
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(one, range(count)))
-    begin, end = max(run.warm for run in found), min(run.end for run in found)
-    taken = sum(run.taken_between(begin, end) for run in found)
-    return taken / max(end - begin, 1e-9), found[0].losses
+def _at_once(options: argparse.Namespace, name: str, way: str, count: int) -> list[dict[str, Any]]:
+    begin = time.time() + options.start
+    command = [sys.executable, __file__, "--seconds", str(options.seconds)]
+    command += ["--data", options.data] if options.data else []
+    asked = [[*command, "--worker", name, way, str(seed), str(begin)] for seed in range(count)]
+    running = [subprocess.Popen(one, stdout=subprocess.PIPE, text=True) for one in asked]
+    told = [one.communicate()[0] for one in running]
+    if any(one.returncode for one in running):
+        raise SystemExit(f"{name}, {way}, {count} at once: a training failed")
+    return [json.loads(one.splitlines()[-1]) for one in told]
 
 
-class _Run:
-    """What a training says of its steps, and when."""
+def _worker(options: argparse.Namespace) -> None:
+    """One training until the time is over; prints a line of JSON."""
+    name, way, seed, begin = options.worker[0], options.worker[1], int(options.worker[2]), float(options.worker[3])
+    one_thread()
+    task = task_of(TaskSettings(options.data, noise=make_noise("blend")))
+    task = replace(task, device=replace(task.device, bfloat16=way == BRIEF))
+    losses: list[float] = []
+    at: list[float] = []
 
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.at: list[float] = []
+    def on_step(step: int, loss: float) -> None:
+        at.append(time.time())
+        losses.append(loss)
+        if at[-1] > begin + options.seconds:
+            raise _Over
 
-    def __call__(self, step: int, loss: float) -> None:
-        self.losses.append(loss)
-        self.at.append(time.perf_counter())
-
-    @property
-    def warm(self) -> float:
-        return self.at[_WARM]
-
-    @property
-    def end(self) -> float:
-        return self.at[-1]
-
-    def taken_between(self, begin: float, end: float) -> int:
-        return sum(begin <= at <= end for at in self.at)
+    in_graphs = loop._in_graphs
+    with patch.object(loop, "_in_graphs", lambda *of: way != KERNELS and in_graphs(*of)):
+        try:
+            network = first_weights(_blueprint(name), seed).train()
+            train(network, task.batches(seed), task.loss, Course(Recipe(_STEPS), task.device, on_step=on_step))
+        except _Over:
+            pass
+    rate = sum(begin < one <= begin + options.seconds for one in at) / options.seconds
+    print(json.dumps({"rate": rate, "late": at[0] > begin, "losses": losses[:_FIRST]}))
 
 
 if __name__ == "__main__":

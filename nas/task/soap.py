@@ -71,9 +71,10 @@ class Soap(torch.optim.Optimizer):
         lengths = [len(product) for product in products]
         bases = [
             torch.linalg.qr(one.view(state[f"{side}_basis"].shape))[0].flatten()
-            for one, (state, side) in zip(together.split(lengths), names, strict=True)
+            for one, (state, side) in zip(torch.split(together, lengths), names, strict=True)
         ]
-        for one, (state, side) in zip(torch.cat(bases).to(products[0].device).split(lengths), names, strict=True):
+        turned = torch.split(torch.cat(bases).to(products[0].device), lengths)
+        for one, (state, side) in zip(turned, names, strict=True):
             state[f"{side}_basis"].copy_(one.view_as(state[f"{side}_basis"]))
 
 
@@ -109,7 +110,8 @@ def _move_together(weights: list[nn.Parameter], states: Any, group: dict[str, An
     steps = list(torch._foreach_div(steps, below))
     torch._foreach_mul_(steps, group["lr"] / (1 - first**step))
     steps = [_back(one, *basis) for one, basis in zip(steps, bases, strict=True)]
-    torch._foreach_sub_(weights, [one.view(weight.shape) for one, weight in zip(steps, weights, strict=True)])
+    moves = [one.view(weight.shape) for one, weight in zip(steps, weights, strict=True)]
+    torch._foreach_sub_(list[Tensor](weights), moves)
 
 
 def _begun(weight: Tensor, capturable: bool) -> dict[str, Tensor]:

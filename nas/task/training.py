@@ -198,7 +198,7 @@ def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Co
     Diverged at the end of a block; then the weights are lost.
     """
     recipe, checkpoint = course.recipe, course.checkpoint
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         optimizer = _optimizer(network, recipe, capturable=True)

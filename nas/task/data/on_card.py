@@ -70,7 +70,7 @@ class BlockSampler(PatchSampler):
         self._held = held
         self._block = max(1, min(STEPS, _PIXELS // (self._batch_size * (self._patch + 2 * self._margin) ** 2)))
         self._made: dict[int, tuple[Tensor, Tensor]] = {}
-        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         number, place = divmod(step, self._block)
@@ -105,7 +105,8 @@ class BlockSampler(PatchSampler):
             chosen = first.flatten().nonzero()[:, 0].to(self._device)
             if len(chosen):
                 degraded[0] = degraded[0].index_copy(0, chosen, self._degradation.degrade(wide[chosen], generator))
-        return degraded[0].unflatten(0, (-1, self._block)), clean.unflatten(0, (-1, self._block))
+        shape = (self._batch_size, self._block, *clean.shape[1:])
+        return degraded[0].reshape(shape), clean.reshape(shape)
 
 
 def in_blocks(sampler: PatchSampler, photos: Sequence[Picture], device: torch.device) -> PatchSampler:
