@@ -3,11 +3,11 @@
     python benchmarks/scores.py --data ~/photographs --table results/published/table/table.json --out runs/scores \\
         --publish results/published/scores/scores.json
 
-Scores: a supernet trained for --steps and short trainings of --short steps with seeds of their own, as they are and
-smoothed over all networks (nas/scoring/predictor.py); predictors that saw the full trainings of the other networks of
-the table (leave one out), by genes and counts, with and without those scores; beside them multiply-adds alone and
-parameters alone. The truth is the mean SSIM on the test photographs over a network's full trainings. Resumable: the
-supernet and each short training are kept.
+Scores: a supernet trained for --steps, its slices as they are and tuned (nas/scoring/tuned.py), and short trainings of
+--short steps with seeds of their own, as they are and smoothed over all networks (nas/scoring/predictor.py); predictors
+that saw the full trainings of the other networks of the table (leave one out), by genes and counts, with and without
+those scores; beside them multiply-adds alone and parameters alone. The truth is the mean SSIM on the test photographs
+over a network's full trainings. Resumable: the supernet, each short training and each tuned slice's score are kept.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 from curves import claimed, first_weights, one_thread, task_of
 from nas.scoring.predictor import Features, features, fit, smoothed
 from nas.scoring.supernet import SupernetSettings, SupernetTraining, crops, have_supernet, score_by_supernet
+from nas.scoring.tuned import TUNING, score_tuned
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
 from nas.task.evaluation import evaluate, in_batches
@@ -67,6 +68,9 @@ def main() -> None:
         found, seconds = _by_supernet(task, default_space(), genotypes, steps, options.out)
         scores[f"supernet of {steps} steps"] = found, seconds
         scores[f"supernet of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
+        tuned, its = _by_tuning(task, default_space(), networks, steps, options.out)
+        scores[f"tuned slices of a supernet of {steps} steps"] = tuned, its
+        scores[f"tuned slices of a supernet of {steps} steps, smoothed"] = smoothed(genotypes, tuned), its
         both = np.column_stack((counts, found))
         scores[f"predictor with the supernet of {steps} steps"] = _left_out(both, truth), seconds
     for steps in options.short:
@@ -119,6 +123,21 @@ def _by_supernet(
         for genotype in genotypes
     ]
     return found, (time.process_time() - begun) / len(genotypes)
+
+
+def _by_tuning(
+    task: Task, space: Space, networks: list[list[dict[str, Any]]], steps: int, out: Path
+) -> tuple[list[float], float]:
+    training = SupernetTraining(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0)
+    path, rows = have_supernet(training, out, Silent()), []
+    for network in networks:
+        kept = out / f"tuned-{path.stem}-{TUNING.steps}" / f"{network[0]['number']:03d}.json"
+        if not kept.exists():
+            begun, of = time.process_time(), Blueprint.from_genotype(Genotype.from_json(network[0]["genotype"]))
+            ssim = score_tuned(task, lambda step, loss: None, path, (space, of), 0).ssim
+            write_json(kept, {"ssim": ssim, "seconds": time.process_time() - begun})
+        rows.append(read_json(kept))
+    return [row["ssim"] for row in rows], float(np.mean([row["seconds"] for row in rows]))
 
 
 def _by_training(task: Task, networks: list[list[dict[str, Any]]], steps: int, out: Path) -> tuple[list[float], float]:

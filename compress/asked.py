@@ -7,6 +7,7 @@ from typing import Any
 from compress.settings import CompressSettings, Fast
 from nas.prepare import known_device
 from nas.scoring.training import SCRATCH
+from nas.searching import OF_SUPERNET
 from nas.task.data.listing import list_folder
 from nas.task.data.manifest import Photographs
 from nas.task.data.tiles import default_folder
@@ -54,7 +55,7 @@ def _asked(
 ) -> Asked:
     study, asked, folder = open_study(run.study), settings.prune, settings.calibration
     # As the search trained its best, so that what it trained is found again.
-    scored_so = run.settings().score == "supernet" and any(run.supernet.glob("supernet-*.safetensors"))
+    scored_so = run.settings().score in OF_SUPERNET and any(run.supernet.glob("supernet-*.safetensors"))
     inherits = scored_so and stated_start(study) != SCRATCH and chosen.number != REFERENCE_NUMBER
     found = [[c.number, c.scores.macs, c.scores.ssim] for c in candidates(study.get_trials(deepcopy=False))]
     made_from = {

@@ -55,8 +55,8 @@ def family_of(
     name = family.name
     if before is not None:
         _require_same(run, family, before)
-    if asked.score == "supernet":
-        raise Error("--score supernet shares weights between LPIENets; of an own family: --score short or halving")
+    if asked.score in ("supernet", "tuned"):
+        raise Error(f"--score {asked.score} shares weights between LPIENets; of an own family: short or halving")
     if asked.cost == "memory" or (asked.cost == "latency" and asked.latency_in.endswith("int8")):
         raise Error(
             "--cost of an own family is macs, or latency in float (--latency-in onnx-float): memory and int8 are known "

@@ -72,9 +72,9 @@ class RunOptions(ReadOptions):
     )
     score: str | None = kept(
         "supernet",
-        "how candidates are scored: by weights that all share (supernet, the default), by a short training each, or by "
-        "successive halving of short trainings",
-        choices=("supernet", "short", "halving"),
+        "how candidates are scored: by weights that all share (supernet, the default), by the same after a little "
+        "training of each (tuned), by a short training each from scratch, or by successive halving of short trainings",
+        choices=("supernet", "tuned", "short", "halving"),
         default="",
     )
     cost: str | None = kept("macs", "what is to be small", choices=("macs", "latency", "memory"))

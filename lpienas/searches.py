@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from search_spaces.own import AnyBlueprint
 
 OWN = "own"  # noise of a run whose photographs are degraded by the user's code alone
-STEPS = {"supernet": 1000, "short": 400, "halving": 400}  # of training, by what is scored
+STEPS = {"supernet": 1000, "tuned": 1000, "short": 400, "halving": 400}  # of training, by what is scored
 
 
 @tells
@@ -72,7 +72,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from nas.logs import require_writer
         from nas.samplers import resolve_sampler
         from nas.search import search as score
-        from nas.searching import Searching, SearchSettings, space_of
+        from nas.searching import OF_SUPERNET, Searching, SearchSettings, space_of
         from nas.task.training import Recipe
         from nas.where.choice import make_workers
         from nas.where.killed import Kills
@@ -121,7 +121,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             most = max(options.seeds, options.least_seeds)
             full_steps = options.full_steps or plan.steps(len(task.photos.training), task.settings.batch)
             full = ConfirmSettings(plan.training(full_steps), confirmed, most, options.least_seeds, settings.seed)
-            inherits = settings.score == "supernet" and options.start == "inherited"
+            inherits = settings.score in OF_SUPERNET and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             searched = space if isinstance(space, OwnSpace) else None
             confirm(Confirming(run, task, inherited, searched, logs, leases), full, workers, watcher)

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from nas.scoring.supernet import have_supernet, supernet_digest
-from nas.searching import Searching
+from nas.searching import OF_SUPERNET, Searching
 from results.front import ReferencePoint
 from results.leases import Leases
 from results.progress import Watcher
@@ -49,7 +49,7 @@ def begin_study(searching: Searching, study: optuna.Study, leases: Leases, watch
         ask(study, trials=settings.trials)
     finally:
         leases.give_up("begin")
-    if settings.score != "supernet":
+    if settings.score not in OF_SUPERNET:
         return None
     path = searching.supernet.at(searching.run.supernet)
     missing, work = leases.me is not None and not path.exists(), f"supernet {path.name}"

@@ -17,6 +17,7 @@ from nas.samplers import resolve_sampler
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import score_by_supernet
 from nas.scoring.training import Training
+from nas.scoring.tuned import score_tuned
 from nas.searching import Searching
 from nas.seen import Seen
 from nas.suggest import derive_seed
@@ -245,7 +246,10 @@ class _Search:
         if self.supernet is not None:
             space = self.searching.supernet.space
             nearest = space.nearest(require_lpienet(scoring.genotype))  # the reference may be outside
-            return self.workers.submit(score_by_supernet, self.supernet, space, Blueprint.from_genotype(nearest))
+            slice_of = Blueprint.from_genotype(nearest)
+            if self.settings.score == "tuned":
+                return self.workers.submit(score_tuned, self.supernet, (space, slice_of), self.settings.seed)
+            return self.workers.submit(score_by_supernet, self.supernet, space, slice_of)
         trainings = self._trainings(scoring)
         for below in trainings[:-1]:
             if not self.store.is_made(below.scoring.key):  # a version before kept it in candidates/, by number alone

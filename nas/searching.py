@@ -21,7 +21,8 @@ from search_spaces.reach import dearest, require_possible, require_within
 from search_spaces.space import Space, default_space
 from search_spaces.units import COSTS, parse_macs
 
-SCORES = ("supernet", "short", "halving")
+SCORES = ("supernet", "tuned", "short", "halving")
+OF_SUPERNET = ("supernet", "tuned")  # those of SCORES that begin with one
 
 CostOf = Callable[[AnyBlueprint], float]  # what the search makes small, above 0
 
@@ -31,7 +32,7 @@ class SearchSettings:
     """What a search may spend, and how it scores."""
 
     trials: int  # genotypes to score, the reference among them; rejected proposals come on top
-    recipe: Recipe  # of a candidate's training (short), of its last rung (halving), of the supernet
+    recipe: Recipe  # of a candidate's training (short), of its last rung (halving), of the supernet (the other two)
     score: str = "short"  # one of SCORES
     cost: str = "macs"  # one of units.COSTS
     budget: float | None = None  # of the cost, at `size`; a genotype above it is not scored, except the reference
@@ -77,8 +78,8 @@ class Searching:
         """Of the supernet that scores this search, where one does; raises ValueError for an own family."""
         if isinstance(self.space, OwnSpace):
             raise ValueError(
-                "score = 'supernet': its slices are LPIENets; candidates of an own family are scored by training each, "
-                "short or halving"
+                f"score = {self.settings.score!r}: a supernet's slices are LPIENets; candidates of an own family are "
+                "scored by training each, short or halving"
             )
         return SupernetTraining(self.space, self.task, self.settings.supernet, self.settings.seed)
 
@@ -125,7 +126,7 @@ def space_of(settings: RunSettings) -> Space:
 def slices_of(run: Run, task: Task) -> Callable[[Genotype], LPIENet] | None:
     """`Searching.inherited` of the search that made `run`; None where no supernet scored it, or where that is gone."""
     made_with = run.settings()
-    if made_with.score != "supernet" or made_with.steps is None:
+    if made_with.score not in OF_SUPERNET or made_with.steps is None:
         return None
     macs = parse_macs(made_with.budget) if made_with.cost == "macs" and made_with.budget else None
     supernet = SupernetSettings.under(Recipe(made_with.steps), macs, made_with.size)

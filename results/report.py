@@ -30,6 +30,11 @@ from results.study import (
 )
 from results.verdict import Verdict
 
+_BASES = {  # of what share weights, what a search goes by before any full training
+    "supernet": "inherited weights of the supernet",
+    "tuned": "inherited weights of the supernet, each tuned a little",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
@@ -154,14 +159,14 @@ def report_front(
         top = [training for training in rungs if training.steps == max(reached)]
         basis, final = f"training of {top[0].steps} steps, from scratch", rescored([*searched, reference], top)
     else:
-        basis, final = {"supernet": "inherited weights of the supernet"}.get(score, "one short training each"), {}
+        basis, final = _BASES.get(score or "", "one short training each"), {}
     judged = [final[c.number] for c in searched if c.number in final] if final else list(searched)
     before = pareto_front(c for c in searched if not final or c.number in final)
     front = pareto_front(judged)
     yardstick = final.get(reference.number, reference)
     tested = _tested(study, front, corner, full) if all(map(is_tested, judged)) else None
     failed = None if yardstick.number in final else reference_failed(trials)
-    unmeasured = failed is not None or (score == "supernet" and not final)
+    unmeasured = failed is not None or (score in _BASES and not final)
     comparison = None if unmeasured else compare(judged, yardstick)
     if tested is not None and comparison is not None:
         comparison = on_test(comparison, yardstick) if is_tested(yardstick) else None  # its training failed

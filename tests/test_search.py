@@ -200,7 +200,8 @@ def test_the_cost_is_the_one_that_the_search_was_given(tmp_path, task, trained):
     assert [c.scores.macs for c in found] == [macs(blueprint) for blueprint in others]
 
 
-def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, task, monkeypatch):
+@pytest.mark.parametrize("score", ["supernet", "tuned"])
+def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(score, tmp_path, task, monkeypatch):
     made: list[tuple[Path, SupernetSettings]] = []
     asked: list[Path] = []
 
@@ -209,13 +210,13 @@ def test_a_search_by_supernet_trains_one_and_asks_it_for_every_score(tmp_path, t
         write_tensors(path, {"weight": torch.zeros(3)})
         made.append((path, training.settings))
 
-    def quality(task, on_step, path, space, blueprint):
+    def quality(task, on_step, path, *of):
         asked.append(path)
         return Quality(0.6, 30.0)
 
     monkeypatch.setattr(nas.scoring.supernet, "train_supernet", train)
-    monkeypatch.setattr(nas.search, "score_by_supernet", quality)
-    settings = SearchSettings(4, Recipe(9), score="supernet", budget=400_000_000, sampler="tpe")
+    monkeypatch.setattr(nas.search, {"supernet": "score_by_supernet", "tuned": "score_tuned"}[score], quality)
+    settings = SearchSettings(4, Recipe(9), score=score, budget=400_000_000, sampler="tpe")
     for trials in (4, 6):
         search(
             Searching(Run(tmp_path), default_space(), task, replace(settings, trials=trials), macs),
@@ -263,7 +264,7 @@ def test_a_supernet_that_was_swapped_or_damaged_scores_nothing_and_is_named(chan
     [
         ({"trials": 0}, "trials = 0"),
         ({"budget": 0}, "budget = 0"),
-        ({"score": "guess"}, "score = 'guess': must be one of supernet, short, halving"),
+        ({"score": "guess"}, "score = 'guess': must be one of supernet, tuned, short, halving"),
         ({"cost": "beauty"}, "cost = 'beauty': must be one of macs, latency, memory"),
     ],
 )

@@ -18,10 +18,12 @@ from nas.scoring.supernet import (
     score_by_supernet,
     train_supernet,
 )
+from nas.scoring.tuned import TUNING, score_tuned
+from nas.suggest import derive_seed
 from nas.task.device import Device
 from nas.task.evaluation import evaluate
 from nas.task.task import Task, TaskSettings, make_task, read_photos
-from nas.task.training import Recipe, shares
+from nas.task.training import Course, Recipe, shares, train
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import SINCE, STAGES
@@ -280,6 +282,20 @@ def test_a_score_is_the_quality_of_the_sliced_network_on_the_crops(tmp_path, tas
         one_by_one = evaluate(network, crops(task), CPU, margin=0)
         assert (score.ssim, score.psnr) == pytest.approx((one_by_one.ssim, one_by_one.psnr), abs=1e-5)
     assert score_by_supernet(task, ignore, path, SMALL, drawn(SMALL, 0)) != score
+
+
+def test_a_tuned_score_is_the_quality_of_a_slice_that_was_trained_on_patches_that_are_alike_for_all(tmp_path, task):
+    supernet = train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path)
+    path, blueprint = SupernetTraining(SMALL, task, SETTINGS, 0).at(tmp_path), drawn(SMALL, 1)
+    steps = []
+    score = score_tuned(task, lambda step, loss: steps.append(step), path, (SMALL, blueprint), 7)
+    assert len(steps) == TUNING.steps
+    network = supernet.network(blueprint).train()
+    train(network, task.batches(derive_seed(7, 0, "tuning patches")), task.loss, Course(TUNING, task.device))
+    assert score == evaluate(network.eval(), task.validation, CPU)
+    assert score.ssim > evaluate(supernet.network(blueprint).eval(), task.validation, CPU).ssim
+    kept = train_supernet(SupernetTraining(SMALL, task, SETTINGS, 0), tmp_path)
+    assert torch.equal(weights_of(kept), weights_of(supernet))  # slices are copies: no candidate changes another's
 
 
 def test_crops_are_different_parts_of_every_photograph_at_one_place_of_both_pictures(task):

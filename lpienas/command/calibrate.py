@@ -57,7 +57,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         made = made_with(run, asked)
-        by_supernet = made.score == "supernet"  # whether the run's own --steps are those of the supernet
+        by_supernet = made.score in ("supernet", "tuned")  # whether the run's own --steps are those of the supernet
         supernet_steps = (made.steps if by_supernet else None) or STEPS["supernet"]
         short_steps = asked.short_steps or (None if by_supernet else made.steps) or STEPS["short"]
         budget = made.budget if made.cost == "macs" else None

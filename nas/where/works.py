@@ -20,6 +20,7 @@ WORKS = (
     "nas.scoring.short:score_by_training",
     "nas.scoring.full:train_fully",
     "nas.scoring.supernet:score_by_supernet",
+    "nas.scoring.tuned:score_tuned",
     "nas.calibrate:train_in_rungs",
 )
 _ROOT = Path(__file__).parents[2]
