@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from compress.runtime.photo import enhance_photo
 from nas.task.data import matlab
 from nas.task.data.arrays import blocks_of
 from nas.task.data.facts import looked_at
@@ -19,6 +20,7 @@ from nas.task.data.reading import Unreadable, opened, pixels_of
 from nas.task.degrade import kernels
 from nas.task.degrade.kernels import KernelFile
 from tests.fuzz.__main__ import run
+from tests.fuzz.tried import _unchanged
 
 
 def test_damaged_pictures_in_all_formats_end_no_process_hang_none_and_take_little_memory():
@@ -87,10 +89,11 @@ def test_a_file_that_would_be_large_unpacked_is_named_before_it_is(name, write, 
         KernelFile.of(tmp_path / name)
 
 
-def png_of(path: Path, height: int, width: int) -> None:
-    """A picture by its header, of a few bytes."""
+def png_of(path: Path, height: int, width: int, *beside: tuple[bytes, bytes]) -> None:
+    """A picture by its header, of a few bytes; `beside` are further chunks."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)),
+        *beside,
         (b"IDAT", zlib.compress(bytes(99))),
         (b"IEND", b""),
     ]
@@ -103,6 +106,24 @@ def png_of(path: Path, height: int, width: int) -> None:
 def test_a_picture_that_claims_to_be_large_is_named_by_its_header(tmp_path):
     png_of(tmp_path / "a.png", 60000, 60000)
     assert looked_at(tmp_path / "a.png").problem == "has 3,600 megapixels, and at most 400 are read"
+
+
+def test_a_picture_of_few_very_long_rows_is_named_by_its_header(tmp_path):
+    png_of(tmp_path / "a.png", 255, 1_048_632)  # below 400 megapixels, and a strip of it is all of it
+    said = "has sides of 1,048,632 and 255 pixels, and at most 65,535 are read"
+    assert looked_at(tmp_path / "a.png").problem == said
+    Image.new("1", (70_000, 2)).save(tmp_path / "a.bmp")
+    assert looked_at(tmp_path / "a.bmp").problem == "has sides of 70,000 and 2 pixels, and at most 65,535 are read"
+
+
+def test_a_comment_whose_name_is_no_utf_8_costs_nothing_else(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    png_of(tmp_path / "a.png", 3, 4, (b"tEXt", "Größe\0klein".encode("latin-1")), (b"eXIf", exif.tobytes()[6:]))
+    assert looked_at(tmp_path / "a.png").problem == ""
+    enhance_photo(_unchanged, tmp_path / "a.png", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as picture:
+        assert (picture.size, picture.getexif()[0x010F]) == ((4, 3), "Maker")
 
 
 def test_a_kernel_that_is_larger_than_any_is_named(tmp_path):
