@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 from scipy.io import savemat
 
@@ -114,6 +115,12 @@ def test_a_picture_of_few_very_long_rows_is_named_by_its_header(tmp_path):
     assert looked_at(tmp_path / "a.png").problem == said
     Image.new("1", (70_000, 2)).save(tmp_path / "a.bmp")
     assert looked_at(tmp_path / "a.bmp").problem == "has sides of 70,000 and 2 pixels, and at most 65,535 are read"
+
+
+def test_a_picture_in_printing_colours_of_many_channels_is_named(tmp_path):
+    inks = pyvips.Image.black(8, 6, bands=7).copy(interpretation="cmyk")
+    inks.write_to_file(str(tmp_path / "a.tif"))
+    assert looked_at(tmp_path / "a.tif").problem == "has 6 channels; save it in RGB"  # of four one is gone
 
 
 def test_a_comment_whose_name_is_no_utf_8_costs_nothing_else(tmp_path):

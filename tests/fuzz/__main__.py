@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 HANGS = 60.0  # processor seconds of one input
-CHUNK = 1000  # inputs a process, so that what one leaves behind is not another's
+CHUNK = 4000  # inputs a process, so that what one leaves behind is not another's
 ROOT = Path(__file__).parents[2]
 
 

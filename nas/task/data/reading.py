@@ -63,22 +63,10 @@ def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_M
     """
     if not path.is_file():  # a FIFO would wait for ever
         raise Unreadable("is no file" if path.exists() else "is not there")
-    picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
-    _require_size(picture.width, picture.height, most_megapixels)
-    if picture.format not in ("uchar", "ushort"):
-        raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
-    picture = _in_tagged_colours(picture, path)
-    picture = _upright(picture, _orientation(picture, path), sequential)
-    if picture.interpretation == "cmyk":
-        return picture.icc_transform("srgb", embedded=True)
-    if picture.interpretation in ("lab", "labs", "labq", "xyz", "yxy", "lch", "cmc", "hsv", "scrgb"):
-        raise Unreadable(f"holds {picture.interpretation} colours; save it in RGB")
-    if picture.bands < 3:  # grey; its profile does not suit three colours
-        picture = picture.copy()
-        picture.remove("icc-profile-data")
-    if picture.bands > 4:
-        raise Unreadable(f"has {picture.bands} channels; save it in RGB")
-    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    try:
+        return _opened(path, sequential, most_megapixels)
+    except pyvips.Error as error:  # of a picture whose header speaks against itself
+        raise Unreadable(f"cannot be read as a picture ({in_one_line(error)})") from error
 
 
 def without_alpha(picture: pyvips.Image) -> pyvips.Image:
@@ -124,6 +112,25 @@ def is_whole(start: bytes, end: bytes) -> bool:
 def in_one_line(error: pyvips.Error) -> str:
     """What libvips says, which takes several lines."""
     return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)
+
+
+def _opened(path: Path, sequential: bool, most_megapixels: float) -> pyvips.Image:
+    picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
+    _require_size(picture.width, picture.height, most_megapixels)
+    if picture.format not in ("uchar", "ushort"):
+        raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
+    picture = _in_tagged_colours(picture, path)
+    picture = _upright(picture, _orientation(picture, path), sequential)
+    if picture.interpretation == "cmyk":
+        picture = picture.icc_transform("srgb", embedded=True)
+    if picture.interpretation in ("lab", "labs", "labq", "xyz", "yxy", "lch", "cmc", "hsv", "scrgb"):
+        raise Unreadable(f"holds {picture.interpretation} colours; save it in RGB")
+    if picture.bands < 3:  # grey; its profile does not suit three colours
+        picture = picture.copy()
+        picture.remove("icc-profile-data")
+    if picture.bands > 4:
+        raise Unreadable(f"has {picture.bands} channels; save it in RGB")
+    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
 
 
 def _loaded(path: Path, sequential: bool) -> pyvips.Image:
