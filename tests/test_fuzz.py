@@ -12,6 +12,7 @@ import pyvips
 from PIL import Image
 from scipy.io import savemat
 
+from compress.bench.resident import forget_peak, peak, resident
 from compress.runtime.photo import enhance_photo
 from nas.task.data import matlab
 from nas.task.data.arrays import blocks_of
@@ -117,10 +118,13 @@ def test_a_picture_of_few_very_long_rows_is_named_by_its_header(tmp_path):
     assert looked_at(tmp_path / "a.bmp").problem == "has sides of 70,000 and 2 pixels, and at most 65,535 are read"
 
 
-def test_a_picture_in_printing_colours_of_many_channels_is_named(tmp_path):
-    inks = pyvips.Image.black(8, 6, bands=7).copy(interpretation="cmyk")
-    inks.write_to_file(str(tmp_path / "a.tif"))
-    assert looked_at(tmp_path / "a.tif").problem == "has 6 channels; save it in RGB"  # of four one is gone
+@pytest.mark.parametrize(
+    ("colours", "bands", "named"),
+    [("cmyk", 7, 6), ("b-w", 4, 4), ("srgb", 6, 6)],  # printing colours lose one when they become three
+)
+def test_a_picture_of_more_channels_than_colours_and_alpha_is_named(colours, bands, named, tmp_path):
+    pyvips.Image.black(8, 6, bands=bands).copy(interpretation=colours).write_to_file(str(tmp_path / "a.tif"))
+    assert looked_at(tmp_path / "a.tif").problem == f"has {named} channels; save it in RGB"
 
 
 def test_a_comment_whose_name_is_no_utf_8_costs_nothing_else(tmp_path):
@@ -139,6 +143,17 @@ def test_a_kernel_that_is_larger_than_any_is_named(tmp_path):
     Image.fromarray(values).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"sides \(2, 5000\): must be at most 4096 pixels"):
         KernelFile.of(tmp_path / "a.png")
+
+
+def test_a_tiff_of_kernels_that_claims_millions_of_rows_is_named_by_its_header(tmp_path):
+    tags = [(256, 2), (257, 2**31 - 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 9), (279, 1)]
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + rows + bytes(4))
+    forget_peak()
+    before = resident()
+    with pytest.raises(ValueError, match=r"has sides \(2147483647, 2\): must be at most 4096 pixels"):
+        KernelFile.of(tmp_path / "a.tif")
+    assert peak() - before < 500e6  # bytes; a list of its strips took six times as much
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,12 @@ def _opened(path: Path, sequential: bool, most_megapixels: float) -> pyvips.Imag
     if picture.bands < 3:  # grey; its profile does not suit three colours
         picture = picture.copy()
         picture.remove("icc-profile-data")
-    if picture.bands > 4:
-        raise Unreadable(f"has {picture.bands} channels; save it in RGB")
-    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    channels = picture.bands
+    if channels <= 4:
+        picture = picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    if picture.bands > 4:  # or grey with more than alpha beside it, which becomes three colours
+        raise Unreadable(f"has {channels} channels; save it in RGB")
+    return picture
 
 
 def _loaded(path: Path, sequential: bool) -> pyvips.Image:
