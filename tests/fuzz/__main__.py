@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 HANGS = 60.0  # processor seconds of one input
+BLOCKED = 300.0  # seconds in which it takes no processor time at all
 CHUNK = 4000  # inputs a process, so that what one leaves behind is not another's
 ROOT = Path(__file__).parents[2]
 
@@ -102,13 +103,18 @@ def _lines(child: "subprocess.Popen[str]") -> Iterator[dict[str, Any] | None]:
     assert child.stdout is not None
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)
-        spent = _seconds_of(child.pid)
+        spent = last = _seconds_of(child.pid)
+        moved = time.monotonic()
         while True:
             if not waiting.select(timeout=1.0):
-                if _seconds_of(child.pid) - spent > HANGS:
+                now = _seconds_of(child.pid)
+                if now != last:
+                    last, moved = now, time.monotonic()
+                if now - spent > HANGS or time.monotonic() - moved > BLOCKED:
                     yield None
                     return
                 continue
+            moved = time.monotonic()
             line = child.stdout.readline()
             if not line:
                 return
