@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := runs/demo
+# torch has other files for each processor and GPU, from other indexes: by its version alone, and what comes with it too
+UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-.PHONY: demo install test test-long test-faults browser postgres check docs clean
+.PHONY: demo install test test-long test-faults browser postgres check docs hashes clean
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
@@ -50,9 +53,19 @@ docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -q -c docs . build/site
 	@echo "The pages are in build/site/index.html (open it in a browser)"
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+hashes: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv ==0.13.*'
+	printf '# %s\n' 'What the demo needs, each file by its hash, for all systems: `make hashes` wrote this from setup.cfg and' \
+		'constraints.txt. torch is not in it, whose file is another one for each processor, GPU and index: it is' \
+		'installed in a step of its own, by its version in constraints.txt.' >requirements.txt
+	$(BIN)/uv pip compile setup.cfg --extra export --constraint constraints.txt --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --quiet $(addprefix --no-emit-package=,$(UNHASHED)) >>requirements.txt
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lpienas needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+		--requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
 		--editable '.[dev]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # as pip does, but on all processors

@@ -1,15 +1,15 @@
 """Scale: what a search's own process costs beside its candidates, at many workers and at many trials.
 
-    python benchmarks/scale.py workers --storage journal --publish results/published/scale
+    python benchmarks/scale.py workers --storage journal postgresql://USER@HOST/DATABASE grpc://HOST:PORT
     python benchmarks/scale.py workers --storage postgresql://USER@HOST/DATABASE --workers 64
     python benchmarks/scale.py steps --publish results/published/scale
 
 `workers`: candidates are replaced by a wait of --seconds, as long as a training would take, by as many threads as
-workers. By --clock real it is the wall's; by --clock processor, for a machine that does other things beside, waiting
-takes no time, and the search's processor time moves the clock: what it would be on a processor of its own, but for what
-a storage's server takes, whose answers then count as if they came at once. `efficiency` is the part of the workers'
-time in which they work. `steps`: processor seconds of one proposal, one promotion and one line of progress in studies
-of random networks.
+workers; each number of workers with each storage. By --clock real it is the wall's; by --clock processor, for a machine
+that does other things beside, waiting takes no time, and the search's processor time moves the clock: what it would be
+on a processor of its own, but for what a storage's server takes, whose answers then count as if they came at once.
+`efficiency` is the part of the workers' time in which they work. `steps`: processor seconds of one proposal, one
+promotion and one line of progress in studies of random networks.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from typing import Any, Self
 import optuna
 
 import nas.search
+import nas.seen
 from nas.guided import Region
 from nas.promoting import Promotions
 from nas.propose import Proposals
@@ -64,7 +65,8 @@ _TRIALS = (100, 1000, 10_000)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("workers", "steps"))
-    parser.add_argument("--storage", default="journal", help="journal, or an address as of lpienas search --storage")
+    known = "journal, or an address as of lpienas search --storage; several side by side"
+    parser.add_argument("--storage", nargs="+", default=["journal"], help=known)
     parser.add_argument("--workers", type=int, nargs="+", default=_WORKERS)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one candidate")
     parser.add_argument("--rounds", type=int, default=3, help="candidates of each worker")
@@ -74,13 +76,12 @@ def main() -> None:
     parser.add_argument("--publish", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     if options.what == "workers":
-        rows = [asdict(_row(options, count)) for count in options.workers]
+        rows = [asdict(_row(options, where, count)) for count in options.workers for where in options.storage]
     else:
         rows = [asdict(_steps(options.sampler, trials)) for trials in options.trials]
-    kind = options.storage.partition(":")[0] if options.what == "workers" else options.sampler
-    name = f"{options.what}-{kind}"
+    name = options.what
     shown = _markdown(rows)
-    print(shown)
+    print(shown, flush=True)
     if options.publish is not None:
         options.publish.mkdir(parents=True, exist_ok=True)
         command = f"python benchmarks/scale.py {options.what} ..."
@@ -106,6 +107,7 @@ def _said(value: Any) -> str:
 class Efficiency:
     """One search of candidates that wait."""
 
+    storage: str  # its kind
     workers: int
     candidates: int
     driver_ms: float  # processor milliseconds of the search for each candidate
@@ -175,14 +177,15 @@ class Waiting:
     def __exit__(self, *_: object) -> None: ...
 
 
-def _row(options: argparse.Namespace, count: int) -> Efficiency:
+def _row(options: argparse.Namespace, where: str, count: int) -> Efficiency:
     clock = Clock(options.clock == "real")
     workers = Waiting(count, options.seconds, clock)
     vars(nas.search)["wait"] = workers.wait
+    vars(nas.seen)["time"] = SimpleNamespace(monotonic=clock.now)
     trials = max(8, options.rounds * count)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
-        shared = None if options.storage == "journal" else Shared(options.storage, f"scale {count} {time.time():.0f}")
+        shared = None if where == "journal" else Shared(where, f"scale {count} {time.time():.0f}")
         made_with = RunSettings() if shared is None else RunSettings(storage=shared.address, study=shared.study)
         run.describe(made_with)
         settings = SearchSettings(trials, Recipe(1), sampler=options.sampler, budget=6e8)
@@ -193,7 +196,8 @@ def _row(options: argparse.Namespace, count: int) -> Efficiency:
             search(searching, workers, Silent(), leases)
             elapsed, spent = clock.now() - begun, time.process_time() - processor
     efficiency = trials * options.seconds / (count * elapsed)
-    return Efficiency(count, trials, 1e3 * spent / trials, elapsed, efficiency, workers.steady())
+    kind = where.partition(":")[0]
+    return Efficiency(kind, count, trials, 1e3 * spent / trials, elapsed, efficiency, workers.steady())
 
 
 def _task() -> Task:

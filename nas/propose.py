@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.guided import Region
 from nas.samplers import imputes, make_sampler
+from nas.scoring.predictor import load_beside
 from nas.suggest import parameters_of, suggest
 from results.front import by_merit
 from results.study import BUDGET, genotype_of
@@ -41,6 +42,8 @@ class Proposals:
         self._copy = optuna.create_study(directions=study.directions)
         self._region, self._sampler, self._seed, self._first = region, sampler, seed, first
         self._study = study
+        if sampler == "guided":
+            load_beside()
         self._known: dict[AnyGenotype, int] = {}
         self._places: dict[int, int] = {}  # number of a trial in the copy, by that in the study
         self.next = 0  # number of the next trial

@@ -7,6 +7,7 @@ environment, or, for PostgreSQL, from where its own clients look for it.
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +104,29 @@ def connected(where: Shared, say: Say, waits: float = WAITS) -> BaseStorage:
     is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    secret = os.environ.get(PASSWORD)
+    if where.address.startswith("sqlite"):  # a file that may be another one by now
+        opened = partial(_opened, where.address, secret)
+    else:
+        opened = partial(_held, where.address, secret, os.getpid())
     try:
-        inner = Patience(where.address, lambda line: None, _BEGINS).answered(lambda: _opened(where.address))
+        inner = Patience(where.address, lambda line: None, _BEGINS).answered(opened)
     except DBAPIError as error:
         said = str(error.orig).strip().splitlines()[-1] if error.orig is not None else type(error).__name__
         raise ValueError(f"{where.address} refuses: {said}{_ways_in(where.address)}") from None
     return Patient(inner, Patience(where.address, say, waits))
 
 
-def _opened(address: str) -> BaseStorage:
+@lru_cache(maxsize=8)
+def _held(address: str, secret: str | None, process: int) -> BaseStorage:
+    """`_opened`, once a process, whose connections no fork of it may use: a command asks for it at every step."""
+    return _opened(address, secret)
+
+
+def _opened(address: str, secret: str | None) -> BaseStorage:
     if address.startswith("grpc://"):
         return _proxy(address)
-    url, secret = make_url(address), os.environ.get(PASSWORD)
+    url = make_url(address)
     of_driver: dict[str, Any] = {"timeout": 60}  # seconds for which SQLite waits for another writer
     if url.drivername == "postgresql":
         import psycopg  # noqa: F401, which the extra brings

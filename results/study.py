@@ -1,10 +1,12 @@
 """Study: Optuna's record of a search: what is kept in it, and how it is read; results.storage knows where it is."""
 
+import json
 import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -223,9 +225,14 @@ def genotype_of(trial: FrozenTrial) -> AnyGenotype | None:
     if stored is None:
         return None
     try:
-        return genotype_from_json(stored)
+        return _genotype(json.dumps(stored))
     except ValueError as error:
         raise ValueError(f"trial {trial.number}: {error}") from error
+
+
+@lru_cache(maxsize=16384)  # a search asks for those of all trials whenever it proposes
+def _genotype(text: str) -> AnyGenotype:
+    return genotype_from_json(json.loads(text))
 
 
 def candidates(trials: Sequence[FrozenTrial]) -> list[Candidate]:

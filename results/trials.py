@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from results.candidate import Scores
 from results.journal import COST, MACS, NUMBER
 from results.patient import ASKED_AS, Patient
+from results.rows import End, OfAnother, rows_of
 from results.study import GENOTYPE, PARAMETERS, PSNR
 from search_spaces.own import AnyGenotype
 
@@ -77,18 +79,18 @@ def tell_scores(
     """
     values = [scores.ssim, math.log10(scores.cost)]
     known = {PSNR: scores.psnr} | ({} if key is None else {_SCORED: key})
-    _tell(study, number, (TrialState.COMPLETE, values), known, by)
+    _tell(study, number, End(TrialState.COMPLETE, values, known), by)
     return values
 
 
 def tell_failed(study: optuna.Study, number: int, reason: str, by: str | None = None) -> None:
     """End a trial whose training failed; raises TakenOver as `tell_scores`."""
-    _tell(study, number, (TrialState.FAIL, None), {"reason": reason}, by)
+    _tell(study, number, End(TrialState.FAIL, attributes={"reason": reason}), by)
 
 
 def withdraw(study: optuna.Study, number: int, reason: str, by: str | None = None) -> None:
     """End a trial that is not to be scored after all; raises TakenOver as `tell_scores`."""
-    _tell(study, number, (TrialState.PRUNED, None), {"reason": reason}, by)
+    _tell(study, number, End(TrialState.PRUNED, attributes={"reason": reason}), by)
 
 
 def take_over(study: optuna.Study, number: int, by: str) -> bool:
@@ -100,27 +102,39 @@ def take_over(study: optuna.Study, number: int, by: str) -> bool:
     return True
 
 
-def _tell(
-    study: optuna.Study,
-    number: int,
-    end: tuple[TrialState, list[float] | None],
-    attributes: dict[str, Any],
-    by: str | None,
-) -> None:
-    storage, trial = study._storage, _id_of(study, number)
+def _tell(study: optuna.Study, number: int, end: End, by: str | None) -> None:
+    storage, trial, asked = study._storage, _id_of(study, number), 0
+    rows = rows_of(storage.inner) if isinstance(storage, Patient) else None
+
+    def end_row() -> None:
+        nonlocal asked
+        asked += 1
+        assert rows is not None
+        rows.end(trial, end, None if by is None else (BY, by))
+
+    try:
+        if isinstance(storage, Patient) and rows is not None:
+            storage.answered(end_row)
+        else:
+            _end(storage, trial, end, by)
+    except OfAnother as error:
+        raise TakenOver(f"trial {number} is another search's by now") from error
+    except UpdateFinishedTrialError as error:
+        now = storage.get_trial(trial)
+        ours = by is not None and now.user_attrs.get(BY) == by and (now.state, now.values) == (end.state, end.values)
+        if not ours or asked == 1:  # else it was told, and a silent storage did not say so
+            raise TakenOver(f"trial {number} was told by another search") from error
+
+
+def _end(storage: BaseStorage, trial: int, end: End, by: str | None) -> None:
+    """As Rows.end, one step after the other: the state is the last, and what counts."""
     if by is not None:
         now = storage.get_trial(trial)
         if now.state is not TrialState.RUNNING or now.user_attrs.get(BY) != by:
-            raise TakenOver(f"trial {number} is another search's by now")
-    try:
-        for name, value in attributes.items():
-            storage.set_trial_user_attr(trial, name, value)
-        storage.set_trial_state_values(trial, *end)
-    except UpdateFinishedTrialError as error:
-        now = storage.get_trial(trial)
-        ours = by is not None and now.user_attrs.get(BY) == by and (now.state, now.values) == end
-        if not ours:  # else it was told, and a silent storage did not say so
-            raise TakenOver(f"trial {number} was told by another search") from error
+            raise OfAnother(f"trial {trial} of the storage is another search's")
+    for name, value in end.attributes.items():
+        storage.set_trial_user_attr(trial, name, value)
+    storage.set_trial_state_values(trial, end.state, end.values)
 
 
 def trial_of(study: optuna.Study, number: int) -> FrozenTrial:

@@ -44,7 +44,7 @@ def macs_of(blueprint: AnyBlueprint, size: tuple[int, int]) -> int:
     if isinstance(blueprint, OwnBlueprint):
         return blueprint.macs_at(size)
     height, width = (padded_side(side) for side in size)
-    return sum(layer.weights * (height // shrink) * (width // shrink) for _, layer, shrink in convolutions(blueprint))
+    return sum(row.weights * (height // shrink) * (width // shrink) for _, row, shrink in _rows(blueprint))
 
 
 def within(blueprint: AnyBlueprint, size: tuple[int, int], most: int) -> bool:
@@ -88,30 +88,49 @@ def convolutions(blueprint: Blueprint) -> Iterator[tuple[str, Convolution, int]]
 
     Raises ValueError for a block, a head or an attention that is unknown here.
     """
+    for name, row, shrink in _rows(blueprint):
+        for branch, layer in row.layers:
+            yield f"{name}.{branch}" if branch else name, layer, shrink
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Convolutions at one resolution, each with the branch of the stage that it is in."""
+
+    layers: tuple[tuple[str, Convolution], ...]
+    weights: int  # of all of them
+
+
+def _rows(blueprint: Blueprint) -> Iterator[tuple[str, _Row, int]]:
+    """All convolutions, with their stage and how many times smaller the image's sides are where they run."""
     cell = blueprint.cell
     for site in sites(blueprint):
         channels = sum(channels_into(blueprint, site))
         if (through := lateral(blueprint, site)) is not None:
-            yield site.name, Convolution(*through), cell * site.shrink * 2  # before the doubling
+            yield site.name, _single(Convolution(*through)), cell * site.shrink * 2  # before the doubling
         if site.plan is None:
             for layer, shrink in _known(HEADS, "head", blueprint.head)(channels, cell):
-                yield site.name, layer, shrink
+                yield site.name, _single(layer), shrink
             continue
         if site.entry:
-            yield site.name, Convolution(channels, site.plan.width, site.entry), cell * site.shrink
-        for branch, layer in _stage(site.plan, blueprint.block, blueprint.activation, blueprint.kernel):
-            yield f"{site.name}.{branch}" if branch else site.name, layer, cell * site.shrink
+            yield site.name, _single(Convolution(channels, site.plan.width, site.entry)), cell * site.shrink
+        yield site.name, _stage(site.plan, blueprint.block, blueprint.activation, blueprint.kernel), cell * site.shrink
+
+
+def _single(layer: Convolution) -> _Row:
+    return _Row((("", layer),), layer.weights)
 
 
 # One function a part; the names are those of blocks.py.
 
 
 @lru_cache(maxsize=4096)  # a search looks at the same stages again and again
-def _stage(plan: StageBlueprint, block: str, activation: str, kernel: int) -> tuple[tuple[str, Convolution], ...]:
+def _stage(plan: StageBlueprint, block: str, activation: str, kernel: int) -> _Row:
     """The convolutions behind the one that the stage begins with, in its blocks and its attention."""
     layers = _known(BLOCKS, "block", block)
     found = [one for inner in plan.blocks for one in layers(plan.width, inner, activation, kernel)]
-    return (*found, *_known(ATTENTIONS, "attention", plan.attention)(plan))
+    found += _known(ATTENTIONS, "attention", plan.attention)(plan)
+    return _Row(tuple(found), sum(layer.weights for _, layer in found))
 
 
 def _inverted_residual(width: int, plan: BlockBlueprint, activation: str, kernel: int) -> InStage:

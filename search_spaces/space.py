@@ -118,6 +118,8 @@ class Space:
 
     def nearest(self, genotype: Genotype) -> Genotype:
         """`genotype` with every number moved to the closest choice, and a word that is no choice to the first one."""
+        if self.holds(genotype):
+            return genotype
         genes: dict[str, Gene] = {}
         for gene, value in genotype.flat().items():
             choices = self.choices[gene]

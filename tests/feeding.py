@@ -4,10 +4,15 @@ The processes are forks of the test's own, which has imported everything already
 """
 
 import os
+import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+
+import optuna
 
 import nas.search
 from nas.search import search
@@ -19,7 +24,7 @@ from nas.where.here import Here
 from results.leases import Among
 from results.record import RunSettings
 from results.run import Run
-from results.storage import Shared, connected
+from results.storage import PASSWORD, Shared, connected
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.space import default_space
@@ -33,7 +38,7 @@ class Feeder:
     def __init__(self, folder: Path, where: Shared, task: Task, trials: int) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self._process = get_context("fork").Process(target=_feed, args=(folder, where, task, trials))
+        self._process = get_context("fork").Process(target=_feed, args=(folder, where, task, trials), daemon=True)
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -67,6 +72,27 @@ class Feeder:
     def is_killed(self) -> None:
         self._process.kill()
         self._process.join()
+
+
+@contextmanager
+def running_proxy(behind: str) -> Iterator[str]:
+    """The address of Optuna's proxy before the database at `behind`, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = get_context("fork").Process(target=_serve, args=(behind, port), daemon=True)
+    process.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve(behind: str, port: int) -> None:
+    os.environ["PGPASSWORD"] = os.environ[PASSWORD]
+    address = behind.replace("postgresql://", "postgresql+psycopg://")
+    optuna.storages.run_grpc_proxy_server(optuna.storages.get_storage(address), host="127.0.0.1", port=port)
 
 
 class Written:

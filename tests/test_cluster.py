@@ -16,6 +16,8 @@ from lpienas import SearchOptions
 from nas.scoring.short import score_by_training
 from nas.scoring.supernet import SupernetSettings, SupernetTraining, score_by_supernet, train_supernet
 from nas.scoring.training import Training, in_rungs
+from nas.task.data.facts import digest_of
+from nas.task.data.tiles import default_folder
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
@@ -199,7 +201,13 @@ def test_what_a_node_does_not_see_is_carried_to_it_and_what_it_made_comes_back(w
         here.submit(score_by_training, rungs[:1], store).result()
     gone_on = workers.submit(score_by_training, rungs, Store(away / "two"))
     assert gone_on.result() == here.submit(score_by_training, rungs, Store(tmp_path / "one")).result()
-    assert scored.result() == here.submit(score_by_supernet, weights_of_all, SPACE, plan).result()
+    score = scored.result()
+    assert score == here.submit(score_by_supernet, weights_of_all, SPACE, plan).result()
+    carried = default_folder() / "carried" / f"blob-{digest_of(weights_of_all)}"
+    file = carried.stat().st_ino  # another one, had it been written again
+    again = [workers.submit(score_by_supernet, weights_of_all, SPACE, plan) for _ in range(4)]
+    assert [work.result() for work in again] == [score] * 4
+    assert carried.stat().st_ino == file, "the supernet was carried to its node more than once"
     assert weights(Store(tmp_path / "one"), rungs[1]) == weights(Store(tmp_path / "two"), rungs[1])
     left = [
         sorted(file.name for file in Store(tmp_path / name).at(rungs[1].scoring.key).iterdir())

@@ -3,14 +3,15 @@
 import signal
 import time
 from collections import Counter
+from multiprocessing import get_context
 
 import pytest
 from optuna.trial import TrialState
 
-from results.storage import PASSWORD, Shared
+from results.storage import PASSWORD, Shared, connected
 from results.study import genotype_of, open_study
 from search_spaces.space import REFERENCE
-from tests.feeding import Feeder
+from tests.feeding import Feeder, running_proxy
 from tests.postgres import PASSWORD as SECRET
 from tests.postgres import binaries, running_postgres
 
@@ -72,6 +73,17 @@ def require_once(trials, scored, *feeders):
     return done, told
 
 
+def test_a_server_is_connected_to_once_a_process(where, trials):
+    opened = [open_study(where)._storage.inner for _ in range(2)] + [connected(where, lambda line: None).inner]
+    assert len({id(one) for one in opened}) == 1
+    with get_context("fork").Pool(1) as fork:
+        assert fork.apply(_is_inner, (where, id(opened[0]))) is False
+
+
+def _is_inner(where, identity):
+    return id(connected(where, lambda line: None).inner) == identity
+
+
 def test_two_searches_share_the_trials_and_what_one_leaves_that_is_killed_is_done_once(where, trials, task, tmp_path):
     killed, lives = (Feeder(tmp_path / name, where, task, 8) for name in ("killed", "lives"))
     running_of(trials, lives)
@@ -125,3 +137,19 @@ def test_a_killed_search_takes_up_its_own_trial_at_once_in_the_same_folder(where
     again.ends()
     require_once(trials, 2, again)
     assert f"candidate {left.number} of a search that is gone is taken over" in again.said
+
+
+def test_searches_behind_a_proxy_score_every_trial_once_though_one_is_killed(where, trials, task, tmp_path):
+    with running_proxy(where.address) as address:
+        behind = Shared(address, where.study)
+        killed, lives = (Feeder(tmp_path / name, behind, task, 6) for name in ("killed", "lives"))
+        running_of(trials, lives)
+        left = running_of(trials, killed)
+        killed.is_killed()
+        again = Feeder(tmp_path / "killed", behind, task, 6)
+        wait_for(lambda: f"candidate {left.number} of a search that is gone" in again.said)
+        (tmp_path / "gate").touch()
+        for feeder in (lives, again):
+            feeder.ends()
+    require_once(trials, 6, lives, again)  # read from the database itself
+    assert trials()[left.number].state is TrialState.COMPLETE

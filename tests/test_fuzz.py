@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 from scipy.io import savemat
 
+from compress.bench.resident import forget_peak, peak, resident
+from compress.runtime.photo import enhance_photo
 from nas.task.data import matlab
 from nas.task.data.arrays import blocks_of
 from nas.task.data.facts import looked_at
@@ -19,6 +22,7 @@ from nas.task.data.reading import Unreadable, opened, pixels_of
 from nas.task.degrade import kernels
 from nas.task.degrade.kernels import KernelFile
 from tests.fuzz.__main__ import run
+from tests.fuzz.tried import _unchanged
 
 
 def test_damaged_pictures_in_all_formats_end_no_process_hang_none_and_take_little_memory():
@@ -87,10 +91,11 @@ def test_a_file_that_would_be_large_unpacked_is_named_before_it_is(name, write, 
         KernelFile.of(tmp_path / name)
 
 
-def png_of(path: Path, height: int, width: int) -> None:
-    """A picture by its header, of a few bytes."""
+def png_of(path: Path, height: int, width: int, *beside: tuple[bytes, bytes]) -> None:
+    """A picture by its header, of a few bytes; `beside` are further chunks."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)),
+        *beside,
         (b"IDAT", zlib.compress(bytes(99))),
         (b"IEND", b""),
     ]
@@ -105,12 +110,50 @@ def test_a_picture_that_claims_to_be_large_is_named_by_its_header(tmp_path):
     assert looked_at(tmp_path / "a.png").problem == "has 3,600 megapixels, and at most 400 are read"
 
 
+def test_a_picture_of_few_very_long_rows_is_named_by_its_header(tmp_path):
+    png_of(tmp_path / "a.png", 255, 1_048_632)  # below 400 megapixels, and a strip of it is all of it
+    said = "has sides of 1,048,632 and 255 pixels, and at most 65,535 are read"
+    assert looked_at(tmp_path / "a.png").problem == said
+    Image.new("1", (70_000, 2)).save(tmp_path / "a.bmp")
+    assert looked_at(tmp_path / "a.bmp").problem == "has sides of 70,000 and 2 pixels, and at most 65,535 are read"
+
+
+@pytest.mark.parametrize(
+    ("colours", "bands", "named"),
+    [("cmyk", 7, 6), ("b-w", 4, 4), ("srgb", 6, 6)],  # printing colours lose one when they become three
+)
+def test_a_picture_of_more_channels_than_colours_and_alpha_is_named(colours, bands, named, tmp_path):
+    pyvips.Image.black(8, 6, bands=bands).copy(interpretation=colours).write_to_file(str(tmp_path / "a.tif"))
+    assert looked_at(tmp_path / "a.tif").problem == f"has {named} channels; save it in RGB"
+
+
+def test_a_comment_whose_name_is_no_utf_8_costs_nothing_else(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    png_of(tmp_path / "a.png", 3, 4, (b"tEXt", "Größe\0klein".encode("latin-1")), (b"eXIf", exif.tobytes()[6:]))
+    assert looked_at(tmp_path / "a.png").problem == ""
+    enhance_photo(_unchanged, tmp_path / "a.png", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as picture:
+        assert (picture.size, picture.getexif()[0x010F]) == ((4, 3), "Maker")
+
+
 def test_a_kernel_that_is_larger_than_any_is_named(tmp_path):
     values = np.zeros((2, 5000), np.uint8)
     values[0, 0] = values[1, 4999] = 1
     Image.fromarray(values).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"sides \(2, 5000\): must be at most 4096 pixels"):
         KernelFile.of(tmp_path / "a.png")
+
+
+def test_a_tiff_of_kernels_that_claims_millions_of_rows_is_named_by_its_header(tmp_path):
+    tags = [(256, 2), (257, 2**31 - 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 9), (279, 1)]
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + rows + bytes(4))
+    forget_peak()
+    before = resident()
+    with pytest.raises(ValueError, match=r"has sides \(2147483647, 2\): must be at most 4096 pixels"):
+        KernelFile.of(tmp_path / "a.tif")
+    assert peak() - before < 500e6  # bytes; a list of its strips took six times as much
 
 
 @pytest.mark.parametrize(

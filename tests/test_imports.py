@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -46,10 +47,16 @@ def test_importing_lpienas_starts_no_process_and_opens_no_socket():
 
 
 def test_what_would_tell_its_makers_of_its_use_is_told_not_to():
-    body = (
-        "import os, lpienas; seen += [os.environ[n] for n in ('HF_HUB_DISABLE_TELEMETRY', 'RAY_USAGE_STATS_ENABLED')]"
-    )
-    assert seen(body) == "['1', '0']"
+    names = "'HF_HUB_DISABLE_TELEMETRY', 'DO_NOT_TRACK', 'RAY_USAGE_STATS_ENABLED'"
+    assert seen(f"import os, lpienas; seen += [os.environ[name] for name in ({names})]") == "['1', '1', '0']"
+
+
+def test_what_shows_studies_in_a_browser_names_nobody_who_counts_visits():
+    (folder,) = find_spec("optuna_dashboard").submodule_search_locations
+    files = [path for path in Path(folder).rglob("*") if path.suffix in (".js", ".html", ".py")]
+    assert any(path.suffix == ".js" and path.stat().st_size > 10**6 for path in files)  # its page
+    counters = (b"google-analytics", b"googletagmanager", b"posthog", b"mixpanel", b"sentry.io")
+    assert not [path for path in files if any(name in path.read_bytes() for name in counters)]
 
 
 def test_a_model_card_and_a_file_in_each_runtime_open_no_socket(tmp_path):

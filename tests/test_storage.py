@@ -192,6 +192,30 @@ def test_scores_that_were_kept_though_the_storage_did_not_say_so_are_no_others(s
     assert candidates(study.get_trials())[0].scores.psnr == SCORES.psnr
 
 
+def test_a_trial_whose_telling_breaks_off_is_not_half_told(study, monkeypatch):
+    number = write_running(study, proposed(), "one")
+    monkeypatch.setattr("results.rows._values", lambda of_it, values: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tell_scores(study, number, SCORES, by="one")
+    (left,) = study.get_trials()
+    assert (left.state, "psnr" in left.user_attrs) == (TrialState.RUNNING, False)
+
+
+def test_a_trial_that_was_told_in_one_transaction_of_which_nothing_was_heard_is_told(study, monkeypatch):
+    monkeypatch.setattr("results.patient.time.sleep", lambda seconds: None)
+    number, end, lost = write_running(study, proposed(), "one"), Rows.end, []
+
+    def told_and_lost(self, *how):
+        end(self, *how)
+        lost.append(how)
+        raise sqlalchemy.exc.OperationalError("", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(Rows, "end", lambda self, *how: (end if lost else told_and_lost)(self, *how))
+    assert tell_scores(study, number, SCORES, by="one")[0] == SCORES.ssim
+    assert len(lost) == 1
+    assert candidates(study.get_trials())[0].scores.psnr == SCORES.psnr
+
+
 def test_a_storage_that_stays_silent_is_given_up_with_what_to_do(monkeypatch):
     silent = Failing(optuna.storages.InMemoryStorage(), "create_new_trial", 10**6, after=False)
     patient = Patient(silent, Patience("h", lambda line: None, 0.0))

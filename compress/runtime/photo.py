@@ -22,7 +22,7 @@ from torch import Tensor
 from compress.runtime import exif
 from compress.runtime.tiles import Rows
 from nas.task.data import reading
-from nas.task.data.beside import left_out
+from nas.task.data.beside import has, left_out
 from nas.task.data.reading import ENDINGS, MOST_MEGAPIXELS, Unreadable, in_one_line
 from results.files import written_whole
 
@@ -69,7 +69,7 @@ def enhance_photo(
             _described(result, picture).write_to_file(str(temporary), **options)
         except pyvips.Error as error:
             raise ValueError(f"{target} cannot be written: {in_one_line(error)}") from error
-        if target.suffix.lower() in exif.TIFF and _EXIF in picture.get_fields():
+        if target.suffix.lower() in exif.TIFF and has(picture, _EXIF):
             with _without_exif(source, say):
                 exif.into_tiff(temporary, picture.get(_EXIF))
     return picture.height, picture.width
@@ -231,7 +231,11 @@ def _colours(pixels: reading.Pixels) -> Tensor:
 
 def _described(picture: pyvips.Image, source: pyvips.Image) -> pyvips.Image:
     """`picture` with the metadata of `source`."""
-    for field in source.get_fields():
+    try:
+        fields = source.get_fields()
+    except UnicodeDecodeError:  # a comment of a PNG has a name in another encoding; the block of EXIF holds the rest
+        fields = [field for field in _KEPT if has(source, field)]
+    for field in fields:
         if field in _KEPT or field.startswith("exif-ifd"):
             picture.set_type(source.get_typeof(field), field, source.get(field))
     picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the block of EXIF still has the old one

@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from statistics import fmean
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,11 @@ class Predictor:
         means, deviations = self.process.predict(rows, return_std=True)  # type: ignore[attr-defined]
         known = np.sqrt(np.maximum(deviations**2 - self.noise, 0.0))
         return Prediction(means.tolist(), known.tolist())
+
+
+def load_beside() -> None:
+    """Import what `fit` needs while other work goes on: it takes as long as many proposals."""
+    Thread(target=import_module, args=("sklearn.gaussian_process",), daemon=True).start()
 
 
 Shape = object  # lengths and variances of a process, as scikit-learn's kernel

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 HANGS = 60.0  # processor seconds of one input
-CHUNK = 1000  # inputs a process, so that what one leaves behind is not another's
+BLOCKED = 300.0  # seconds in which it takes no processor time at all
+CHUNK = 4000  # inputs a process, so that what one leaves behind is not another's
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,6 +32,7 @@ class Found:
     crashes: list[str] = field(default_factory=list)  # a process ended, or an error that is not one line
     hangs: list[str] = field(default_factory=list)
     above: int = 0  # bytes that one input took at most, above the process before it
+    largest: str = ""  # that input
     peak: int = 0  # bytes of a process, at most
     slowest: float = 0.0  # processor seconds of one input
 
@@ -38,18 +40,20 @@ class Found:
         self.inputs += 1
         self.kinds[Path(line["name"]).suffix] += 1
         self.read += line["came"] == "read"
-        self.bombs += bool(re.search("megapixels|more than", line["came"]))
+        self.bombs += bool(re.search("megapixels|more than|has sides", line["came"]))
         if line["fault"]:
             self.crashes.append(f"{line['number']} {line['name']}: {line['fault']}")
-        self.above, self.peak = max(self.above, line["above"]), max(self.peak, line["peak"])
+        if line["above"] > self.above:
+            self.above, self.largest = line["above"], f"{line['number']} {line['name']}"
+        self.peak = max(self.peak, line["peak"])
         self.slowest = max(self.slowest, line["seconds"])
 
     def to_json(self) -> dict[str, Any]:
         return {
             "inputs": self.inputs, "kinds": dict(sorted(self.kinds.items())), "read": self.read,
             "named as too large": self.bombs, "crashes": self.crashes, "hangs": self.hangs,
-            "most MB of one input": round(self.above / 1e6), "peak MB": round(self.peak / 1e6),
-            "slowest input in s": self.slowest,
+            "most MB of one input": round(self.above / 1e6), "that input": self.largest,
+            "peak MB": round(self.peak / 1e6), "slowest input in s": self.slowest,
         }  # fmt: skip
 
 
@@ -99,13 +103,18 @@ def _lines(child: "subprocess.Popen[str]") -> Iterator[dict[str, Any] | None]:
     assert child.stdout is not None
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)
-        spent = _seconds_of(child.pid)
+        spent = last = _seconds_of(child.pid)
+        moved = time.monotonic()
         while True:
             if not waiting.select(timeout=1.0):
-                if _seconds_of(child.pid) - spent > HANGS:
+                now = _seconds_of(child.pid)
+                if now != last:
+                    last, moved = now, time.monotonic()
+                if now - spent > HANGS or time.monotonic() - moved > BLOCKED:
                     yield None
                     return
                 continue
+            moved = time.monotonic()
             line = child.stdout.readline()
             if not line:
                 return

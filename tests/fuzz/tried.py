@@ -17,7 +17,7 @@ import torch
 
 from compress.bench.resident import forget_peak, peak, resident
 from compress.runtime.photo import WRITTEN, enhance_photo
-from compress.runtime.tiles import Rows, strips_of
+from compress.runtime.tiles import Rows, strips_of, tile_size
 from lpienas.errors import Error, told
 from nas.task.data.arrays import MAT, is_array
 from nas.task.data.facts import looked_at
@@ -30,7 +30,7 @@ from tests.fuzz.mutate import mutated
 
 TILES = 20 * 10**6  # bytes of the cache: of larger pictures crops are cut from the file itself
 MOST_BYTES = 8 * 10**9  # of data that the process may have: a fault of ours must not be one of the machine
-PATCH = 16  # pixels
+PATCH, RADIUS = 16, 3  # pixels: of a crop's side, and as far as the network would see
 
 
 class Inputs:
@@ -92,8 +92,10 @@ def _all_of(path: Path, drawn: random.Random, folder: Path) -> str:
 
 
 def _unchanged(rows: Rows) -> Iterator[torch.Tensor]:
-    """A network that changes nothing, in small tiles."""
-    yield from strips_of(lambda tile: tile, rows, (1024, 1024) if rows.height * rows.width > 10**6 else (64, 64), 3)
+    """A network that changes nothing, in tiles: small ones, or as `enhance` cuts a large picture."""
+    large = rows.height * rows.width > 10**6
+    size = tile_size(rows.height, rows.width, RADIUS, 1024 * 1024) if large else (64, 64)
+    yield from strips_of(lambda tile: tile, rows, size, RADIUS)
 
 
 def main(seed: int, first: int, end: int, folder: Path) -> None:

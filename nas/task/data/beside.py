@@ -56,7 +56,7 @@ def pages_of(picture: pyvips.Image, path: Path, loader: str) -> int:
         before = _start(path).partition(b"IDAT")[0]
         _, mark, behind = before.partition(b"\0\0\0\x08acTL")
         return int.from_bytes(behind[:4], "big") if mark else 1
-    pages = int(picture.get("n-pages")) if "n-pages" in picture.get_fields() else 1
+    pages = int(picture.get("n-pages")) if has(picture, "n-pages") else 1
     return _full_pages(path, pages) if loader == "tiffload" and pages > 1 else pages
 
 
@@ -73,6 +73,11 @@ def left_out(path: Path) -> str:
     except Exception:  # what Pillow does not know costs the sentence
         return ""
     return f"{others} other picture{'s' if others > 1 else ''} of the file" if others > 0 else ""
+
+
+def has(picture: pyvips.Image, field: str) -> bool:
+    """Whether a picture has a field of this name; pyvips fails to list fields where the name of one is no UTF-8."""
+    return bool(picture.get_typeof(field))
 
 
 def _full_pages(path: Path, pages: int) -> int:

@@ -15,12 +15,13 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.task.data.beside import colours_of, pages_of
+from nas.task.data.beside import colours_of, has, pages_of
 
 _HEIC = (".heic", ".heif")  # read where libvips has a decoder of HEVC, which the wheel has not
 ENDINGS = (".png", ".jpg", ".jpeg", ".mpo", ".bmp", ".tif", ".tiff", ".webp", ".avif", *_HEIC)
 FOREIGN = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")  # pictures, but not read
 MOST_MEGAPIXELS = 400  # of a picture, by its header: what a damaged or hostile one may claim is never allocated
+MOST_PIXELS = 65_535  # of a side, as a JPEG may have: a strip of longer rows would be many megapixels
 WHITE = 255
 
 _LOADERS = ("jpegload", "pngload", "tiffload", "webpload", "heifload")
@@ -56,30 +57,16 @@ def header_of(path: Path) -> Header:
 def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_MEGAPIXELS) -> pyvips.Image:
     """The picture in `path`, upright, in three colours and perhaps alpha, of 8 or 16 bits; not decoded yet.
 
-    `sequential`: it will be read once, from top to bottom. Raises Unreadable, for pictures above `most_megapixels` and
-    for kinds that would come out wrong too; what is wrong behind the header shows when the pixels are asked for.
+    `sequential`: it will be read once, from top to bottom. Raises Unreadable, for pictures above `most_megapixels` or
+    with a side above MOST_PIXELS and for kinds that would come out wrong too; what is wrong behind the header shows
+    when the pixels are asked for.
     """
     if not path.is_file():  # a FIFO would wait for ever
         raise Unreadable("is no file" if path.exists() else "is not there")
-    picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
-    if picture.width * picture.height > most_megapixels * 1e6:
-        raise Unreadable(
-            f"has {picture.width * picture.height / 1e6:,.0f} megapixels, and at most {most_megapixels:g} are read"
-        )
-    if picture.format not in ("uchar", "ushort"):
-        raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
-    picture = _in_tagged_colours(picture, path)
-    picture = _upright(picture, _orientation(picture, path), sequential)
-    if picture.interpretation == "cmyk":
-        return picture.icc_transform("srgb", embedded=True)
-    if picture.interpretation in ("lab", "labs", "labq", "xyz", "yxy", "lch", "cmc", "hsv", "scrgb"):
-        raise Unreadable(f"holds {picture.interpretation} colours; save it in RGB")
-    if picture.bands < 3:  # grey; its profile does not suit three colours
-        picture = picture.copy()
-        picture.remove("icc-profile-data")
-    if picture.bands > 4:
-        raise Unreadable(f"has {picture.bands} channels; save it in RGB")
-    return picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    try:
+        return _opened(path, sequential, most_megapixels)
+    except pyvips.Error as error:  # of a picture whose header speaks against itself
+        raise Unreadable(f"cannot be read as a picture ({in_one_line(error)})") from error
 
 
 def without_alpha(picture: pyvips.Image) -> pyvips.Image:
@@ -127,6 +114,28 @@ def in_one_line(error: pyvips.Error) -> str:
     return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)
 
 
+def _opened(path: Path, sequential: bool, most_megapixels: float) -> pyvips.Image:
+    picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
+    _require_size(picture.width, picture.height, most_megapixels)
+    if picture.format not in ("uchar", "ushort"):
+        raise Unreadable(f"holds {_words(picture.format)} values of unknown range; save it with 8 or 16 bits a channel")
+    picture = _in_tagged_colours(picture, path)
+    picture = _upright(picture, _orientation(picture, path), sequential)
+    if picture.interpretation == "cmyk":
+        picture = picture.icc_transform("srgb", embedded=True)
+    if picture.interpretation in ("lab", "labs", "labq", "xyz", "yxy", "lch", "cmc", "hsv", "scrgb"):
+        raise Unreadable(f"holds {picture.interpretation} colours; save it in RGB")
+    if picture.bands < 3:  # grey; its profile does not suit three colours
+        picture = picture.copy()
+        picture.remove("icc-profile-data")
+    channels = picture.bands
+    if channels <= 4:
+        picture = picture.colourspace("rgb16" if picture.format == "ushort" else "srgb")
+    if picture.bands > 4:  # or grey with more than alpha beside it, which becomes three colours
+        raise Unreadable(f"has {channels} channels; save it in RGB")
+    return picture
+
+
 def _loaded(path: Path, sequential: bool) -> pyvips.Image:
     access = "sequential" if sequential else "random"
     try:
@@ -149,15 +158,23 @@ def _loaded(path: Path, sequential: bool) -> pyvips.Image:
     return picture
 
 
+def _require_size(width: int, height: int, most_megapixels: float) -> None:
+    """Raises Unreadable for a picture that would take too much memory, by its header."""
+    if width * height > most_megapixels * 1e6:
+        raise Unreadable(f"has {width * height / 1e6:,.0f} megapixels, and at most {most_megapixels:g} are read")
+    if max(width, height) > MOST_PIXELS:
+        raise Unreadable(f"has sides of {width:,} and {height:,} pixels, and at most {MOST_PIXELS:,} are read")
+
+
 def _in_tagged_colours(picture: pyvips.Image, path: Path) -> pyvips.Image:
     """With a profile that says what the tags of a PNG or AVIF say, which other kinds of files do not have."""
-    loader = picture.get("vips-loader") if "vips-loader" in picture.get_fields() else ""
+    loader = picture.get("vips-loader") if has(picture, "vips-loader") else ""
     colours = colours_of(path, loader)
     if colours is None or colours.are_srgb:
         return picture
     if not colours.are_display_p3:
         raise Unreadable(f"is tagged with colours that are not read ({colours}); save it in sRGB or Display P3")
-    if "icc-profile-data" not in picture.get_fields():
+    if not has(picture, "icc-profile-data"):
         picture = picture.copy()
         picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Operation.call("profile_load", "p3"))
     return picture
@@ -167,8 +184,7 @@ def _bitmap(path: Path) -> pyvips.Image:
     """A BMP, which libvips reads through ImageMagick only."""
     try:
         with Image.open(path, formats=("BMP",)) as bitmap:
-            if bitmap.width * bitmap.height > MOST_MEGAPIXELS * 1e6:
-                raise Unreadable(f"has {bitmap.width * bitmap.height / 1e6:,.0f} megapixels")
+            _require_size(bitmap.width, bitmap.height, MOST_MEGAPIXELS)
             return pyvips.Image.new_from_array(np.array(bitmap.convert("RGB")), interpretation="srgb")
     except Unreadable:
         raise
@@ -178,12 +194,12 @@ def _bitmap(path: Path) -> pyvips.Image:
 
 def _orientation(picture: pyvips.Image, path: Path) -> int:
     """1 to 8, as in EXIF."""
-    fields = picture.get_fields()
-    if _ORIENTATION in fields:
+    if has(picture, _ORIENTATION):
         return int(picture.get(_ORIENTATION))
-    if "vips-loader" in fields and picture.get("vips-loader") == "pngload" and (stated := _text_orientation(path)):
+    is_png = has(picture, "vips-loader") and picture.get("vips-loader") == "pngload"
+    if is_png and (stated := _text_orientation(path)):
         return stated
-    if _XMP in fields and (found := _XMP_ORIENTATION.search(bytes(picture.get(_XMP)))):
+    if has(picture, _XMP) and (found := _XMP_ORIENTATION.search(bytes(picture.get(_XMP)))):
         return int(found[2])
     return 1
 
@@ -211,7 +227,7 @@ def _upright(picture: pyvips.Image, orientation: int, sequential: bool) -> pyvip
         picture = picture.copy()
         picture.set_type(pyvips.GValue.gint_type, _ORIENTATION, orientation)
         picture = picture.autorot()
-    if _XMP in picture.get_fields() and _XMP_ORIENTATION.search(before := bytes(picture.get(_XMP))):
+    if has(picture, _XMP) and _XMP_ORIENTATION.search(before := bytes(picture.get(_XMP))):
         picture = picture.copy()
         picture.set_type(pyvips.GValue.blob_type, _XMP, _XMP_ORIENTATION.sub(rb"\g<1>1", before))
     return picture

@@ -77,6 +77,7 @@ def _arrays(path: Path) -> Iterable[Array]:
         else:
             from skimage.io import imread
 
+            _require_small(path)
             held = [imread(path)]
     except Exception as error:  # each library has its own types, down to IndexError
         raise ValueError(f"kernels {path}: cannot be read ({error}); save it as .npy") from error
@@ -94,6 +95,18 @@ def _arrays(path: Path) -> Iterable[Array]:
             yield array[..., :3].transpose(2, 0, 1)
         else:
             yield from array[:, None]
+
+
+def _require_small(path: Path) -> None:
+    """Raises ValueError for a TIFF of more pixels than a kernel has, by its header: a damaged one claims millions."""
+    if path.suffix.lower() == ".png":
+        return
+    from tifffile import TiffFile  # by which scikit-image reads them
+
+    with TiffFile(path) as file:
+        sides = max((page.shape for page in file.pages[:1]), default=())
+    if max(sides, default=0) > MOST_PIXELS:
+        raise ValueError(f"has sides {sides}: must be at most {MOST_PIXELS} pixels")
 
 
 def _archived(path: Path) -> list[NDArray[Any]]:
