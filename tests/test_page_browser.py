@@ -30,7 +30,8 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     told_run = told(shown_run(folder / "night"))
     own = [replace(one, stages=(), genes="Plain: width 4") if one.key == "2" else one for one in told_run.networks]
-    other = replace(told_run, name="other", verdict="The other verdict.", photographs=(), networks=own)
+    made = dict(told_run.made) | {"settings": {"family": {"name": "Plain", "digest": "f00d"}}}
+    other = replace(told_run, name="other", verdict="The other verdict.", photographs=(), networks=own, made=made)
     evil = shown_run(folder / "<img src=x onerror=boom()>", EVIL)
     write_page(folder / "page.html", story(told_run, other))
     write_page(folder / "crowd.html", story(crowded(told_run, 1000)))
@@ -52,6 +53,7 @@ class Opened:
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-shown=whole]")
         self.page.locator("#front-chart").scroll_into_view_if_needed()
         self.page.wait_for_selector(CHART)
 
