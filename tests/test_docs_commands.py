@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lpienas.command import whole_parser
-from tests.docs_blocks import PAGES, ROOT, outside_of_blocks
+from tests.docs_blocks import PAGES, ROOT, outside_of_blocks, run_sh
 
 OTHERS = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"]
 PUBLISHED = sorted((ROOT / "results" / "published").rglob("*.md"))
@@ -67,3 +67,12 @@ def test_commands_in_sentences_are_found():
     assert "make docs" in found
     assert any(command.startswith("lpienas enhance photo.jpg -o better.jpg") for command in found)
     assert any(command.startswith("python benchmarks/page.py --trials 1000") for command in found)
+
+
+def test_a_pattern_in_a_command_stands_for_the_folders_and_files_that_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "candidate-3").mkdir()
+    (tmp_path / "candidate-3" / "none.onnx").touch()
+    with pytest.raises(AssertionError, match="ended with 1"):
+        run_sh("lpienas enhance candidate-*/none.onnx candidate-*/none.onnx -o better.png")
+    assert "candidate-3/none.onnx" in capsys.readouterr().err
