@@ -1,8 +1,9 @@
-# Two commands for a user: `make demo` and `make test`. Both set up what they need; `make install` does only that.
+# Two commands for a user: `make demo` and `make test`. Both set up what they need; `make install` does only what the first needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TESTABLE := $(VENV)/.testable
 DEMO := runs/demo
 # torch has other files for each processor and GPU, from other indexes: by its version alone, and what comes with it too
 UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
@@ -12,7 +13,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 
 demo: $(INSTALLED)
 	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
-		--full-steps 1000 --seeds 1
+		--full-steps 600 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 400 --prune 0.15 --name demo
 	$(BIN)/lpienas export $(DEMO) --size 256x256
@@ -21,34 +22,34 @@ demo: $(INSTALLED)
 		--compare $(DEMO)/before-after.png
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/lpienet_* --data $(DEMO)/photos
 	$(BIN)/lpienas report $(DEMO) --force
-	@echo "This was a demo: trainings of 1000 steps, where full training means 6000 and published figures 12000"
+	@echo "This was a demo: trainings of 600 steps, where full training means 6000 and published figures 12000"
 	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
 install: $(INSTALLED)
 	@echo "Installed in $(VENV): source $(BIN)/activate"
 
-test: $(INSTALLED) browser postgres
+test: $(TESTABLE) browser postgres
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
-test-long: $(INSTALLED)
+test-long: $(TESTABLE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m long
 
-test-faults: $(INSTALLED)
+test-faults: $(TESTABLE)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py
 
-browser: $(INSTALLED)
+browser: $(TESTABLE)
 	tests/install-browser $(BIN)/python
 
-postgres: $(INSTALLED)
+postgres: $(TESTABLE)
 	tests/install-postgres $(BIN)/python
 
-check: $(INSTALLED)
+check: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks/*.py examples/*.py
 
-docs: $(INSTALLED)
+docs: $(TESTABLE)
 	$(BIN)/python docs/notebook.py
 	$(BIN)/sphinx-build -W --keep-going -q -c docs . build/site
 	@echo "The pages are in build/site/index.html (open it in a browser)"
@@ -66,6 +67,11 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 		--requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
+		--editable '.[export]'  # compiled when imported: most of it never is
+	touch $@
+
+$(TESTABLE): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
 		--editable '.[dev]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # as pip does, but on all processors

@@ -106,7 +106,8 @@ class FrontReport:
         """Which photographs the final figures are of, in words."""
         if self.test is None:
             return "on the validation photographs, which chose them, so not final"
-        return f"on {self.test.photographs} test photographs, which chose nothing, {crops_of(JUDGED_SIDE)}"
+        many = "" if self.test.photographs == 1 else "s"
+        return f"on {self.test.photographs} test photograph{many}, which chose nothing, {crops_of(JUDGED_SIDE)}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `lpienas front --json` prints them."""

@@ -48,5 +48,6 @@ def unnamed(blueprint: OwnBlueprint) -> str:
     """Why a network of an own family cannot be built."""
     return (
         f"it is a network of the family {blueprint.family.name}, whose code runs only where its file is named, with "
-        f"--family FILE.py:{blueprint.family.name} in search, export and report; an exported file needs no code"
+        f"--family FILE.py:{blueprint.family.name} in search, export and report; an exported file needs no code: "
+        f"lpienas export NETWORK.json --family FILE.py:{blueprint.family.name} --out DIR"
     )

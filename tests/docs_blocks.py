@@ -5,6 +5,7 @@ trained, and none of them is what a page is about. Commands run in this process,
 """
 
 import contextlib
+import glob
 import os
 import re
 import shlex
@@ -130,6 +131,5 @@ def write_photographs(home: Path) -> None:
 
 def _expanded(word: str) -> list[str]:
     """As a shell has it: the home folder, and the files that a pattern stands for."""
-    path = Path(word).expanduser()
-    found = sorted(map(str, path.parent.glob(path.name))) if "*" in path.name else []
-    return found or [str(path) if word.startswith("~") else word]
+    path = str(Path(word).expanduser()) if word.startswith("~") else word
+    return sorted(glob.glob(path)) or [path]  # noqa: PTH207, since a folder may be a pattern too

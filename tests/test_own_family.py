@@ -147,6 +147,46 @@ def test_what_knows_the_stages_of_lpienets_alone_says_so_in_one_sentence(verb, r
     assert "--family FILE.py:Plain" in said
 
 
+@pytest.mark.parametrize("verb", ["enhance", "evaluate", "bench", "anatomy", "export"])
+def test_a_saved_network_is_not_run_by_a_verb_that_has_not_its_file_and_the_way_out_is_named(
+    verb, run, photographs, tmp_path, capsys, monkeypatch
+):
+    network = next(one for one in run.folder.glob("made/*/network.json") if "family" in read_json(one))
+    monkeypatch.chdir(tmp_path)
+    more = {"enhance": [str(photographs / "0.png"), "-o", "better.png"], "bench": ["--size", "32x32"]}
+    assert main([verb, str(network), *more.get(verb, ())]) == 1
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert str(network) in said
+    assert "lpienas export NETWORK.json --family FILE.py:Plain --out DIR" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory) -> Path:
+    """A file of a network of the family that was trained fully, in a copy of its run."""
+    copy = shutil.copytree(run.folder, tmp_path_factory.mktemp("exported") / "run")
+    trained = next(one for one in full_trainings(open_study(run.study)) if one.number > 0)
+    asked = lpienas.ExportOptions(family=PLAIN, pick=str(trained.number), to=("onnx",))
+    (name,) = lpienas.load_run(copy).export(asked)
+    return Path(name)
+
+
+def test_its_exported_file_is_judged_like_any_other_with_the_multiply_adds_that_it_has(exported, photographs, capsys):
+    assert main(["evaluate", str(exported), "--data", str(photographs), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["compared"]
+    macs = lpienas.load(exported).runtime.blueprint.macs_at((256, 256))
+    assert row["macs"] == macs > 0
+    assert 0 < row["ssim"] < 1
+
+
+@pytest.mark.long
+def test_its_exported_file_is_timed_beside_the_reference(exported, capsys):
+    assert main(["bench", str(exported), "--seconds", "0.01", "--size", "32x32", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["network"] for row in rows] == ["network_float.onnx", "LPIENet reference"]
+    assert all(row["median"] > 0 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -196,21 +236,22 @@ def test_without_its_file_a_page_has_no_pictures_of_it_and_says_why(run, tmp_pat
     assert set(told[0]["photographs"][0]["outputs"]) == {"0"}
 
 
-def test_an_exported_network_says_in_its_runtime_what_it_says_in_torch_and_needs_no_code(copied, tmp_path, capsys):
-    trained = next(one for one in full_trainings(open_study(copied / "study.journal")) if one.number > 0)
-    command = ["export", str(copied), "--family", PLAIN, "--pick", str(trained.number), "--to", "onnx", "--json"]
-    assert main(command) == 0
-    (name,) = json.loads(capsys.readouterr().out)["exported"]
-    opened = lpienas.load(name)
-    assert Path(name).parent == copied / "exported" / f"candidate-{trained.number}"
-    network = load_any(copied / "made" / trained.key / "network", [OwnFamily.named(PLAIN)])
+def test_an_exported_network_says_in_its_runtime_what_it_says_in_torch_and_needs_no_code(run, exported):
+    trained = next(one for one in full_trainings(open_study(run.study)) if one.number > 0)
+    opened = lpienas.load(exported)
+    assert exported.parent.parts[-2:] == ("exported", f"candidate-{trained.number}")
+    network = load_any(run.made / trained.key / "network", [OwnFamily.named(PLAIN)])
     assert opened.halo == network.blueprint.radius
     image = torch.rand(1, 3, 45, 70, generator=torch.Generator().manual_seed(0))
     padded = torch.nn.functional.pad(image, (16,) * 4, mode="reflect")
     with torch.inference_mode():
         expected = network(padded)[..., 16:-16, 16:-16].clamp(0, 1)
     assert torch.allclose(opened.of_tensor(image), expected, atol=1e-5)
-    assert main(command) == 1  # what is there stays
+
+
+def test_an_exported_file_that_is_there_stays(exported, capsys):
+    run, pick = exported.parents[2], exported.parent.name.removeprefix("candidate-")
+    assert main(["export", str(run), "--family", PLAIN, "--pick", pick, "--to", "onnx"]) == 1
     assert "--force" in capsys.readouterr().err
 
 

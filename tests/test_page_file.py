@@ -9,7 +9,7 @@ import pytest
 import lpienas
 from lpienas.command import main
 from results.page import write
-from results.page.write import MOST_BYTES, SCRIPTS, html_of, write_page
+from results.page.write import MOST_BYTES, SCRIPTS, html_of, told_in_two, write_page
 from tests.shown_run import crowded, handed, shown_run, story, told
 
 EVIL = "</script x </script><script>boom()</script><img src=x onerror=boom()>&lt;"
@@ -51,19 +51,33 @@ def page(run):
 
 def test_no_name_of_a_run_becomes_a_tag(page):
     found = Tags(page)
-    assert [tag for tag, _ in found.tags].count("script") == 3
+    assert [tag for tag, _ in found.tags].count("script") == 4
     assert not [tag for tag, _ in found.tags if tag == "img"]
     assert not [attrs for _, attrs in found.tags if any(name.startswith("on") for name in attrs)]
 
 
 def test_what_the_page_is_told_is_read_again_as_it_was(page, run):
-    told_again = json.loads(Tags(page).scripts[0])
-    assert told_again["runs"][0]["name"] == run.folder.name
-    assert told_again["runs"][0]["photographs"][0]["name"] == f"{EVIL}0"
+    scripts = Tags(page).scripts
+    first, rest = json.loads(scripts[0]), json.loads(scripts[-1])
+    assert first["runs"][0]["name"] == run.folder.name
+    assert rest["runs"][0]["photographs"][0]["name"] == f"{EVIL}0"
 
 
-def test_the_block_of_what_is_told_holds_no_bracket_that_a_browser_could_take_for_a_tag(page):
-    block = page.split('id="story">')[1].split("</script>")[0]
+def test_a_story_told_in_two_has_all_of_it_once_and_the_pictures_last(run):
+    whole = story(crowded(told(run), 20), told(run))
+    first, rest = told_in_two(whole)
+    assert "data:image" not in json.dumps(first)
+    for place, one in enumerate(rest["runs"]):
+        first["runs"][place]["photographs"] = one["photographs"]
+        for which, parts in one["networks"].items():
+            first["runs"][place]["networks"][which] |= parts
+    first.pop("beside")
+    assert first == whole.to_json()
+
+
+@pytest.mark.parametrize("name", ["story", "rest"])
+def test_a_block_of_what_is_told_holds_no_bracket_that_a_browser_could_take_for_a_tag(page, name):
+    block = page.split(f'id="{name}">')[1].split("</script>")[0]
     assert "boom()" in block
     assert "<" not in block
 
@@ -79,7 +93,9 @@ def test_the_policy_names_the_digest_of_every_script_and_lets_nothing_load(page)
     policy = next(attrs["content"] for tag, attrs in Tags(page).tags if attrs.get("http-equiv"))
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "")
-    for script in Tags(page).scripts[1:]:
+    scripts = Tags(page).scripts[1:-1]  # the first and the last are data
+    assert len(scripts) == 2
+    for script in scripts:
         assert f"'sha256-{write._digest(script)}'" in policy
 
 

@@ -95,6 +95,7 @@ def plan(models: Sequence[Path], conditions: Conditions, watcher: Watcher) -> li
     for path in models:
         compression = compression_of(Run(path)) if is_run(path) else compression_at(path)
         if compression is None and (saved := network_at(path)) is not None:
+            load_network(saved)  # one that cannot be is named before any file is made
             # Files of a bare network go into `folder`; its int8 has the ranges of `pairs`, where there are any.
             bare = [Network(saved.name, saved, "float", None, folder)]
             bare += [Network(saved.name, saved, "int8", None, folder, calibration)] if calibration else []

@@ -4,14 +4,15 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from results.files import written_whole
 from results.page.beside import beside
-from results.page.story import Story
+from results.page.story import SEARCHED, Story
 
 MOST_BYTES = 8 * 10**6  # of the file
 SCRIPTS = ("elements", "numbers", "charts", "front", "table", "network", "photographs", "search", "made", "page")
@@ -48,8 +49,29 @@ def html_of(story: Story) -> str:
             "form-action 'none'",
         )
     )
-    parts = scripts | {"POLICY": policy, "STYLE": _part("style.css"), "STORY": _json(story)}
+    first, rest = told_in_two(story)
+    parts = scripts | {"POLICY": policy, "STYLE": _part("style.css"), "STORY": _json(first), "REST": _json(rest)}
     return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _part("template.html"))
+
+
+def told_in_two(story: Story) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is seen first, and what ends the file, so that a browser draws the front before it has read the pictures.
+
+    The latter has the photographs of each run, and what there is to draw of networks that the search alone scored.
+    """
+    first = story.to_json() | {"beside": beside(story.runs)}
+    rest = [
+        {
+            "photographs": run.pop("photographs"),
+            "networks": {
+                place: {name: one.pop(name) for name in ("stages", "choices")}
+                for place, one in enumerate(run["networks"])
+                if one["kind"] == SEARCHED
+            },
+        }
+        for run in first["runs"]
+    ]
+    return first, {"runs": rest}
 
 
 @cache
@@ -76,9 +98,8 @@ def _script(text: str) -> str:
     return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _json(story: Story) -> str:
+def _json(told: Mapping[str, Any]) -> str:
     """JSON in which nothing looks like markup; what Python calls NaN is not measured, and no JSON."""
-    told = story.to_json() | {"beside": beside(story.runs)}
     text = json.dumps(told, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,15 +1,20 @@
-// Charts: Vega-Lite specifications become drawings when they come into view, or before the page is printed.
+// Charts: Vega-Lite specifications become drawings at once, when they come into view, or before the page is printed.
 
 const waiting = new Map(); // element -> what draws it
+const palette = new Map(); // name of a colour -> its value in the theme that is shown
 
 const CONFIG = {
   background: "transparent",
+  aria: false, // of single marks: each chart has one label for all of it, and a table beside it
   font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
   axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8, gridOpacity: 0.7 },
   view: { stroke: null },
 };
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+function colour(name) {
+  if (!palette.has(name)) palette.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return palette.get(name);
+}
 
 const watched = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) drawNow(entry.target);
@@ -37,6 +42,7 @@ async function drawNow(element) {
 
 /** Colours are part of a drawing, so that another theme needs another one. */
 function drawAllAgain() {
+  palette.clear();
   for (const element of waiting.keys()) {
     if (!element.isConnected) { waiting.delete(element); continue; }
     element.dataset.drawn = "no";
@@ -45,7 +51,9 @@ function drawAllAgain() {
   }
 }
 
-window.addEventListener("beforeprint", () => { for (const element of waiting.keys()) drawNow(element); });
+function drawAllNow() {
+  for (const element of waiting.keys()) drawNow(element);
+}
 
 function chart(kind, label) {
   return el("div", { class: `chart ${kind}`, role: "img", "aria-label": label });

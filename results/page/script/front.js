@@ -51,16 +51,34 @@ function pointsShown() {
     })),
   ]);
   return points.filter((point) => !hidden.has(point.kind) && (known(point.y) || known(point.search) || point.kind === "rejected"))
-    .map((point) => ({ ...point, ring: point.knee && !hidden.has("knee"), bar: known(point.low) && !hidden.has("intervals") }));
+    .map((point) => ({ ...point, tip: tipOf(point), ring: point.knee && !hidden.has("knee"), bar: known(point.low) && !hidden.has("intervals") }));
+}
+
+const ORDER = Object.keys(KINDS);
+
+/** Points with the look of their kind, those that stand above others last. */
+function drawnInOrder(points) {
+  return [...points].sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind)).map((point) => {
+    const { shape, size, filled } = KINDS[point.kind];
+    return { ...point, shape, size, fill: filled ? point.paint : "transparent" };
+  });
 }
 
 const budgets = () => (hidden.has("budget") ? [] : story.runs.filter((run) => known(run.cost.budget))
   .map((run) => ({ x: run.cost.budget / run.cost.scale, says: `budget of ${run.name}: ${costText(run, run.cost.budget)}` })));
 
-const chosenPoint = () => pointsShown().filter((point) => point.run === state.run && point.key === state.chosen);
+/** What the chart shows, in sets: the many that were only searched, or never scored, pass through their own layer alone. */
+function setsShown() {
+  const sets = { points: [], searched: [], rejected: [] }, shown = pointsShown();
+  for (const point of shown) sets[point.kind in sets ? point.kind : "points"].push(point);
+  const chosen = shown.filter((point) => point.run === state.run && point.key === state.chosen);
+  return { ...sets, points: drawnInOrder(sets.points), budgets: budgets(), chosen: chosen.filter((one) => known(one.y)), "chosen-searched": chosen.filter((one) => known(one.search)) };
+}
 
-const TIP = [["network", "network"], ["role", "role"], ["cost", "cost"], ["ssim", "SSIM"], ["interval", "95 % interval"],
-  ["psnr", "PSNR"], ["genes", "genes"]].map(([field, title]) => ({ field, title, type: "nominal" }));
+const TOLD = [["network", "network"], ["role", "role"], ["cost", "cost"], ["ssim", "SSIM"], ["interval", "95 % interval"],
+  ["psnr", "PSNR"], ["genes", "genes"]];
+const tipOf = (point) => Object.fromEntries(TOLD.map(([field, title]) => [title, point[field]]));
+const TIP = { expr: "datum.tip" };
 
 /** From the lowest to the highest score, with room for intervals, but no more than the scores themselves take. */
 function domainOf(points) {
@@ -73,46 +91,45 @@ function domainOf(points) {
 }
 
 function frontSpec() {
+  const sets = setsShown(), named = (name) => ({ name, values: sets[name] });
   const { cost, split } = story.runs[0];
   const x = { field: "x", type: "quantitative", scale: { type: "log", nice: false, padding: 16 },
     axis: { title: `${cost.axis} at ${cost.size}`, labelExpr: cost.kind === "macs" ? "datum.value < 1000 ? format(datum.value, '~g') + ' M' : format(datum.value / 1000, '~g') + ' G'" : `format(datum.value, '~g') + ' ${cost.unit}'`, tickCount: 8, labelOverlap: true } };
-  const y = { field: "y", type: "quantitative", scale: { domain: domainOf(pointsShown()), nice: true }, axis: { title: `SSIM, ${split} photographs` } };
+  const y = { field: "y", type: "quantitative", scale: { domain: domainOf(sets.points), nice: true }, axis: { title: `SSIM, ${split} photographs` } };
   const paint = { field: "paint", type: "nominal", scale: null };
-  const marks = Object.entries(KINDS).filter(([kind]) => !["searched", "rejected"].includes(kind)).map(([kind, how]) => ({
-    transform: [{ filter: `datum.kind == '${kind}'` }],
-    mark: { type: "point", shape: how.shape, size: how.size, filled: Boolean(how.filled), strokeWidth: 1.8, opacity: 1, cursor: "pointer" },
-    encoding: { x, y, color: paint, tooltip: TIP },
-  }));
+  const asTold = (field, type) => ({ field, type, scale: null });
+  const marks = { mark: { type: "point", strokeWidth: 1.8, opacity: 1, cursor: "pointer", tooltip: TIP },
+    encoding: { x, y, shape: asTold("shape", "nominal"), size: asTold("size", "quantitative"), stroke: asTold("paint", "nominal"), fill: asTold("fill", "nominal") } };
   const found = { layer: [
-    { data: { name: "budgets", values: budgets() }, mark: { type: "rule", strokeDash: [6, 4], strokeWidth: 1.5 },
+    { data: named("budgets"), mark: { type: "rule", strokeDash: [6, 4], strokeWidth: 1.5 },
       encoding: { x, color: { value: colour("quiet") }, tooltip: [{ field: "says", title: "limit", type: "nominal" }] } },
-    ...["front", "control"].map((kind) => ({ transform: [{ filter: `datum.kind == '${kind}'` }],
-      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: { field: "run" } } })),
+    { transform: [{ filter: "datum.kind == 'front' || datum.kind == 'control'" }],
+      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: [{ field: "run" }, { field: "kind" }] } },
     { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75, clip: true },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: paint } },
     // Below the marks, or it would take their pointer.
-    { data: { name: "chosen", values: chosenPoint().filter((one) => known(one.y)) },
+    { data: named("chosen"),
       mark: { type: "point", shape: "circle", size: 700, filled: false, strokeWidth: 2.5 }, encoding: { x, y, color: { value: colour("ink") } } },
-    ...marks,
-    { transform: [{ filter: "datum.ring" }], mark: { type: "point", shape: "diamond", size: 420, filled: false, strokeWidth: 2.2 },
-      encoding: { x, y, color: { value: colour("knee") }, tooltip: TIP } },
+    marks,
+    { transform: [{ filter: "datum.ring" }], mark: { type: "point", shape: "diamond", size: 420, filled: false, strokeWidth: 2.2, tooltip: TIP },
+      encoding: { x, y, color: { value: colour("knee") } } },
     { transform: [{ filter: "datum.label" }], mark: { type: "text", dx: 9, dy: 12, fontSize: 11, align: "left" },
       encoding: { x, y, text: { field: "label" } } },
   ] };
   const looked = { layer: [
-    { data: { name: "chosen-searched", values: chosenPoint().filter((one) => known(one.search)) },
+    { data: named("chosen-searched"),
       mark: { type: "point", shape: "circle", size: 400, filled: false, strokeWidth: 2.5 },
       encoding: { x, y: { field: "search", type: "quantitative" }, color: { value: colour("ink") } } },
-    { transform: [{ filter: "datum.kind == 'searched'" }],
-      mark: { type: "point", size: 20, filled: true, opacity: 0.55, cursor: "pointer" },
+    { data: named("searched"),
+      mark: { type: "point", size: 20, filled: true, opacity: 0.55, cursor: "pointer", tooltip: TIP },
       encoding: { x, y: { field: "search", type: "quantitative", scale: { zero: false },
-        axis: { title: "the search's own score, validation photographs", grid: false, orient: "right" } }, color: { value: colour("searched") }, tooltip: TIP } },
+        axis: { title: "the search's own score, validation photographs", grid: false, orient: "right" } }, color: { value: colour("searched") } } },
   ] };
-  const proposed = { transform: [{ filter: "datum.kind == 'rejected'" }], mark: { type: "tick", orient: "vertical", size: 9, opacity: 0.5, yOffset: -5 },
-    encoding: { x, y: { value: "height" }, color: { value: colour("searched") }, tooltip: TIP } };
+  const proposed = { data: named("rejected"), mark: { type: "tick", orient: "vertical", size: 9, opacity: 0.5, yOffset: -5, tooltip: TIP },
+    encoding: { x, y: { value: "height" }, color: { value: colour("searched") } } };
   const any = (kind) => story.runs.some((run) => run.networks.some((one) => one.kind === kind));
   return {
-    width: "container", height: window.innerWidth < 640 ? 300 : 400, data: { name: "points", values: pointsShown() },
+    width: "container", height: window.innerWidth < 640 ? 300 : 400, data: named("points"),
     layer: [...(any("searched") ? [looked] : []), ...(hasRejected() ? [proposed] : []), found],
     resolve: { scale: { y: "independent" } },
   };
@@ -122,10 +139,7 @@ const hasRejected = () => story.runs.some((run) => run.rejected.length);
 
 function refreshFront() {
   if (!frontView) return;
-  const chosen = chosenPoint();
-  const sets = { points: pointsShown(), budgets: budgets(), chosen: chosen.filter((one) => known(one.y)),
-    "chosen-searched": chosen.filter((one) => known(one.search)) };
-  for (const [name, rows] of Object.entries(sets)) {
+  for (const [name, rows] of Object.entries(setsShown())) {
     try { frontView.data(name, rows); } catch { /* a set that this chart has no use for */ }
   }
   frontView.runAsync();
@@ -151,6 +165,7 @@ function showFront() {
       if (item && item.datum && item.datum.key) choose(item.datum.run, item.datum.key);
     });
   });
+  drawNow(byId("front-chart")); // the first thing that is looked at
 }
 
 function swatch(name, paint = null) {

@@ -27,9 +27,9 @@ function showChosen() {
 
 /** An LPIENet is compressed; a network of the user's own is exported as it is. */
 function nextCommand(run, one) {
-  if (one.stages.length) return `lpienas compress ${run.made.folder} --pick ${one.key}`;
   const family = run.made.settings.family;
-  return `lpienas export ${run.made.folder} --family FILE.py:${family ? family.name : "NAME"} --pick ${one.key}`;
+  if (!family) return `lpienas compress ${run.made.folder} --pick ${one.key}`;
+  return `lpienas export ${run.made.folder} --family FILE.py:${family.name} --pick ${one.key}`;
 }
 
 function showDrawings() {

@@ -5,7 +5,8 @@ const MISSING = "–";
 const known = (value) => value !== null && value !== undefined;
 const ssimText = (value) => (known(value) ? value.toFixed(4) : MISSING);
 const psnrText = (value) => (known(value) ? value.toFixed(2) : MISSING);
-const countText = (value) => (known(value) ? value.toLocaleString("en") : MISSING);
+const COUNT = new Intl.NumberFormat("en");
+const countText = (value) => (known(value) ? COUNT.format(value) : MISSING);
 const shareText = (value) => (known(value) ? `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %` : MISSING);
 const signed = (value, digits = 4) => (known(value) ? `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(digits)}` : MISSING);
 

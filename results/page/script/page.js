@@ -1,7 +1,7 @@
 // Page: what is selected, and what is shown of it.
 
 const story = JSON.parse(byId("story").textContent);
-const state = { run: 0, chosen: "" };
+const state = { run: 0, chosen: "", whole: false };
 
 const currentRun = () => story.runs[state.run];
 const chosenNetwork = () => currentRun().networks.find((one) => one.key === state.chosen) || currentRun().networks[0];
@@ -17,9 +17,13 @@ function choose(run, key) {
 function showSelection() {
   showChosen();
   showTable();
+  refreshFront();
+  if (state.whole) showPictures();
+}
+
+function showPictures() {
   showDrawings();
   showPhotographs();
-  refreshFront();
   for (const place of document.querySelectorAll("#course .chart.wide")) if (waiting.has(place)) drawLater(place, waiting.get(place).spec, waiting.get(place).drawn);
 }
 
@@ -39,10 +43,28 @@ function showRun() {
   put(byId("tiles"), tilesOf(run).map(([figure, says]) => el("li", {}, el("strong", {}, figure), el("span", {}, says))));
   for (const button of document.querySelectorAll("#run-choice button")) button.setAttribute("aria-pressed", String(Number(button.value) === state.run));
   showFilters();
+  if (state.whole) showFurther();
+  showSelection();
+}
+
+function showFurther() {
   showSmall();
   showSearch();
   showMade();
-  showSelection();
+}
+
+/** Show all else, once the file is read to its end, where the pictures stand: the front is drawn before that. */
+function showWhole() {
+  if (state.whole || document.readyState === "loading") return;
+  state.whole = true;
+  JSON.parse(byId("rest").textContent).runs.forEach(({ photographs, networks }, place) => {
+    story.runs[place].photographs = photographs;
+    for (const [which, parts] of Object.entries(networks)) Object.assign(story.runs[place].networks[which], parts);
+  });
+  showFurther();
+  showPictures();
+  document.documentElement.dataset.shown = "whole";
+  byId(location.hash.slice(1))?.scrollIntoView();
 }
 
 function tilesOf(run) {
@@ -99,6 +121,9 @@ function begin() {
   showFront();
   showRun();
   addEventListener("resize", moveLoupe);
+  addEventListener("beforeprint", () => { showWhole(); drawAllNow(); });
+  document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(showWhole)));
+  addEventListener("load", () => setTimeout(showWhole, 1000)); // in a tab behind others, too
 }
 
 begin();
