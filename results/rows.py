@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from optuna.distributions import distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import CursorResult, delete, insert, select, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Rows(RDBStorage):
                 .values(state=end.state, datetime_complete=datetime.now())
                 .execution_options(synchronize_session=False)
             )
-            if ended.rowcount != 1:
+            if cast("CursorResult[Any]", ended).rowcount != 1:
                 raise UpdateFinishedTrialError(f"trial {trial} of the storage is ended")
             if mark is not None:
                 kept = select(attributes.value_json).where(attributes.trial_id == trial, attributes.key == mark[0])
