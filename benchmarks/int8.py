@@ -3,7 +3,7 @@
     python benchmarks/int8.py runs/night/made/KEY/network --data DIR --pairs PAIRS --out runs/int8
 
 Every row is judged on the validation and test photographs as `compress` judges them, on pairs of real photographs, and
-by bands: a dark ramp without noise, and dark photographs, after a gain of 8. All calibrate on the same 32 degraded
+by bands: a dark ramp without noise, and dark photographs, after a gain of 4. All calibrate on the same 32 degraded
 training patches. Rows: float, and after --steps steps more; and integers by int8_rows.py: ours, with ranges by the loss
 of the output, by the best of `compress` with as many steps, with integer ends, the costly layers or all of them with 16
 bits, weights only; onnxruntime, ai-edge-quantizer, OpenVINO with NNCF, torchao's XNNPACK quantizer. A tool that is not
@@ -37,7 +37,7 @@ from search_spaces.receptive import receptive_radius
 from search_spaces.sides import padded_side
 
 SIDE = 384  # pixels that photographs are cropped to, as in `compress`
-GAIN = 8.0  # of dark photographs
+GAIN = 4.0  # of dark photographs
 _PAIRS = 32  # real pairs, at most
 _DARK = 8  # dark photographs
 _FLOAT = ("float", "float-longer")  # rows that losses are counted from
@@ -115,14 +115,14 @@ def _bands(run: _Network, in_float: _Network, pairs: Sequence[Pair]) -> dict[str
 def largest_step(run: _Network) -> float:
     """The largest step between neighbouring columns of a dark ramp after the gain, in levels of 255.
 
-    The ramp itself has steps of half a level. Its own border is left out.
+    The ramp itself has steps of two thirds of a level. Its own border is left out.
     """
     output = run(ramp())[..., 32:-32, 32:-32].double().mean(dim=2)  # (1, 3, columns)
     return float(GAIN * 255 * output.diff(dim=-1).abs().max())
 
 
 def ramp() -> Tensor:
-    """(1, 3, SIDE, SIDE): from black to an eighth of white, from left to right, in steps that no 8-bit picture has."""
+    """(1, 3, SIDE, SIDE): from black to a quarter of white, from left to right, in steps that no 8-bit picture has."""
     return torch.linspace(0, 1 / GAIN, SIDE).expand(1, 3, SIDE, SIDE).contiguous()
 
 

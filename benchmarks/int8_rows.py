@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from compress.export.executorch_file import write_executorch
-from compress.export.formats import Variant, export_network
+from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.litert_file import described, to_litert
 from compress.export.litert_wide import mosaics
 from compress.export.onnx_file import write_onnx
+from compress.int8.equalise import equalised
 from compress.int8.quantize import post_training_quantize
 from compress.int8.scheme import Scheme
 from compress.int8.sensitivity import sensitivity
@@ -81,19 +82,20 @@ def _longer(case: Case) -> Run:
     return _in_torch(case, case.longer())
 
 
-def _ours(case: Case, precision: str = "int8", trained: bool = False) -> Run:
-    """An exported file in LiteRT."""
-    network = case.trained() if trained else case.network
-    size = (case.side, case.side)
+def _ours(case: Case, format: str = "litert", precision: str = "int8", trained: bool = False) -> Run:
+    """An exported file in its own runtime; of a network as it was trained in float, with channels of like range."""
+    network = case.trained() if trained else equalised(case.network, case.calibration)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "ours.tflite"
-        export_network(network, Variant("litert", precision, size), path, case.calibration)
+        path = Path(folder) / f"ours{FORMATS[format].suffix}"
+        size = None if FORMATS[format].any_size else (case.side, case.side)
+        export_network(network, Variant(format, precision, size), path, case.calibration)
         return _run(load(path))
 
 
 def _of_scheme(case: Case, scheme: Scheme) -> Run:
     """What no processor's delegate runs, computed in torch by the graph that a file would be made of."""
-    return _in_torch(case, post_training_quantize(case.network, case.calibration, scheme=scheme))
+    equal = equalised(case.network, case.calibration)
+    return _in_torch(case, post_training_quantize(equal, case.calibration, scheme=scheme))
 
 
 def _costly_wide(case: Case) -> Run:
@@ -235,11 +237,14 @@ ROWS: dict[str, Callable[[Case], Run]] = {
     "float": _float,
     "float-longer": _longer,
     "int8": _ours,
+    "int8-onnxruntime": partial(_ours, format="onnx"),
+    "int8-executorch": partial(_ours, format="executorch"),
     "int8-settled": partial(_of_scheme, scheme=Scheme(settled=True)),
     "int8-trained": partial(_ours, trained=True),
     "int8-ends": partial(_ours, precision="int8-io-int8"),
     "int8-costly-16": _costly_wide,
-    "16x8": partial(_of_scheme, scheme=Scheme(activations=16)),
+    "16x8": partial(_ours, precision="16x8"),
+    "16x8-onnxruntime": partial(_ours, format="onnx", precision="16x8"),
     "weights-only": _or_unavailable(_weights_only),
     "onnxruntime": _or_unavailable(_onnxruntime),
     "ai-edge-quantizer": _or_unavailable(_ai_edge),

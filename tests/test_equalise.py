@@ -3,9 +3,12 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 
-from compress.int8.equalise import equalised
-from compress.int8.quantize import post_training_quantize
+from compress.int8.equalise import best_matrix, equalised
+from compress.int8.felt import Felt, felt
+from compress.int8.quantize import captured, post_training_quantize
+from compress.int8.tied import Tied, tied
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -31,6 +34,15 @@ def uneven(network: LPIENet) -> LPIENet:
     return network.eval()
 
 
+def alike_channels() -> LPIENet:
+    """A network that adds, whose channels of full resolution all hold nearly the same, as trained ones do."""
+    network = network_of(join="add", upsampling="nearest", opening="none")
+    with torch.no_grad():
+        first = network.get_submodule("encoder1.0")
+        first.weight[1:] = first.weight[:1] + 0.05 * first.weight[1:]
+    return network.eval()
+
+
 def lost(network: LPIENet, float_network: LPIENet) -> float:
     graph = post_training_quantize(network, images(2))
     with torch.no_grad():
@@ -47,6 +59,7 @@ def lost(network: LPIENet, float_network: LPIENet) -> float:
         network_of(join="add", upsampling="nearest"),
         network_of(join="add", stem="space-to-depth"),
         network_of(block="released"),
+        alike_channels(),
     ],
 )
 def test_the_network_computes_what_it_did_whatever_its_channels_pass_through(network: LPIENet) -> None:
@@ -70,3 +83,56 @@ def test_channels_that_one_scale_cannot_hold_lose_less_afterwards() -> None:
 def test_without_images_there_are_no_ranges() -> None:
     with pytest.raises(ValueError, match="images is empty"):
         equalised(network_of(), [])
+
+
+def first_tied(network: LPIENet) -> tuple[GraphModule, Tied]:
+    """What the first convolution writes."""
+    graph = captured(network)
+    (one,) = (tensors for tensors in tied(graph) if any(node.name == "conv2d" for node in tensors.written_by))
+    return graph, one
+
+
+def test_channels_between_which_nothing_but_sums_stands_are_mixed_and_lose_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = alike_channels()
+    assert first_tied(network)[1].mixes
+    made = equalised(network, images(2))
+    with torch.no_grad():
+        assert all(torch.allclose(made(image), network(image), atol=1e-5) for image in images(3))
+    monkeypatch.setattr("compress.int8.equalise.best_matrix", lambda tensors: torch.eye(len(tensors[0].values)))
+    assert lost(made, network) < 0.9 * lost(equalised(network, images(2)), network)
+
+
+def test_channels_with_a_relu_between_are_not_mixed() -> None:
+    assert not first_tied(network_of(join="add", upsampling="nearest"))[1].mixes
+
+
+def test_what_channels_have_in_common_is_kept_by_all_of_them() -> None:
+    """Two numbers that are equal but for a little can be kept about twice as well; factors alone cannot do it."""
+    drawn = torch.randn(4, 2000, generator=torch.Generator().manual_seed(1)).clamp(-2, 2)
+    values = drawn[:1] + 0.05 * drawn
+    matrix = best_matrix([Felt(values, torch.full((2000,), 1 / 2000), torch.eye(4))])
+    assert rounding_error(values, matrix) < 0.6 * rounding_error(values, torch.eye(4))
+
+
+def rounding_error(values: Tensor, matrix: Tensor) -> float:
+    """Mean square of the error of `values` when `matrix` times these have 256 levels from the least to the largest."""
+    mixed = matrix @ values
+    scale = (mixed.max() - mixed.min()) / 255
+    back = torch.linalg.solve(matrix, (mixed / scale).round() * scale)
+    return float((back - values).square().mean())
+
+
+def test_the_gain_of_a_tensor_says_what_noise_in_it_does_to_the_output() -> None:
+    network = network_of(join="add", upsampling="nearest").eval()
+    graph, one = first_tied(network)
+    whole = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).repeat(16, 1, 1, 1)
+    (first,) = (tensor for tensor in one.tensors if tensor.name == "conv2d")
+    gain = felt(graph, [first], [whole])[first].gain
+    noise = 1e-3 * torch.randn(16, 4, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before = network(whole)
+        network.get_submodule("encoder1.0").register_forward_hook(lambda *given: given[2] + noise)
+        error = float((network(whole) - before).square().mean())
+    assert error == pytest.approx(1e-6 * float(gain.trace()), rel=0.1)

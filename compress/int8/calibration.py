@@ -15,7 +15,7 @@ from nas.task.data.photos import read_folder
 from nas.task.task import Task, TaskSettings, calibration_images
 from results.files import held_in, read_tensors, write_tensors
 
-CALIBRATION_IMAGES = 32  # patches that int8 ranges are taken from
+CALIBRATION_IMAGES = 64  # patches that int8 ranges are taken from
 _BLACK, _WHITE = 0.05, 0.95  # of a photograph with nothing in it, up to here or from here on
 _NARROW = 0.5  # of values from the darkest to the brightest; photographs use nearly all of 1
 _OUTLIERS = 0.001  # share of the values, at either end
