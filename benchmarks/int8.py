@@ -3,7 +3,7 @@
     python benchmarks/int8.py runs/night/made/KEY/network --data DIR --pairs PAIRS --out runs/int8
 
 Every row is judged on the validation and test photographs as `compress` judges them, on pairs of real photographs, and
-by bands: a dark ramp without noise, and dark photographs, after a gain of 4. All calibrate on the same 32 degraded
+by bands: a dark ramp without noise, and dark photographs, after a gain of 4. All calibrate on the same 64 degraded
 training patches. Rows: float, and after --steps steps more; and integers by int8_rows.py: ours, with ranges by the loss
 of the output, by the best of `compress` with as many steps, with integer ends, the costly layers or all of them with 16
 bits, weights only; onnxruntime, ai-edge-quantizer, OpenVINO with NNCF, torchao's XNNPACK quantizer. A tool that is not

@@ -45,7 +45,7 @@ from search_spaces.own import require_lpienet
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_METHODS = {"pruning": 3, "int8": 2}  # count the changes of what a stage does that no other part of its key tells
+_METHODS = {"pruning": 3, "int8": 3}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
