@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyvips
 from PIL import Image, ImageCms
 
 from compress.runtime.photo import enhance_photo
+from nas.task.data.beside import left_out
 from nas.task.data.layouts import DataError
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, opened
@@ -105,6 +107,43 @@ def ultra_hdr(path: Path) -> None:
 
 def android(path: Path) -> None:
     picture().save(path, xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d hdrgm:Version="1.0"/></x:xmpmeta>')
+
+
+def in_boxes(content: bytes, path: Sequence[bytes], behind: bytes) -> bytes:
+    """The boxes `content` with `behind` at the end of the one at `path`, and the sizes of all around it corrected."""
+    made, place = b"", 0
+    while place < len(content):
+        size, kind = struct.unpack(">I4s", content[place : place + 8])
+        body = content[place + 8 : place + size]
+        if kind == path[0]:
+            skipped = {b"meta": 4, b"iinf": 6}[kind]  # version and flags; the number of items too
+            if len(path) > 1:
+                body = body[:skipped] + in_boxes(body[skipped:], path[1:], behind)
+            else:
+                items = struct.unpack(">H", body[4:6])[0] + 1
+                body = body[:4] + struct.pack(">H", items) + body[6:] + behind
+        made += struct.pack(">I4s", 8 + len(body), kind) + body
+        place += size
+    return made
+
+
+def avif_with_gain_map(path: Path) -> None:
+    """An item of the kind tone map beside the picture, whose place in the file moves by as much."""
+    picture().save(path)
+    content = path.read_bytes()
+    item = struct.pack(">I4sIHH4s", 21, b"infe", 2 << 24, 99, 0, b"tmap") + b"\0"
+    made = in_boxes(content, (b"meta", b"iinf"), item)
+    place, moved = content.index(b"mdat") + 4, made.index(b"mdat") + 4
+    assert made.count(struct.pack(">I", place)) == 1
+    path.write_bytes(made.replace(struct.pack(">I", place), struct.pack(">I", moved)))
+
+
+def test_the_gain_map_of_an_avif_is_named(tmp_path):
+    avif_with_gain_map(tmp_path / "a.avif")
+    picture().save(tmp_path / "plain.avif")
+    np.testing.assert_array_equal(opened(tmp_path / "a.avif").numpy(), opened(tmp_path / "plain.avif").numpy())
+    assert left_out(tmp_path / "a.avif") == "its gain map, which makes it HDR"
+    assert left_out(tmp_path / "plain.avif") == ""
 
 
 def two_views(path: Path) -> None:

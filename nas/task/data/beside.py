@@ -1,5 +1,6 @@
 """Beside: what a file holds beside the pixels that libvips reads: other pages, a gain map, the colours of its tags."""
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from PIL import Image
 _START = 1 << 18  # bytes of a file in which all that is before its pixels is looked for
 _THUMBNAIL, _MASK, _SUBFILE = 1, 4, 254  # bits of a TIFF's tag of what a page is for
 _GAIN_MAPS = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496")  # of Android, of ISO 21496-1
+# In an AVIF or HEIC: an item that is a tone map (ISO 21496-1; boxes of version 2 or 3), or Apple's auxiliary picture.
+_GAIN_ITEM = re.compile(rb"infe(.{8}|.{10})tmap|urn:com:apple:photo:20..:aux:hdrgainmap", re.DOTALL)
 # Code points of ITU-T H.273. Those of standard video differ from sRGB by less than pictures of one camera do.
 _SRGB, _DISPLAY_P3 = (1, 2, 5, 6, 7), 12  # primaries; 2: not stated
 _DISPLAYED = (1, 2, 6, 13, 14, 15)  # transfer functions of values for a display, about as sRGB's
@@ -61,8 +64,10 @@ def pages_of(picture: pyvips.Image, path: Path, loader: str) -> int:
 
 
 def left_out(path: Path) -> str:
-    """What a JPEG holds that its plain picture does not, for a sentence; empty where there is nothing."""
+    """What a JPEG, AVIF or HEIC holds that its plain picture does not, for a sentence; empty where there is nothing."""
     start = _start(path)
+    if start[4:8] == b"ftyp" and _GAIN_ITEM.search(start.partition(b"mdat")[0]):
+        return "its gain map, which makes it HDR"
     if not start.startswith(b"\xff\xd8"):
         return ""
     if any(mark in start for mark in _GAIN_MAPS):
