@@ -136,7 +136,8 @@ def _fold(network: LPIENet, one: Tied, matrix: Tensor) -> None:
 def _read(convolution: Node, weight: Tensor, back: Tensor) -> Tensor:
     if is_depthwise(convolution):
         return weight * back.diagonal().view(-1, 1, 1, 1)
-    return torch.einsum("oikl,ij->ojkl", weight, back)
+    read: Tensor = torch.einsum("oikl,ij->ojkl", weight, back)
+    return read
 
 
 def _copy(network: LPIENet) -> LPIENet:

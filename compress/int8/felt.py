@@ -31,7 +31,7 @@ def felt(graph: GraphModule, tensors: Collection[Node], images: Sequence[Tensor]
     random signs: one pass back is enough for all tensors.
     """
     generator = Generator().manual_seed(0)
-    lots = [lot for image in images for lot in image.split(_AT_ONCE)]
+    lots = [lot for image in images for lot in torch.split(image, _AT_ONCE)]
     found: dict[Node, list[Felt]] = {tensor: [] for tensor in tensors}
     outputs = 0
     for lot in lots:
@@ -75,7 +75,7 @@ def _sample(values: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     channels, positions = values.shape
     directions = torch.cat([torch.randn(_DIRECTIONS, channels, generator=generator), torch.eye(channels)])
     along = (directions.to(values) / values.std(dim=1).clamp(min=1e-9)) @ values
-    extreme = torch.cat([along.argmax(dim=1), along.argmin(dim=1)]).unique()
+    extreme = torch.cat([along.argmax(dim=1), along.argmin(dim=1)]).unique()  # type: ignore[no-untyped-call]
     drawn = torch.randint(0, positions, (_DRAWN,), generator=generator).to(values.device)
     shares = torch.full((len(extreme) + _DRAWN,), (positions - len(extreme)) / _DRAWN, device=values.device)
     shares[: len(extreme)] = 1
