@@ -116,7 +116,9 @@ def _lost(tensor: Felt, matrix: Tensor, back: Tensor, end: Tensor) -> Tensor:
     values, (above, below) = matrix @ tensor.values, end.exp()
     cut = values - torch.minimum(torch.maximum(values, -below), above)
     rounding = ((above + below) / _LEVELS).square() / 12 * gain.trace()
-    return rounding + _CUT * (tensor.shares * (cut * (gain @ cut)).sum(dim=0)).sum()
+    cutting: Tensor = (tensor.shares * (cut * (gain @ cut)).sum(dim=0)).sum()
+    lost: Tensor = rounding + _CUT * cutting
+    return lost
 
 
 def _fold(network: LPIENet, one: Tied, matrix: Tensor) -> None:
