@@ -19,7 +19,7 @@ PACKAGES = ("lpienas", "compress", "nas", "results", "search_spaces")
 EXTRAS = {  # of setup.cfg: what each brings, as it is imported
     "search": (
         *("optuna", "sqlalchemy", "fvcore", "pytorch_msssim", "scipy", "skimage", "sklearn", "matplotlib"),
-        *("plotext", "vl_convert"),
+        *("plotext", "tifffile", "vl_convert"),
     ),
     "export": (
         *("torch_pruning", "torchao", "onnx", "onnxscript", "litert_torch", "ai_edge_quantizer", "executorch"),

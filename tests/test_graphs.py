@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.task.data.on_card import STEPS, BlockSampler, Held
+from nas.task.data.on_card import BlockSampler, Held
 from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.degrade import BlendedNoise, CameraNoise
 from nas.task.device import Device
-from nas.task.graphs import blocks
+from nas.task.graphs import STEPS, blocks
 from nas.task.losses import Loss
 from nas.task.soap import Soap
 from nas.task.training import Course, Diverged, Recipe, train

@@ -256,8 +256,16 @@ def test_an_exported_file_that_is_there_stays(exported, capsys):
 
 
 def told_by(page: Path) -> list[dict[str, Any]]:
-    """The runs that a page tells of."""
-    told: list[dict[str, Any]] = json.loads(page.read_text().split('id="story">')[1].split("</script>")[0])["runs"]
+    """The runs that a page tells of, in its two parts together."""
+    first, rest = (
+        json.loads(page.read_text().split(f'id="{part}">')[1].split("</script>")[0])["runs"]
+        for part in ("story", "rest")
+    )
+    for run, later in zip(first, rest, strict=True):
+        run["photographs"] = later["photographs"]
+        for place, drawn in later["networks"].items():
+            run["networks"][int(place)] |= drawn
+    told: list[dict[str, Any]] = first
     return told
 
 

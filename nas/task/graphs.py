@@ -11,9 +11,8 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from nas.task.data.on_card import STEPS
-
 _ONE = Lock()  # a capture begins with waiting for all of the card, which breaks one that is under way
+STEPS = 20  # from one look at the losses to the next; patches are made for as many (nas.task.data.on_card)
 EAGER = 3  # steps that are taken one kernel after the other, so that all that is chosen at first use is chosen
 _PAUSES = (1, 2, 5, 10)  # steps after which the first looks are taken, as SOAP turns its bases then
 

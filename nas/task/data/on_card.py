@@ -17,8 +17,8 @@ from nas.task.data.patches import Draw, PatchSampler, as_floats
 from nas.task.data.photo import Picture
 from nas.task.degrade.convolve import inside
 from nas.task.degrade.turns import Turn, turned
+from nas.task.graphs import STEPS
 
-STEPS = 20  # of a block
 _PIXELS = 2**23  # of a block at most, margins included: temporaries of 100 MB
 _ONE = Lock()
 _SHARE = 8  # photographs take at most one part in so many of a card's memory
