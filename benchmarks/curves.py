@@ -4,9 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import torch
@@ -26,7 +24,6 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet, build
 
-_ONE = Lock()
 LOOKS = (400, 1000, 2000, 4000, 6000, 9000, 12000, 18000, 24000)  # steps after which a network is judged
 
 
@@ -41,12 +38,6 @@ class Plan:
 
 def task_of(settings: TaskSettings) -> Task:
     """What benchmarks train and judge on: photographs of `settings`, on a card or one processor thread, in float32."""
-    with _ONE:
-        return _task(settings)
-
-
-@cache  # one for all trainings that a process makes at once
-def _task(settings: TaskSettings) -> Task:
     return make_task(settings, read_photos(settings), Device(fastest(), False, "benchmark", (1,)))
 
 
@@ -151,8 +142,7 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 def first_weights(blueprint: Blueprint, seed: int) -> LPIENet:
     """A new network with first weights of its own."""
-    with _ONE:  # torch has one source of chance for a process
-        return build(blueprint, derive_seed(seed, 0, "weights"))
+    return build(blueprint, derive_seed(seed, 0, "weights"))
 
 
 def described(task: Task) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 from compress.settings import CompressSettings, Fast
 from nas.prepare import known_device
 from nas.scoring.training import SCRATCH
-from nas.searching import OF_SUPERNET
 from nas.task.data.listing import list_folder
 from nas.task.data.manifest import Photographs
 from nas.task.data.tiles import default_folder
 from nas.task.task import Task, TaskSettings
 from results.candidate import Candidate
 from results.files import fingerprint
+from results.record import OF_SUPERNET
 from results.run import Run
 from results.store import Stage
 from results.study import REFERENCE_NUMBER, candidates, open_study, stated_start

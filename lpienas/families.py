@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpienas.errors import Error
 from lpienas.settings import ExportOptions
+from results.record import OF_SUPERNET
 
 if TYPE_CHECKING:
     from results.progress import Watcher
@@ -55,7 +56,7 @@ def family_of(
     name = family.name
     if before is not None:
         _require_same(run, family, before)
-    if asked.score in ("supernet", "tuned"):
+    if asked.score in OF_SUPERNET:
         raise Error(f"--score {asked.score} shares weights between LPIENets; of an own family: short or halving")
     if asked.cost == "memory" or (asked.cost == "latency" and asked.latency_in.endswith("int8")):
         raise Error(

@@ -18,7 +18,7 @@ from lpienas.sharing import (
     settings_of_study,
     without_password,
 )
-from results.record import FOLDERS, RunSettings
+from results.record import FOLDERS, OF_SUPERNET, RunSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments answer at once
     from nas.searching import SearchSettings
@@ -72,7 +72,7 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
         from nas.logs import require_writer
         from nas.samplers import resolve_sampler
         from nas.search import search as score
-        from nas.searching import OF_SUPERNET, Searching, SearchSettings, space_of
+        from nas.searching import Searching, SearchSettings, space_of
         from nas.task.training import Recipe
         from nas.where.choice import make_workers
         from nas.where.killed import Kills

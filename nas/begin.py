@@ -8,11 +8,11 @@ from typing import Any
 import optuna
 
 from nas.scoring.supernet import have_supernet, supernet_digest
-from nas.searching import OF_SUPERNET, Searching
+from nas.searching import Searching
 from results.front import ReferencePoint
 from results.leases import Leases
 from results.progress import Watcher
-from results.record import FOLDERS, SHARED
+from results.record import FOLDERS, OF_SUPERNET, SHARED
 from results.standing import ask
 from results.study import (
     PHOTOGRAPHS,

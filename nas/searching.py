@@ -10,7 +10,7 @@ from nas.scoring.training import Training, in_rungs
 from nas.suggest import derive_seed
 from nas.task.task import Task
 from nas.task.training import Recipe
-from results.record import RunSettings
+from results.record import OF_SUPERNET, RunSettings
 from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype
@@ -22,7 +22,6 @@ from search_spaces.space import Space, default_space
 from search_spaces.units import COSTS, parse_macs
 
 SCORES = ("supernet", "tuned", "short", "halving")
-OF_SUPERNET = ("supernet", "tuned")  # those of SCORES that begin with one
 
 CostOf = Callable[[AnyBlueprint], float]  # what the search makes small, above 0
 

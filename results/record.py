@@ -6,6 +6,7 @@ from typing import Any
 
 DAMAGED = "it is damaged, and nothing else says what the run is made of: put a copy of it back, or start another run"
 FOLDERS = ("data", "validation", "test")  # settings that name where photographs are, which may be renamed
+OF_SUPERNET = ("supernet", "tuned")  # scores of candidates that share weights
 SHARED = ("storage", "study")  # settings that name where a shared study is, which may be moved
 
 Kind = tuple[Callable[[Any], bool], str]

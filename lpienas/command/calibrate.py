@@ -47,6 +47,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     from nas.task.training import Recipe
     from nas.where.choice import make_workers
     from nas.where.killed import Kills
+    from results.record import OF_SUPERNET
     from results.run import Run
     from results.table import agreement_table
     from search_spaces.units import parse_macs
@@ -57,7 +58,7 @@ def calibrate(asked: CalibrateOptions, json_only: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(run.locked())
         made = made_with(run, asked)
-        by_supernet = made.score in ("supernet", "tuned")  # whether the run's own --steps are those of the supernet
+        by_supernet = made.score in OF_SUPERNET  # whether the run's own --steps are those of the supernet
         supernet_steps = (made.steps if by_supernet else None) or STEPS["supernet"]
         short_steps = asked.short_steps or (None if by_supernet else made.steps) or STEPS["short"]
         budget = made.budget if made.cost == "macs" else None

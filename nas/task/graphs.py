@@ -6,12 +6,10 @@ after a block of steps. Source: torch.cuda.graphs, "Whole-network capture".
 """
 
 from collections.abc import Callable, Iterator
-from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
-_ONE = Lock()  # a capture begins with waiting for all of the card, which breaks one that is under way
 STEPS = 20  # from one look at the losses to the next; patches are made for as many (nas.task.data.on_card)
 EAGER = 3  # steps that are taken one kernel after the other, so that all that is chosen at first use is chosen
 _PAUSES = (1, 2, 5, 10)  # steps after which the first looks are taken, as SOAP turns its bases then
@@ -54,7 +52,7 @@ class GraphedStep:
         self._optimizer.zero_grad(set_to_none=True)  # so that gradients lie in the graph's own memory
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream()
-        with _ONE, torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self._run()
         return graph
 

@@ -6,7 +6,6 @@ those of a block of steps are made together, from photographs in the card's memo
 
 from collections.abc import Sequence
 from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from nas.task.degrade.turns import Turn, turned
 from nas.task.graphs import STEPS
 
 _PIXELS = 2**23  # of a block at most, margins included: temporaries of 100 MB
-_ONE = Lock()
 _SHARE = 8  # photographs take at most one part in so many of a card's memory
 
 
@@ -116,8 +114,7 @@ def in_blocks(sampler: PatchSampler, photos: Sequence[Picture], device: torch.de
     pixels = sum(photo.size[0] * photo.size[1] * (2 if photo.is_pair else 1) for photo in photos)
     if 3 * pixels > torch.cuda.get_device_properties(device).total_memory // _SHARE:
         return sampler
-    with _ONE:
-        held = _held(tuple(photos), device)
+    held = _held(tuple(photos), device)
     return sampler if held is None else BlockSampler(sampler, held)
 
 

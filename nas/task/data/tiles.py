@@ -12,7 +12,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -48,15 +47,13 @@ class Tiles:
         self._mapped_bytes = 0
         self._held: int | None = None  # bytes in the folder, as far as this process knows
         self._most = 0  # bytes that may be there
-        self._lock = Lock()  # trainings that share a card are threads of one process
 
     def __reduce__(self) -> tuple[type["Tiles"], tuple[Path, int]]:
         return Tiles, (self.folder, self.limit)  # what is open here is not open in a worker
 
     def crop(self, source: Source, top: int, left: int, height: int, width: int) -> Pixels:
         """(height, width, 3) of a picture; raises Unreadable where its file is damaged, gone or another one."""
-        with self._lock:
-            tiles = self._mapped(source)
+        tiles = self._mapped(source)
         if tiles is None:
             return _cut(_strips(source), top, left, height, width)
         row, column = top // SIDE, left // SIDE
