@@ -16,6 +16,7 @@ from lpienas.fields import (
     options_of,
 )
 from lpienas.shared import DEGRADATION, FIX, OWN_LOSS
+from results.photo_score import SEVERAL
 from results.record import FOLDERS, RunSettings
 
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
@@ -69,6 +70,13 @@ class RunOptions(ReadOptions):
         "photographs of the validation part, and of the test part, that networks are judged by, at most; 0: all",
         "N",
         parse=count_or_none,
+    )
+    least_judged: int | None = kept(
+        SEVERAL,
+        "degraded photographs of each of these parts, at least: fewer clean ones are degraded at several levels each, "
+        "and what is said of one is the mean over its levels",
+        "N",
+        parse=count,
     )
     score: str | None = kept(
         "supernet",

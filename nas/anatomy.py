@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.task.evaluation import Pair, Quality, evaluate
 from results.paired import half_width
+from results.photo_score import PhotoScore, by_photograph
 from results.progress import Silent, Watcher
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_by_part, macs_of
@@ -112,7 +113,8 @@ def anatomy(
     for part in places:
         relu = part in fired and isinstance(stages[part][1], nn.ReLU)
         firing = fired[part].above_zero() if relu else fired.get(part, seen[part]).varying()
-        parts.append(_part(part, shares.get(part, 0.0), firing, each, without[part]))
+        lost = map(_less, (pair[0] for pair in pairs), each, without[part])
+        parts.append(_part(part, shares.get(part, 0.0), firing, by_photograph(lost)))
     return Anatomy(name, macs, ssim, psnr, sample.says, tuple(parts))
 
 
@@ -228,10 +230,13 @@ def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
             handle.remove()
 
 
-def _part(name: str, share: float, firing: float, whole: Sequence[Quality], without: Sequence[Quality]) -> Part:
+def _less(photograph: str, whole: Quality, without: Quality) -> PhotoScore:
+    return PhotoScore(photograph, whole.ssim - without.ssim, whole.psnr - without.psnr)
+
+
+def _part(name: str, share: float, firing: float, losses: Sequence[PhotoScore]) -> Part:
     kind = SKIP if name.endswith(".skip") else BRANCH if "." in name else STAGE
-    ssim = [one.ssim - other.ssim for one, other in zip(whole, without, strict=True)]
-    psnr = fmean(one.psnr - other.psnr for one, other in zip(whole, without, strict=True))
+    ssim = [one.ssim for one in losses]
     lost, half = fmean(ssim), half_width(ssim)
     low, high = (None, None) if half is None else (lost - half, lost + half)
-    return Part(name, kind, share, firing, lost, psnr, low, high)
+    return Part(name, kind, share, firing, lost, fmean(one.psnr for one in losses), low, high)

@@ -10,7 +10,7 @@ from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
 from nas.task.degrade.tasks import DENOISE
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
-from results.photo_score import crops_of
+from results.photo_score import SEVERAL, crops_of
 from results.run import Run
 
 
@@ -35,15 +35,16 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     photograph is left, NoTestPart for a run that kept none.
     """
     runs = list(dict.fromkeys(run for model in models if (run := run_of(model)) is not None))
-    settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings()
+    settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings(least_judged=SEVERAL)
     side = None if whole else settings.validation_side
     crops = crops_of(side)
     if data is None:
         photos = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
         photos = judged(photos, settings.judged)
         of = "of the sample photographs" if settings.data is None else f"of {settings.data}"
-        says = f"{_counted(len(photos), 'test ')} {of}"
-        return Unseen(pairs_to_test(photos, settings, side), "test", says, crops, task=settings.task)
+        pairs = pairs_to_test(photos, settings, side)
+        says = f"{_counted(len(photos), 'test ')} {of}{pairs.says}"
+        return Unseen(pairs, "test", says, crops, task=settings.task)
     found = read_folder(data, blur=settings.blur)
     left, names, known, test = _not_used(found, runs, data)
     if not left:
@@ -52,15 +53,10 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
             "other photographs"
         )
     if not known:
-        return Unseen(
-            validation_pairs(left, settings.degradation, settings.seed, side),
-            None,
-            f"{_counted(len(left))} of {data}",
-            crops,
-            task=settings.task,
-        )
-    says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched"
+        pairs = validation_pairs(left, settings.degradation, settings.seed, side, settings.least_judged)
+        return Unseen(pairs, None, f"{_counted(len(left))} of {data}{pairs.says}", crops, task=settings.task)
     pairs = pairs_to_test(left, settings, side)
+    says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched{pairs.says}"
     return Unseen(pairs, "test" if test else None, says, crops, tuple(names), settings.task)
 
 

@@ -29,6 +29,21 @@ class OnPhoto:
     others: float | None = None  # dB, over all others
 
 
+def means_of(found: Iterable[OnPhoto]) -> tuple[OnPhoto, ...]:
+    """One of each photograph, the means where it was judged several times, in the order of the first times."""
+    times: dict[str, list[OnPhoto]] = {}
+    for one in found:
+        times.setdefault(one.name, []).append(one)
+    figures = [one.name for one in fields(OnPhoto)[1:]]
+    return tuple(OnPhoto(name, **{figure: _mean(of, figure) for figure in figures}) for name, of in times.items())
+
+
+def _mean(photos: Iterable[OnPhoto], figure: str) -> Any:
+    """Over those that have it; None where none has."""
+    known = [value for one in photos if (value := getattr(one, figure)) is not None]
+    return fmean(known) if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One method on all photographs; raises ValueError for another kind, and where there are no photographs."""
@@ -48,8 +63,8 @@ class Row:
 
     def mean(self, figure: str) -> float | None:
         """Mean of one figure over the photographs that have it; None where none has."""
-        known = [value for one in self.photos if (value := getattr(one, figure)) is not None]
-        return fmean(known) if known else None
+        mean: float | None = _mean(self.photos, figure)
+        return mean
 
     @property
     def ssim(self) -> float:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
+SEVERAL = 12  # times that clean photographs of a part are degraded to judge by, at least: few are at several levels
 JUDGED_SIDE = 384  # pixels of a photograph, around its centre, that the figures of a run are of
 
 
@@ -17,6 +19,16 @@ class PhotoScore:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def by_photograph(scores: Iterable[PhotoScore]) -> tuple[PhotoScore, ...]:
+    """One score of each photograph, the mean where it was judged several times, in the order of the first times."""
+    times: dict[str, list[PhotoScore]] = {}
+    for score in scores:
+        times.setdefault(score.name, []).append(score)
+    return tuple(
+        PhotoScore(name, fmean(one.ssim for one in of), fmean(one.psnr for one in of)) for name, of in times.items()
+    )
 
 
 def crops_of(side: int | None) -> str:

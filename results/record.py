@@ -58,6 +58,7 @@ class RunSettings:
     blur: str | None = _stated(None, _or_null(_TEXT))
     skip_unusable: bool = _stated(False, _YES_NO)
     judged: int = _stated(64, _WHOLE)  # photographs
+    least_judged: int = _stated(1, _WHOLE)  # degraded photographs of a part
     score: str = _stated("short", _TEXT, needed=True)
     cost: str = _stated("macs", _TEXT, needed=True)
     latency_in: str = _stated("onnx-float", _TEXT)

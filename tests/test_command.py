@@ -27,6 +27,16 @@ VERBS = (
     "describe", "space", "search", "calibrate", "front", "compress", "export", "enhance", "samples",
     "noise", "evaluate", "bench",
 )  # fmt: skip
+LATER = {  # as runs were that state none of these
+    "noise": "white",
+    "noise_profile": None,
+    "synthetic": 0.0,
+    "task": "denoise",
+    "loss": [],
+    "judged": 64,
+    "least_judged": 1,
+    "recipe": "default",
+}
 SETTINGS = {
     "data": None,
     "score": "short",
@@ -206,11 +216,7 @@ def test_a_finished_search_continues_without_work_and_keeps_its_settings(finishe
     stated = json.loads((finished / "run.json").read_text())["settings"]
     assert {name: stated[name] for name in SETTINGS} == SETTINGS
     assert stated["space"] == default_space().to_json()
-    later = {name: stated[name] for name in ("noise", "noise_profile", "synthetic", "task", "loss", "judged", "recipe")}
-    assert later == {  # as runs were that state none of these
-        "noise": "white", "noise_profile": None, "synthetic": 0.0, "task": "denoise", "loss": [], "judged": 64,
-        "recipe": "default",
-    }  # fmt: skip
+    assert {name: stated[name] for name in LATER} == LATER
 
 
 @pytest.mark.parametrize(("words", "was"), [(("--noise", "camera"), "white"), (("--synthetic", "0.5"), "0.0")])

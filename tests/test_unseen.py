@@ -137,7 +137,7 @@ def test_whole_photographs_or_crops_are_judged_and_it_is_said_which(whole, says,
     Image.new("RGB", (400, 24), "grey").save(wide / "a.png")
     found = unseen([tmp_path / "bare.onnx"], wide, whole)
     assert says in found.crops
-    ((_, _, clean),) = found.pairs
+    _, _, clean = found.pairs[0]
     assert (*clean.shape[-2:],) == size
 
 

@@ -123,3 +123,49 @@ def test_a_pair_is_validated_on_its_own_degraded_side():
     photo = as_pair(numbered("a", 21, 30))
     ((_, degraded, clean),) = validation_pairs([photo], SensorNoise(), seed=0, side=10)
     np.testing.assert_array_equal(as_bytes(degraded), 255 - as_bytes(clean))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_few_photos_have_levels_from_weak_to_strong_each(count):
+    photos = [grey(str(shade), shade) for shade in range(100, 100 + count)]
+    pairs = validation_pairs(photos, READ_ALONE, 0, None, least=12)
+    assert (len(pairs), pairs.photographs) == (12, count)
+    assert [name for name, *_ in pairs[:count]] == [photo.name for photo in photos]  # once each, before any twice
+    found = {photo.name: [] for photo in photos}
+    for name, noisy, clean in pairs:
+        found[name].append(float(((noisy - clean).std() / 0.006).log() / np.log(16)))
+    assert sorted(level for of in found.values() for level in of) == pytest.approx(
+        [(place + 0.5) / 12 for place in range(12)], abs=0.03
+    )
+    for of in found.values():
+        assert min(of) < 1 / 3 < 2 / 3 < max(of)
+        assert 0.25 < of[0] < 0.75  # the one that is shown
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_few_photos_have_both_kinds_of_a_blend_each(count):
+    photos = [grey(str(shade), shade) for shade in range(100, 100 + count)]
+    asked = []
+
+    class Listening(BlendedNoise):
+        def in_turn(self, rank):
+            asked.append(rank)
+            return super().in_turn(rank)
+
+    pairs = validation_pairs(photos, Listening(), 0, None, least=12)
+    kinds = {photo.name: set() for photo in photos}
+    for name, *_ in pairs:
+        kinds[name].add(asked[-1] % 2)
+    assert set(map(frozenset, kinds.values())) == {frozenset({0, 1})}
+
+
+def test_enough_photos_are_degraded_as_before_photos_were_degraded_several_times():
+    photos = [grey(str(shade), shade) for shade in range(100, 112)]
+    once, several = (validation_pairs(photos, SensorNoise(), 0, None, least) for least in (1, 12))
+    assert len(several) == 12
+    assert all(torch.equal(one[1], other[1]) for one, other in zip(once, several, strict=True))
+
+
+def test_pairs_are_there_once_however_few_they_are():
+    pairs = validation_pairs([as_pair(numbered("a", 21, 30)), numbered("b", 21, 30)], FAINT, 0, None, least=4)
+    assert [name for name, *_ in pairs] == ["a", "b", "b", "b", "b"]

@@ -62,10 +62,10 @@ class Known:
     @classmethod
     def alone(cls, blueprint: AnyBlueprint, quality: Quality, judged_on: Unseen, licence: str) -> "Known":
         """Of a network that has no run, so that its training is not known."""
+        pairs, test = judged_on.pairs, "test " if judged_on.split == "test" else ""
         said = (
-            f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {len(judged_on.pairs)} "
-            f"{'test ' if judged_on.split == 'test' else ''}photographs ({judged_on.crops}) in PyTorch, before it "
-            "became this file"
+            f"SSIM {quality.ssim:.4f}, PSNR {quality.psnr:.2f} dB on {pairs.photographs} {test}photographs "
+            f"({judged_on.crops}{pairs.says}) in PyTorch, before it became this file"
         )
         return cls(blueprint, said, "Not known: exported from a network without its run.", licence)
 
@@ -266,8 +266,9 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
 
 def _photographs(task: Task) -> str:
     """What SSIM and PSNR are means over."""
-    side, count = task.settings.validation_side, len(task.test)
-    return f"{count} test photograph{'s' if count > 1 else ''} (at most {side}x{side} pixels around the centre of each)"
+    side, count = task.settings.validation_side, task.test.photographs
+    of_each = f"at most {side}x{side} pixels around the centre of each{task.test.says}"
+    return f"{count} test photograph{'s' if count > 1 else ''} ({of_each})"
 
 
 def _layout(figures: Mapping[str, Any]) -> str:

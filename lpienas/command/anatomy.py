@@ -50,8 +50,8 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
     else:
         photos, which = read_folder(asked.data), f"photographs of {asked.data}"
     side = settings.validation_side
-    which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels"
-    pairs = validation_pairs(photos, settings.degradation, settings.seed, side)
+    pairs = validation_pairs(photos, settings.degradation, settings.seed, side, settings.least_judged)
+    which = f"{len(photos)} {which}, cropped to at most {side}x{side} pixels{pairs.says}"
     with bars() as shown:
         found = look_into(network, str(asked.run), Sample(pairs, which), watcher=shown).to_json()
     if json_only:

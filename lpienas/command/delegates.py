@@ -40,7 +40,7 @@ def delegates(asked: DelegatesOptions, json_only: bool) -> None:
         files += [delegated(file) for file in exported]
         task = TaskSettings.of_run(run.settings())
         photos = judged(kept_part(run, task, "validation"), task.judged)
-        pairs = validation_pairs(photos, task.degradation, task.seed, task.validation_side)
+        pairs = validation_pairs(photos, task.degradation, task.seed, task.validation_side, task.least_judged)
         network = load_network(compression.network(FLOAT))
         largest[str(path)] = largest_activation(network, [degraded for _, degraded, _ in pairs])
     if json_only:

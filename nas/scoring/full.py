@@ -28,6 +28,7 @@ from search_spaces.networks import families_of
 from search_spaces.own import AnyBlueprint, OwnBlueprint
 
 ANATOMY = "anatomy.json"  # name of the record in the folder of a full training
+_TWICE = 2  # times that a photograph is looked at, at most, where it is degraded at several levels
 STRIPPED = "network-stripped"  # beside the network as it was trained: without what computes nothing
 
 
@@ -109,11 +110,11 @@ def _taken_apart(
     network: LPIENet, left: Lightened, name: str, task: Task, watcher: Watcher | None = None
 ) -> dict[str, Any]:
     """What each stage of a network is worth, and what is `left` of it without dead channels."""
-    pairs = few(task.validation)
-    side = task.settings.validation_side
-    photographs = (
-        f"{len(pairs)} of the {len(task.validation)} validation photographs, cropped to at most {side}x{side} pixels"
-    )
+    all_of_them, side = task.validation, task.settings.validation_side
+    pairs = few(all_of_them[: _TWICE * all_of_them.photographs])
+    looked = f"{min(len(pairs), all_of_them.photographs)} of the {all_of_them.photographs} validation photographs"
+    at = f", at {_TWICE} of {all_of_them.levels} levels each" if len(pairs) > all_of_them.photographs else ""
+    photographs = f"{looked}{at}, cropped to at most {side}x{side} pixels"
     found = anatomy(network, name, Sample(pairs, photographs), task.device.torch, watcher).to_json()
     return found | {"stripped": _cost(left.network.blueprint) | {"removed": left.to_json()}}
 

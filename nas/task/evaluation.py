@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.task.metrics import psnr, ssim
-from results.photo_score import PhotoScore
+from results.photo_score import PhotoScore, by_photograph
 from search_spaces.family import OwnNetwork
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
@@ -57,11 +57,14 @@ def evaluate(
 def evaluate_each(
     network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device, margin: int | None = None
 ) -> tuple[PhotoScore, ...]:
-    """Like `evaluate`, of every photograph by itself, in order; those of one batch share its name, numbered."""
+    """Like `evaluate`, of every photograph by itself, in order; those of one batch share its name, numbered.
+
+    A photograph that is there several times, at several levels of noise, has one score, the mean of all.
+    """
     found: list[PhotoScore] = []
     for name, output, clean in _outputs(network, pairs, device, margin):
         found += _scores(name, output, clean)
-    return tuple(found)
+    return by_photograph(found)
 
 
 def is_identity(network: Callable[[Tensor], Tensor], pairs: Iterable[Pair], device: torch.device) -> bool:

@@ -11,7 +11,7 @@ from nas.task.evaluation import EQUAL, Pair
 from nas.task.metrics import clipped, psnr, psnr_where
 from nas.task.perceptual import Distance
 from nas.task.similarity import DEFINITIONS
-from results.compared import OnPhoto
+from results.compared import OnPhoto, means_of
 from search_spaces.sides import grey_of_grey
 
 Method = Callable[[Tensor, Tensor], Tensor]  # degraded, clean (1, 3, H, W) in [0, 1] -> the degraded one restored
@@ -32,9 +32,10 @@ class Measures:
 def judge_each(method: Method, pairs: Iterable[Pair], measures: Measures) -> tuple[OnPhoto, ...]:
     """Figures of `method` on each pair of one photograph, whose output is clipped to [0, 1] as a picture would be.
 
-    A grey photograph stays grey. Time is of `method` alone.
+    A grey photograph stays grey. Time is of `method` alone. A photograph that is there several times, at several
+    levels of noise, has one row of figures, the means of all.
     """
-    return tuple(_judged(name, method, degraded, clean, measures) for name, degraded, clean in pairs)
+    return means_of(_judged(name, method, degraded, clean, measures) for name, degraded, clean in pairs)
 
 
 def restored(method: Method, degraded: Tensor, clean: Tensor) -> tuple[Tensor, float]:

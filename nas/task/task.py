@@ -30,7 +30,7 @@ from results.record import RunSettings
 from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
-_OF_DATA = ("judged", "validation", "test", "blur", "skip_unusable")  # settings that runs of before do not state
+_OF_DATA = ("judged", "least_judged", "validation", "test", "blur", "skip_unusable")  # runs of before state none
 _OF_TASK = ("task", "kernels", "teacher", "own")  # likewise
 _AS_STATED = ("data", "seed", "patch", "batch", "synthetic")  # settings of a run that are the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
@@ -46,6 +46,7 @@ class TaskSettings:
     batch: int = 8  # patches per step
     validation_side: int = JUDGED_SIDE  # pixels; validation and test photographs are cropped to it, around their centre
     judged: int = 64  # photographs of a part that networks are judged by, at most; 0: all
+    least_judged: int = 1  # times that clean photographs of a part are degraded, at least: few are at several levels
     validation: str | None = None  # folder of validation photographs; None: a part of `data`
     test: str | None = None  # the same, for the test
     blur: str | None = None  # of GoPro's two blurred sides: blur or blur_gamma
@@ -65,6 +66,8 @@ class TaskSettings:
             raise ValueError(f"batch = {self.batch}: must be at least 1")
         if self.validation_side < 16:
             raise ValueError(f"validation_side = {self.validation_side}: must be at least 16 pixels")
+        if self.least_judged < 1:
+            raise ValueError(f"least_judged = {self.least_judged}: must be at least 1, which degrades each once")
         if self.judged < 0:
             raise ValueError(f"judged = {self.judged}: must be at least 1, or 0 for all photographs")
         if self.blur is not None and self.blur not in BLURS:
@@ -203,7 +206,8 @@ def make_task(settings: TaskSettings, photos: Photos, device: Device, known: Qua
     """
     sampler_of(settings, photos, settings.seed, device)
     side = settings.validation_side
-    validation = validation_pairs(judged(photos.validation, settings.judged), settings.degradation, settings.seed, side)
+    chosen_by = judged(photos.validation, settings.judged)
+    validation = validation_pairs(chosen_by, settings.degradation, settings.seed, side, settings.least_judged)
     test = pairs_to_test(judged(photos.test, settings.judged), settings, side)
     return Task(settings, photos, device, validation, known or input_quality(validation), test)
 
@@ -211,7 +215,8 @@ def make_task(settings: TaskSettings, photos: Photos, device: Device, known: Qua
 def pairs_to_test(photos: Sequence[Picture], settings: TaskSettings, side: int | None) -> Pairs:
     """Pairs of test photographs, as nas.task.data.pairs makes them, by random numbers of their own."""
     stream = np.random.SeedSequence(settings.seed, spawn_key=(_TEST,))
-    return validation_pairs(photos, settings.degradation, int(stream.generate_state(1, np.uint64)[0] >> 1), side)
+    seed = int(stream.generate_state(1, np.uint64)[0] >> 1)
+    return validation_pairs(photos, settings.degradation, seed, side, settings.least_judged)
 
 
 def calibration_images(task: Task, count: int, seed: int) -> list[torch.Tensor]:

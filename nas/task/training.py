@@ -165,13 +165,11 @@ def descend(
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
     continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it. Raises Diverged.
     """
-    recipe, checkpoint = course.recipe, course.checkpoint
+    recipe = course.recipe
     optimizer = _optimizer(network, recipe)
-    learner = Learner(network, optimizer, critic)
-    done = 0 if checkpoint is None else restore(checkpoint, learner)
-    saved = time.monotonic()
+    kept = _Kept(course.checkpoint, Learner(network, optimizer, critic))
     threads = ThreadChoice(course.device.threads)
-    for step in range(done, recipe.steps):
+    for step in range(kept.done, recipe.steps):
         threads.begin_step()
         for group in optimizer.param_groups:
             group["lr"] = group["share"] * recipe.rate(step)
@@ -186,9 +184,7 @@ def descend(
         threads.end_step()
         if course.on_step is not None:
             course.on_step(step, current)
-        if checkpoint is not None and place()[0] == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save(checkpoint, learner, step + 1)
-            saved = time.monotonic()
+        kept.keep(step + 1)
 
 
 def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Course) -> None:
@@ -197,16 +193,14 @@ def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Co
     `value(degraded, clean)` is what is made small. `on_step` hears of a step after its block, of at most 20. Raises
     Diverged at the end of a block; then the weights are lost.
     """
-    recipe, checkpoint = course.recipe, course.checkpoint
+    recipe = course.recipe
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         optimizer = _optimizer(network, recipe, capturable=True)
-        learner = Learner(network, optimizer)
-        done = 0 if checkpoint is None else restore(checkpoint, learner)
-        saved = time.monotonic()
+        kept = _Kept(course.checkpoint, Learner(network, optimizer))
         graphed = GraphedStep(network, optimizer, value, recipe.clip)
-        for block in blocks(done, recipe.steps):
+        for block in blocks(kept.done, recipe.steps):
             found = []
             for step in block:
                 graphed.take(batch(step), recipe.rate(step))
@@ -217,10 +211,24 @@ def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Co
             if course.on_step is not None:
                 for step, current in zip(block, losses, strict=True):
                     course.on_step(step, current)
-            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save(checkpoint, learner, block.stop)
-                saved = time.monotonic()
+            kept.keep(block.stop)
     torch.cuda.current_stream().wait_stream(stream)
+
+
+class _Kept:
+    """A training that goes on from its checkpoint, where there is a path for one, and writes it from time to time."""
+
+    def __init__(self, path: Path | None, learner: Learner) -> None:
+        self._path, self._learner = path, learner
+        self.done = 0 if path is None else restore(path, learner)  # steps
+        self._saved = time.monotonic()
+
+    def keep(self, done: int) -> None:
+        """`done` steps are done; of processes that share a training the first one writes."""
+        if self._path is None or place()[0] != 0 or time.monotonic() - self._saved <= CHECKPOINT_SECONDS:
+            return
+        save(self._path, self._learner, done)
+        self._saved = time.monotonic()
 
 
 def _in_graphs(network: nn.Module, loss: object, device: Device) -> bool:

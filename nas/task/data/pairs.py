@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -28,21 +29,41 @@ class Pairs(Sequence[Pair]):
     Its levels are the middles of as many equal parts of 0 to 1 as there are photos, in the order of a digest of each
     photo's pixels: their mean is not a matter of luck, and few photos do not stand for the two ends. A blend takes its
     kinds of noise in turns along the levels. What a degradation reads around the part that is taken is the photo's.
+    Where there are fewer than `least` of them, each is there several times, at levels from weak to strong and with both
+    kinds of a blend, so that no photo stands for one level; what is said of a photo is then the mean over its levels.
     Degraded photos are rounded to 8 bits as a photo's file is, and kept beside the tiles of the photographs. The
     photo's centre is taken, at most `side` pixels per side; None: the whole photo.
     """
 
-    def __init__(self, photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None) -> None:
+    def __init__(
+        self, photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None, least: int = 1
+    ) -> None:
         self._photos, self._degradation, self._seed, self._side = tuple(photos), degradation, seed, side
+        self._least = least
+        clean = [place for place, photo in enumerate(self._photos) if not photo.is_pair]
+        self.levels = max(1, math.ceil(least / len(clean))) if clean else 1  # of each photo without a degraded side
+        self._turns = [(place, 0) for place in range(len(self._photos))]  # (photo, which time it is there)
+        self._turns += [(place, turn) for turn in range(1, self.levels) for place in clean]
         self._made: dict[int, Pair] = {}
         self._room = _IN_MEMORY
         self._drawn: dict[int, tuple[int, int]] | None = None
 
-    def __reduce__(self) -> tuple[type["Pairs"], tuple[Sequence[Picture], Degradation, int, int | None]]:
-        return Pairs, (self._photos, self._degradation, self._seed, self._side)  # a worker makes its own
+    def __reduce__(self) -> tuple[type["Pairs"], tuple[Sequence[Picture], Degradation, int, int | None, int]]:
+        # a worker makes its own
+        return Pairs, (self._photos, self._degradation, self._seed, self._side, self._least)
 
     def __len__(self) -> int:
+        return len(self._turns)
+
+    @property
+    def photographs(self) -> int:
+        """How many there are, each counted once; the first time of all of them comes before the second of any."""
         return len(self._photos)
+
+    @property
+    def says(self) -> str:
+        """For after their number in a sentence: at how many levels each is degraded, where that is more than one."""
+        return f", each degraded at {self.levels} levels" if self.levels > 1 else ""
 
     @overload
     def __getitem__(self, place: int) -> Pair: ...
@@ -68,18 +89,22 @@ class Pairs(Sequence[Pair]):
         return (self[place] for place in range(len(self)))
 
     def _pair(self, place: int) -> Pair:
-        photo = self._photos[place]
+        which, turn = self._turns[place]
+        photo = self._photos[which]
         sides = [_as_image(side) for side in photo.crop(*centre_of(photo.size, self._side))]
         if photo.is_pair:
             return photo.name, sides[1], sides[0]
-        return photo.name, as_floats(self._degraded(place, photo)), sides[0]
+        return photo.name, as_floats(self._degraded(which, turn, photo)), sides[0]
 
-    def _degraded(self, place: int, photo: Picture) -> Tensor:
+    def _degraded(self, which: int, turn: int, photo: Picture) -> Tensor:
         """uint8 (1, 3, H, W)."""
-        drawn_levels = self._levels()
-        seed, rank = drawn_levels[place]
-        level = (rank + 0.5) / len(drawn_levels)
-        stream = np.random.SeedSequence(seed, spawn_key=(_VALIDATION,))
+        ranks = self._ranks()
+        seed, rank = ranks[which]
+        above = (turn + self.levels // 2) % self.levels  # the first time is neither the weakest nor the strongest
+        # There and back again, so that a photo's kinds of noise change too where the number of photos is even.
+        rank = above * len(ranks) + (len(ranks) - 1 - rank if above % 2 else rank)
+        level = (rank + 0.5) / (len(ranks) * self.levels)
+        stream = np.random.SeedSequence(seed, spawn_key=(_VALIDATION, turn) if turn else (_VALIDATION,))
         drawn = int(stream.generate_state(1, np.uint64)[0] >> 1)
         one_kind = self._degradation.in_turn(rank)
         name = ""
@@ -95,8 +120,8 @@ class Pairs(Sequence[Pair]):
             photo.tiles.keep(name, made.numpy())
         return made
 
-    def _levels(self) -> dict[int, tuple[int, int]]:
-        """(seed, rank of its level) of each photograph without a degraded side, by its place."""
+    def _ranks(self) -> dict[int, tuple[int, int]]:
+        """(seed, rank of its level the first time) of each photograph without a degraded side, by its place."""
         if self._drawn is None:
             seeds = {place: _digest(photo, self._seed) for place, photo in enumerate(self._photos) if not photo.is_pair}
             ranks = {place: rank for rank, place in enumerate(sorted(seeds, key=seeds.__getitem__))}
@@ -104,9 +129,11 @@ class Pairs(Sequence[Pair]):
         return self._drawn
 
 
-def validation_pairs(photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None) -> Pairs:
+def validation_pairs(
+    photos: Sequence[Picture], degradation: Degradation, seed: int, side: int | None, least: int = 1
+) -> Pairs:
     """See Pairs."""
-    return Pairs(photos, degradation, seed, side)
+    return Pairs(photos, degradation, seed, side, least)
 
 
 def judged(photos: Sequence[Picture], most: int) -> Sequence[Picture]:
