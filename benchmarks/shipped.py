@@ -2,24 +2,36 @@
 
     python benchmarks/free_photographs.py --out ~/free
     python benchmarks/shipped.py --data ~/free --out runs/shipped
+    python benchmarks/shipped.py --data ~/free --quantize lpienas/shipped/denoise/network
 
 Trains the hand-made network that adds its skips (search_spaces.space.ADDITIVE) for --steps on the training folder of
 --data (free_photographs.py) with the degradation of --task, and prints its key in OUT/made, its scores on the test
 folder and where its time went. Resumable: the same command goes on. What it is worth on photographs that it never saw,
-benchmarks/judge.py says.
+benchmarks/judge.py says. With --quantize nothing is trained: files of that network with weights of 8 bits and
+activations of 8 and of 16 take their ranges from degraded training patches, and go to OUT/files, checked on the test
+folder; the one with 16 bits goes beside the network as well.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
+from compress.export.ship import Bare, ship_network
+from compress.export.wanted import Wanted
+from compress.int8.calibration import int8_calibration
+from compress.int8.scheme import WIDTHS
+from lpienas.ready import WIDE
 from nas.prepare import prepare
 from nas.scoring.full import train_fully
 from nas.scoring.training import NETWORK, Training
 from nas.task.degrade import TASKS, make_noise
-from nas.task.task import TaskSettings
+from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
+from nas.unseen import Unseen
+from results.progress import Silent
 from results.store import Store
 from search_spaces.blueprint import Blueprint
+from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.space import ADDITIVE
 
 STEPS = 40_000
@@ -32,6 +44,7 @@ def main() -> None:
     parser.add_argument("--task", choices=TASKS, default="denoise")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quantize", type=Path, metavar="NETWORK")
     options = parser.parse_args()
     folders = {name: str((options.data / name).absolute()) for name in ("training", "validation", "test")}
     settings = TaskSettings(
@@ -44,12 +57,26 @@ def main() -> None:
     )
     options.out.mkdir(parents=True, exist_ok=True)
     task = prepare(settings, options.out / "device.json", 1)
+    if options.quantize is not None:
+        for activations in WIDTHS:
+            _quantize(task, options.quantize, options.out / "files", activations)
+        return
     training = Training.on(task, Blueprint.from_genotype(ADDITIVE), Recipe(options.steps), options.seed)
     store = Store(options.out / "made")
     quality, test = train_fully(task, _say, training, store)
     print(f"{store.at(training.key) / NETWORK}: SSIM {quality.ssim:.4f} on the validation photographs")
     for score in test:
         print(f"{score.name}: SSIM {score.ssim:.4f}, PSNR {score.psnr:.2f} dB")
+
+
+def _quantize(task: Task, network: Path, out: Path, activations: int) -> None:
+    judged_on = Unseen(task.test, "test", "the test folder")
+    bare = Bare(network, out, judged_on, int8_calibration(task, task.settings.seed))
+    made = ship_network(bare, Wanted(("onnx",), (DEFAULT_SIZE,), activations=activations), Silent())
+    for name, figures in made.items():
+        print(f"{name}: {figures['bytes']} bytes, SSIM {figures['ssim']:.4f}, PSNR {figures['psnr']:.2f} dB")
+        if figures["precision"] == "16x8":
+            shutil.copy(out / name, network.with_name(WIDE))
 
 
 def _say(step: int, loss: float) -> None:

@@ -7,7 +7,7 @@ from lpienas.errors import Error
 from lpienas.networks import Network, load
 
 SHIPPED = Path(__file__).with_name("shipped")
-NETWORK, CARD = "network", "CARD.md"  # names in the folder of a task
+NETWORK, WIDE, CARD = "network", "network_16x8.onnx", "CARD.md"  # names in the folder of a task
 DEFAULT = "denoise"
 BLOCKS = ".mat"  # ending of SIDD's benchmark blocks
 _OF_RUNS = ("run.json", "summary.json", "compressions")  # names in the folder of a run
@@ -20,8 +20,12 @@ def shipped_tasks(folder: Path = SHIPPED) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in found if all((one / name).is_file() for name in whole)))
 
 
-def ready(task: str, threads: int | None = None, folder: Path = SHIPPED) -> Network:
-    """The network for `task` that came with the package, or lies in another `folder` of such; raises Error."""
+def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precision: str = "float") -> Network:
+    """The network for `task` that came with the package, or lies in another `folder` of such, in float or 16x8.
+
+    16x8 is an ONNX file with weights of 8 and activations of 16 bits, which ONNX Runtime runs. Raises Error where
+    there is none.
+    """
     there = shipped_tasks(folder)
     if task not in there:
         others = f"there is one for {', '.join(there)}" if there else "there is none for any task yet"
@@ -29,7 +33,11 @@ def ready(task: str, threads: int | None = None, folder: Path = SHIPPED) -> Netw
             f"no network for task {task} comes with this version, {others}: name a network or a run, lpienas enhance "
             "MODEL PHOTO -o OUT"
         )
-    return load(folder / task / f"{NETWORK}.json", threads)
+    if precision == "float":
+        return load(folder / task / f"{NETWORK}.json", threads)
+    if not (folder / task / WIDE).is_file():
+        raise Error(f"the network for task {task} that comes with this version is in float alone")
+    return load(folder / task / WIDE, threads)
 
 
 def model_and_photos(words: Sequence[Path]) -> tuple[Path | None, list[Path]]:

@@ -11,6 +11,10 @@ from compress.export.ship import Bare, ship_network
 from compress.export.wanted import Wanted
 from compress.runtime.runtimes import load
 from lpienas.command import main
+from lpienas.command.export import much_lost
+from nas.task.data.pairs import validation_pairs
+from nas.task.data.photo import Photo
+from nas.task.degrade import SensorNoise
 from nas.unseen import Unseen
 from results.files import load_network, network_at, save_network
 from results.progress import Silent
@@ -63,13 +67,23 @@ def test_a_bench_takes_a_network_and_makes_its_files_elsewhere(network, tmp_path
 
 @pytest.mark.slow
 def test_export_writes_checked_float_files_of_a_network_named_after_it(network, tmp_path):
-    photograph = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randint(256, (3, 24, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     out = tmp_path / "files"
-    judged_on = Unseen((("one", photograph, photograph),), None, "one")
+    judged_on = Unseen(validation_pairs([Photo("one", pixels, pixels)], SensorNoise(), 0, None), None, "one")
     made = ship_network(Bare(network, out, judged_on, []), Wanted(["onnx"], [(16, 16)]), Silent())
     assert set(made) == {"small_float.onnx"}
     assert made["small_float.onnx"]["parity"]["max_difference"] < 1e-4
     assert load(out / "small_float.onnx").about["training"].startswith("Not known")
+
+
+def test_an_int8_file_that_loses_much_is_told_with_what_to_do():
+    files = {
+        f"a_{precision}.onnx": {"precision": precision, "ssim": ssim}
+        for precision, ssim in (("float", 0.90), ("float16", 0.85), ("int8", 0.87), ("16x8", 0.89))
+    }
+    (said,) = much_lost(files)
+    assert said.startswith("a_int8.onnx loses 0.030 SSIM: calibrate it on photographs")
+    assert much_lost({name: figures | {"ssim": None} for name, figures in files.items()}) == []  # none was run
 
 
 def test_a_network_without_its_weights_is_told_which_file_is_missing(network, capsys):

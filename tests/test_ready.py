@@ -13,7 +13,7 @@ from scipy.io import loadmat, savemat
 import lpienas.ready
 from lpienas.command import main
 from lpienas.networks import saved_network
-from lpienas.ready import model_and_photos, ready, shipped_tasks
+from lpienas.ready import SHIPPED, WIDE, model_and_photos, ready, shipped_tasks
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def shipped(model, tmp_path, monkeypatch):
             shutil.copy(f"{saved_network(model)}{ending}", folder / task / f"network{ending}")
     (folder / "denoise" / "CARD.md").write_text("# Denoiser\n")
     monkeypatch.setattr(lpienas.ready.shipped_tasks, "__defaults__", (folder,))
-    monkeypatch.setattr(lpienas.ready.ready, "__defaults__", (None, folder))
+    monkeypatch.setattr(lpienas.ready.ready, "__defaults__", (None, folder, "float"))
     return folder
 
 
@@ -48,6 +48,18 @@ def test_a_photograph_alone_is_enhanced_by_the_network_that_comes_with_the_packa
     assert main(["enhance", str(shipped / "denoise/network.json"), str(photo), "-o", str(tmp_path / "named.png")]) == 0
     np.testing.assert_array_equal(pixels_of(tmp_path / "out.png"), pixels_of(tmp_path / "named.png"))
     assert (pixels_of(tmp_path / "out.png") != pixels_of(photo)).any()
+
+
+def test_the_form_for_npus_is_taken_where_there_is_one(shipped, photo, tmp_path, capsys):
+    words = ["enhance", str(photo), "-o", str(tmp_path / "out.png"), "--precision", "16x8"]
+    assert main(words) == 1
+    assert "task denoise that comes with this version is in float alone" in capsys.readouterr().err
+    shutil.copy(SHIPPED / "denoise" / WIDE, shipped / "denoise" / WIDE)
+    assert main(words) == 0
+    assert f"{WIDE} in ONNX Runtime" in capsys.readouterr().out
+    model = str(shipped / "denoise/network.json")
+    assert main(["enhance", model, str(photo), "-o", str(tmp_path / "b.png"), "--precision", "16x8"]) == 1
+    assert "is of a network that comes with the package" in capsys.readouterr().err
 
 
 def test_strength_leaves_the_rest_of_the_photograph_as_it_is(shipped, photo, tmp_path, capsys):

@@ -21,12 +21,13 @@ def test_it_has_at_most_300_mmacs_and_a_megabyte(task):
     assert sum(path.stat().st_size for path in folder.iterdir()) < BYTES
 
 
-def test_a_photograph_alone_gets_better_by_it():
+@pytest.mark.parametrize("precision", ["float", "16x8"])
+def test_a_photograph_alone_gets_better_by_it(precision):
     pixels = stereo_motorcycle()[0][100:228, 200:328].copy()  # which it was not trained on
     clean = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     noisy = add_sensor_noise(clean, *SensorNoise().at(0.5), torch.Generator().manual_seed(0))[0]
     image = (noisy * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    better = ready("denoise").enhance(image)
+    better = ready("denoise", precision=precision).enhance(image)
 
     def error(given: np.ndarray) -> float:
         return float(np.mean((given / 255 - pixels / 255) ** 2))

@@ -35,6 +35,12 @@ class EnhanceOptions:
     task: str | None = option(
         None, "of networks that come with the package: which", choices=TASKS, default="denoise, without MODEL"
     )
+    precision: str | None = option(
+        None,
+        "of networks that come with the package: float, or weights of 8 and activations of 16 bits, as NPUs compute",
+        choices=("float", "16x8"),
+        default="float, without MODEL",
+    )
     strength: float = option(
         1.0, "how much of the enhanced picture, the rest of it as it is: from 0 to 1", "SHARE", parse=float
     )
@@ -89,7 +95,14 @@ def _opened(asked: EnhanceOptions, model: Path | None) -> "Network":
 
     if model is not None and asked.task is not None:
         raise ValueError(f"--task {asked.task} picks a network that comes with the package, and {model} is named: one")
-    network = ready(asked.task or DEFAULT, asked.threads) if model is None else load(model, asked.threads)
+    if model is not None and asked.precision is not None:
+        raise ValueError(
+            f"--precision {asked.precision} is of a network that comes with the package; {model} has its own"
+        )
+    if model is None:
+        network = ready(asked.task or DEFAULT, asked.threads, precision=asked.precision or "float")
+    else:
+        network = load(model, asked.threads)
     return network if asked.strength == 1 else replace(network, runtime=network.runtime.blended(asked.strength))
 
 
