@@ -44,12 +44,13 @@ def main() -> None:
     parser.add_argument("--data", help="folder of clean photographs (default: sample photographs)")
     parser.add_argument("--pairs", type=Path, help="folder of pairs of real photographs")
     parser.add_argument("--side", type=int, default=384, help="pixels that test photographs are cropped to (384)")
+    parser.add_argument("--every", type=int, default=1, help="take every such test photograph (1): BM3D takes its time")
     parser.add_argument("--noise", nargs="+", choices=list(_NOISES), default=["white"])
     parser.add_argument("--bm3d", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tests = read_photos(TaskSettings(options.data)).test
+    tests = read_photos(TaskSettings(options.data)).test[:: options.every]
     sets: dict[str, list[Pair]] = {
         f"{noise} {level:g}": _noisy(tests, noise, level, options.side) for noise in options.noise for level in LEVELS
     }
