@@ -117,7 +117,8 @@ def _moments(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) ->
         if name.startswith("optimizer."):
             _, index, field = name.split(".")
             weight = weights[int(index)]
-            # fused Adam pairs elements by their place in memory: a moment needs the strides of its weight
-            laid_out = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
+            # Fused Adam pairs elements by their place in memory: a moment needs the strides of its weight. And products
+            # of matrices round by where these begin, which in a file is anywhere: they get memory as torch gives it.
+            laid_out = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor.clone()
             states.setdefault(int(index), {})[field] = laid_out
     return states
