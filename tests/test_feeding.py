@@ -6,8 +6,10 @@ from collections import Counter
 from multiprocessing import get_context
 
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
+from results.rows import rows_of
 from results.storage import PASSWORD, Shared, connected
 from results.study import genotype_of, open_study
 from search_spaces.space import REFERENCE
@@ -78,6 +80,34 @@ def test_a_server_is_connected_to_once_a_process(where, trials):
     assert len({id(one) for one in opened}) == 1
     with get_context("fork").Pool(1) as fork:
         assert fork.apply(_is_inner, (where, id(opened[0]))) is False
+
+
+def test_a_connection_that_is_lost_at_any_question_of_a_look_is_made_again(server, where, trials, task, tmp_path):
+    """Optuna asks in another way where one fails, in a transaction that went with the connection."""
+    (tmp_path / "gate").touch()
+    Feeder(tmp_path / "run", where, task, 2).ends()
+    whole, said = trials(), []
+    storage = connected(where, said.append)
+    lost, left = [], [0]
+
+    def lose(*_):
+        left[0] -= 1
+        if left[0] == 0:
+            lost.append(server.end_connections(where.address))
+
+    sqlalchemy.event.listen(rows_of(storage.inner).engine, "before_cursor_execute", lose)
+    for question in range(1, 20):
+        left[0] = question
+        storage.inner._studies.clear()  # what it remembers of trials that are ended
+        found = storage.get_all_trials(storage.get_study_id_from_name(where.study))
+        assert [(trial.number, trial.values, trial.user_attrs) for trial in found] == [
+            (trial.number, trial.values, trial.user_attrs) for trial in whole
+        ]
+        if len(lost) < question:  # a look is of fewer
+            break
+    assert len(lost) >= 4
+    assert all(count >= 1 for count in lost)
+    assert said
 
 
 def _is_inner(where, identity):
