@@ -19,7 +19,7 @@ from nas.suggest import derive_seed
 from nas.task.checkpoint import remove
 from nas.task.evaluation import Pair, Quality, evaluate, in_batches
 from nas.task.metrics import psnr
-from nas.task.parallel import part, place
+from nas.task.parallel import adding, averaging, part, place
 from nas.task.task import Task
 from nas.task.training import Course, Recipe, descend
 from results.files import digest_of_tensors, fingerprint, read_tensors, write_tensors
@@ -155,7 +155,7 @@ def train_supernet(
     if finished.exists():
         supernet.load_state_dict(_weights(finished, supernet))
         return supernet.to(task.device.torch)
-    supernet.to(task.device.torch)
+    passes = averaging(supernet.to(task.device.torch))
     batch = task.batches(derive_seed(seed, 0, "supernet patches"))
     draw = Slices(space, settings, derive_seed(seed, 0, "supernet slices"))
 
@@ -163,11 +163,12 @@ def train_supernet(
         degraded, clean = (part(side) for side in batch(step))
         total = 0.0
         chosen = draw(step)
-        for blueprint in chosen:
-            with task.device.autocast():
-                output = supernet(blueprint, degraded)
-            loss = task.loss.of(degraded)(output.float(), clean) / len(chosen)
-            loss.backward()  # type: ignore[no-untyped-call]
+        for number, blueprint in enumerate(chosen, 1):
+            with adding(passes, is_last=number == len(chosen)):
+                with task.device.autocast():
+                    output = passes(blueprint, degraded)
+                loss = task.loss.of(degraded)(output.float(), clean) / len(chosen)
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         return total
 

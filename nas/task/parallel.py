@@ -1,12 +1,15 @@
 """Parallel: a training that several processes share: each takes its part of every batch, and all take the same step.
 
-Torch's DistributedDataParallel averages gradients while they are computed, for modules of which every forward pass uses
-the same parameters. A supernet's slices use some, several times a step, so that they are averaged once a step here.
+Torch's DistributedDataParallel averages the gradients. A step of a supernet is several passes, each of a slice that
+uses some of the weights: their gradients add up in every process, and are exchanged in the last pass.
 """
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 def place() -> tuple[int, int]:
@@ -24,21 +27,26 @@ def part(images: Tensor) -> Tensor:
     return images.chunk(of)[number]
 
 
-def averaged(network: nn.Module, loss: float) -> float:
-    """Put the mean of all processes' gradients in place of this one's, and return the mean of their losses.
+def averaging(network: nn.Module) -> nn.Module:
+    """What to call for `network`, so that its gradients become the mean of all processes'; itself where it is alone.
 
-    Then all of them take the same step, and see the same NaN. Of a loss that is a mean over the images of a batch, both
-    are those of the whole batch.
+    Of a loss that is a mean over the images of a batch, that is the gradient of the whole batch.
     """
+    return network if place()[1] == 1 else DistributedDataParallel(network, find_unused_parameters=True)
+
+
+def adding(network: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+    """Within it, one pass of several, forth and back, of an `averaging` network; the last exchanges all gradients."""
+    if is_last or not isinstance(network, DistributedDataParallel):
+        return nullcontext()
+    return network.no_sync()
+
+
+def averaged(loss: float, device: torch.device) -> float:
+    """The mean of all processes' losses, so that all see the same NaN."""
     _, of = place()
     if of == 1:
         return loss
-    gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
-    together = torch.cat([*(one.reshape(-1) for one in gradients), gradients[0].new_tensor([loss])])
+    together = torch.tensor(loss, device=device)
     dist.all_reduce(together)
-    together /= of
-    begin = 0
-    for one in gradients:
-        one.copy_(together[begin : begin + one.numel()].view_as(one))
-        begin += one.numel()
-    return float(together[-1])
+    return float(together) / of

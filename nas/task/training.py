@@ -160,7 +160,8 @@ def descend(
 
     Each convolution has its own share of the learning rate, see `shares`.
 
-    Where processes share a training (nas.task.parallel) each has the gradients of its part of the batch.
+    Where processes share a training (nas.task.parallel) `gradients` leaves those of all in each, and the loss of its
+    part of the batch.
 
     `gradients` leaves a gradient in the weights, returns the loss, and depends on the step alone, so a training that
     continues from the checkpoint sees what an uninterrupted one would, and its `critic` with it. Raises Diverged.
@@ -174,7 +175,7 @@ def descend(
         for group in optimizer.param_groups:
             group["lr"] = group["share"] * recipe.rate(step)
         optimizer.zero_grad(set_to_none=True)
-        current = averaged(network, gradients(step))
+        current = averaged(gradients(step), course.device.torch)
         if not math.isfinite(current):
             raise Diverged(f"the loss became {current} at step {step} of {recipe.steps}")
         norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
