@@ -12,19 +12,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compress.bench.host import measuring_host
+from compress.bench.phone_log import imported
+from compress.export.delegates import delegated
 from compress.int8.calibration import kept_calibration
+from compress.runtime.blocks import read_blocks
 from compress.runtime.runtimes import load
 from lpienas.command import main
+from lpienas.command.describe import genotype_in
 from nas.scoring.supernet import open_supernet
 from nas.task.checkpoint import before
-from nas.task.data.facts import looked_at
+from nas.task.data.facts import ledger, looked_at
+from nas.task.data.manifest import Photographs
 from nas.task.data.source import Source
 from nas.task.data.tiles import Tiles
 from nas.task.degrade.kernels import KernelFile
 from nas.task.degrade.profile import find_profile
 from nas.task.device import Device
+from nas.task.perceptual import tensors_alone
 from nas.task.teacher import Teacher
 from nas.task.training import Course, Recipe, train
+from nas.where.killed import Kills
+from results.compressions import compression_of
 from results.files import load_network, read_json, read_tensors, save_network
 from results.record import RunSettings
 from results.run import Run
@@ -116,6 +125,19 @@ def _settings(path: Path) -> object:
     return Run(path.parent / "run").settings()
 
 
+def _compression(path: Path) -> object:
+    run = Run(path.parent / "run")
+    run.describe(RunSettings())
+    (run.folder / "compressions").mkdir()
+    shutil.copy(path, run.folder / "compressions" / "small.json")
+    return compression_of(run, "small")
+
+
+def _genotype(path: Path) -> object:
+    (path.parent / "genotype.json").write_bytes(path.read_bytes())
+    return genotype_in(path.parent / "genotype.json")
+
+
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "weights": ("a.safetensors", read_tensors),
     "a network's weights": ("a.safetensors", _network),
@@ -131,6 +153,16 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a model, ONNX": ("a.onnx", load),
     "a model, LiteRT": ("a.tflite", load),
     "a model, ExecuTorch": ("a.pte", load),
+    "a list of photographs": ("photographs.json", Photographs.read),
+    "what ended its worker": ("killed.json", Kills),
+    "a compression": ("record.json", _compression),
+    "a genotype": ("a.json", _genotype),
+    "where latencies are measured": ("host.json", lambda path: measuring_host(path.parent)),
+    "blocks of SIDD": ("a.mat", read_blocks),
+    "a phone's log": ("a.log", imported),
+    "what accelerators leave out, LiteRT": ("a.tflite", delegated),
+    "what accelerators leave out, ONNX": ("a.onnx", delegated),
+    "what accelerators leave out, ExecuTorch": ("a.pte", delegated),
     "a teacher": ("a.onnx", lambda path: Teacher.of(path).restore(np.zeros(0))),  # type: ignore[arg-type]
 }
 
@@ -193,6 +225,34 @@ def test_a_pickle_in_the_place_of_kernels_is_named(ending, form, mark, tmp_path)
     with pytest.raises(ValueError, match=rf"kernels {path}: "):
         KernelFile.of(path)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pickle_in_the_place_of_known_digests_costs_looking_again(form, mark, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (20, 10), "red").save(tmp_path / "a.png")
+    (tmp_path / "digests.sqlite").write_bytes(form(mark))
+    with ledger(tmp_path) as known:
+        assert known.facts(tmp_path / "a.png").digest == looked_at(tmp_path / "a.png").digest
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["vgg16-397923af.pth", "lpips_weights.pt", "dists_weights.pt"])
+def test_weights_that_another_library_would_unpickle_are_taken_as_tensors_alone(name, mark, tmp_path):
+    """As piq asks for those of LPIPS and DISTS, by torch.hub."""
+    import torch
+
+    torch.save({"weight": torch.ones(2)}, tmp_path / f"sound-{name}")
+    torch.save(Evil(mark), tmp_path / name)
+    of_file = {"url": f"file:///{name}", "model_dir": str(tmp_path)}  # it is there, and not fetched
+    with tensors_alone():
+        assert torch.hub.load_state_dict_from_url(**of_file, file_name=f"sound-{name}")["weight"].sum() == 2
+        with pytest.raises(pickle.UnpicklingError):
+            torch.hub.load_state_dict_from_url(**of_file)
+    assert not mark.exists()
+    torch.hub.load_state_dict_from_url(**of_file)
+    assert mark.exists()  # as it would be without
 
 
 def test_a_pickle_in_json_is_a_text_and_stays_one(mark, tmp_path):

@@ -1,11 +1,15 @@
 """Perceptual: LPIPS and DISTS by piq, where it is installed and its weights are on this machine already.
 
 Nothing is fetched here: the weights are of others, with terms of their own. Whoever wants these figures puts the files
-where torch keeps what it has downloaded.
+where torch keeps what it has downloaded. They are archives of pickles, which piq would unpickle: here torch takes
+tensors from them and nothing else.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -13,6 +17,8 @@ from torch import Tensor
 Distance = Callable[[Tensor, Tensor], Tensor]  # image, clean: (B, 3, H, W) in [0, 1] -> (B,); 0 where they are equal
 _FEATURES = "vgg16-397923af.pth"  # torchvision's, which both need
 FILES = {"lpips": (_FEATURES, "lpips_weights.pt"), "dists": (_FEATURES, "dists_weights.pt")}
+
+_ALONE = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0"}  # see torch.load
 
 
 def distances() -> tuple[dict[str, Distance], str]:
@@ -26,8 +32,30 @@ def distances() -> tuple[dict[str, Distance], str]:
         return {}, f"LPIPS and DISTS are left out: {error}: pip install 'lpienas[perceptual]'"
     except RuntimeError as error:  # a torchvision that was built for another torch
         return {}, f"LPIPS and DISTS are left out: piq cannot be imported ({error})"
-    made = {"lpips": piq.LPIPS, "dists": piq.DISTS}
-    return {name: _of(made[name](reduction="none").eval()) for name in FILES if name not in missing}, _said(missing)
+    made, found, more = {"lpips": piq.LPIPS, "dists": piq.DISTS}, {}, []
+    for name in (name for name in FILES if name not in missing):
+        try:
+            with tensors_alone():
+                found[name] = _of(made[name](reduction="none").eval())
+        except UnpicklingError:
+            files = " or ".join(FILES[name])
+            more.append(f"{name.upper()} is left out: {files} in torch's folder of downloads holds more than tensors")
+    return found, "; ".join(filter(None, (_said(missing), *more)))
+
+
+@contextmanager
+def tensors_alone() -> Iterator[None]:
+    """Within it torch.load takes tensors alone, whatever a library asks for; raises pickle.UnpicklingError."""
+    kept = {name: os.environ.get(name) for name in _ALONE}
+    os.environ.update(_ALONE)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _of(measure: Distance) -> Distance:
