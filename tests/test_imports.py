@@ -51,6 +51,16 @@ def test_what_would_tell_its_makers_of_its_use_is_told_not_to():
     assert seen(f"import os, lpienas; seen += [os.environ[name] for name in ({names})]") == "['1', '1', '0']"
 
 
+def test_a_runtime_that_would_tell_its_makers_is_told_not_to_wherever_it_is_begun():
+    """On Windows; here it takes the call, and says nothing of it."""
+    sources = [path for room in ("nas", "compress", "lpienas") for path in (ROOT / room).rglob("*.py")]
+    begins = [path for path in sources if "InferenceSession(" in path.read_text()]
+    assert len(begins) >= 2
+    for path in begins:
+        text = path.read_text()
+        assert text.count("disable_telemetry_events()") == text.count("InferenceSession("), path
+
+
 def test_what_shows_studies_in_a_browser_names_nobody_who_counts_visits():
     (folder,) = find_spec("optuna_dashboard").submodule_search_locations
     files = [path for path in Path(folder).rglob("*") if path.suffix in (".js", ".html", ".py")]

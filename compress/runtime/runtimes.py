@@ -155,6 +155,7 @@ def load_in_openvino(path: Path, threads: int = 1) -> Runtime:
 def _open_onnx(path: Path, threads: int) -> Runtime:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # on Windows it would tell its makers
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -313,7 +314,8 @@ _OPENS = {  # what opens a file, without our own code
     ),
     ".onnx": (
         "ONNX Runtime",
-        "import onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])",
+        "import onnxruntime, sys; onnxruntime.disable_telemetry_events(); "
+        "onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])",
     ),
     ".pte": (
         "ExecuTorch",

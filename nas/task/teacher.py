@@ -100,6 +100,7 @@ def _opened(path: str, digest: str) -> Any:
         return partial(on_any_size, load_network(network).eval())
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # on Windows it would tell its makers
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # workers stand side by side
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
