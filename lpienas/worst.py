@@ -26,6 +26,7 @@ def draw(compared: "Compared", place: int, file: Path) -> None:
     """One photograph as it was given, as every method leaves it, and clean, side by side, with figures above."""
     from nas.task.judging import restored
     from nas.task.panels import captioned, picture_of, side_by_side
+    from results.files import written_whole
 
     name, degraded, clean = compared.judged_on.pairs[place]
     panels = [(f"{name}, as it is", degraded, compared.given.photos[place])]
@@ -35,5 +36,5 @@ def draw(compared: "Compared", place: int, file: Path) -> None:
     pictures = [
         captioned(picture_of(image), title, f"SSIM {on.ssim:.4f}, {on.psnr:.2f} dB") for title, image, on in panels
     ]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    side_by_side([*pictures, captioned(picture_of(clean), "clean", "")]).save(file)
+    with written_whole(file) as temporary:
+        side_by_side([*pictures, captioned(picture_of(clean), "clean", "")]).save(temporary)

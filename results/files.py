@@ -8,7 +8,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,17 @@ def require_no_way_out(folder: Path) -> None:
                     f"{folder / path.relative_to(root)} is a link to {path.resolve()}, outside of {folder}, where "
                     "nothing is written: put what it leads to in its place"
                 )
+
+
+def require_inside(folder: Path, paths: Iterable[Path]) -> None:
+    """Raises ValueError where the way from `folder` to one of `paths` below it is a link that leads out of it."""
+    root = folder.resolve()
+    for path in paths:
+        if not path.parent.resolve().is_relative_to(root):
+            raise ValueError(
+                f"{path.parent} is a link to {path.parent.resolve()}, outside of {folder}, where nothing is written: "
+                "put what it leads to in its place"
+            )
 
 
 def plain_name(name: str, source: Path) -> str:

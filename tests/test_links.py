@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from compress.export.hub import write_hub
 from lpienas.command import main
 from nas.task.data.manifest import Photographs
 from results.compressions import compression_of, path_of
-from results.files import require_no_way_out, write_json
+from results.files import load_network, require_no_way_out, save_network, write_json
 from results.record import RunSettings
 from results.run import Run
 from results.store import Store
@@ -122,3 +123,38 @@ def test_no_exported_file_is_published_from_or_to_another_folder(place, name, mo
     with pytest.raises(ValueError, match="must be a name without a folder"):
         write_hub(compression, compression.listed()["files"], tmp_path / "hub")
     assert not (tmp_path / "hub").exists()
+
+
+OUTPUTS = {  # words of a command, the link in what is written to, and whether it leads to a file
+    "samples, a picture": (["samples", "--out", "{out}"], "noisy/flower.png", True),
+    "samples, a folder": (["samples", "--out", "{out}"], "clean", False),
+    "samples, a page": (["samples", "--out", "{out}/other", "--page", "{out}/page.jpg"], "page.jpg", True),
+    "evaluate, a table": (["evaluate", "{model}", "--data", "{pairs}", "--csv", "{out}/all.csv"], "all.csv", True),
+    "evaluate, a picture": (
+        ["evaluate", "{model}", "--data", "{pairs}", "--worst", "1", "--out", "{out}"],
+        "1-a.png",
+        True,
+    ),
+    "enhance": (["enhance", "{model}", "{pairs}/clean", "-o", "{out}"], "a.png", True),
+    "export, its kit": (["export", "{network}", "--to", "onnx", "--out", "{out}", "--workers", "1"], "kit", False),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_no_link_in_what_a_verb_was_told_to_write_to_is_written_through(output, model, tmp_path, outside):
+    """One that leads to a file is replaced; one that leads to a folder is an error."""
+    words, place, is_file = OUTPUTS[output]
+    out, pairs = tmp_path / "out", tmp_path / "pairs"
+    for side, pixels in (("noisy", 90), ("clean", 100)):
+        (pairs / side).mkdir(parents=True)
+        Image.new("RGB", (48, 40), (pixels, pixels, pixels)).save(pairs / side / "a.png")
+    link = out / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / "not-there-yet" if is_file else outside)
+    before = contents(outside)
+    network = tmp_path / "network"
+    save_network(network, load_network(compression_of(Run(model)).network("float")))
+    named = {"out": out, "model": model, "pairs": pairs, "network": f"{network}.json"}
+    assert main([word.format(**named) for word in words]) == (0 if is_file else 1)
+    assert contents(outside) == before
+    assert not is_file or not link.is_symlink()

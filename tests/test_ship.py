@@ -206,6 +206,17 @@ def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
     assert log.read_text() == ""
 
 
+def test_a_log_that_is_a_link_is_a_file_of_its_own_and_what_it_led_to_stays(tmp_path):
+    (tmp_path / "somebody's").write_text("as it was")
+    (tmp_path / "export.log").symlink_to(tmp_path / "somebody's")
+    for words in (b"one ", b"two"):
+        handle = ship_module._opened(tmp_path / "export.log")
+        os.write(handle, words)
+        os.close(handle)
+    assert (tmp_path / "export.log").read_text() == "one two"
+    assert (tmp_path / "somebody's").read_text() == "as it was"
+
+
 def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_is_made(compressed, task, monkeypatch):
     monkeypatch.setattr(ship_module, "_as_made", lambda pool, jobs: pytest.fail("something was made"))
     with pytest.raises(ValueError, match=r"--size 8x8: tiles of it cannot hold .* ask for \d+x\d+ or more"):

@@ -40,6 +40,7 @@ from results.files import (
     move_over,
     network_fingerprint,
     remove,
+    require_inside,
     sha256_of,
 )
 from results.progress import Watcher
@@ -116,7 +117,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     """Export a saved network that has no run; file name -> figures, as in `ship`.
 
     Files are named after the network, and are checked and scored on the same photographs. Nothing is known of the
-    training, and there is no model card.
+    training, and there is no model card. Raises ValueError for a link that leads out of the folder, too.
     """
     saved = load_any(bare.network, bare.families)
     quality = evaluate(saved.eval(), bare.judged_on.pairs, torch.device("cpu"))
@@ -146,6 +147,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     ]
     exported: dict[str, Any] = {}
     require_made(jobs)
+    require_inside(bare.out, [file for job in jobs for file in (job.path, *kit_of(job.path))])
     watcher.begin("export", len(jobs))
     bare.out.mkdir(parents=True, exist_ok=True)
     for done, (job, made) in enumerate(_made(jobs, wanted.workers, bare.out / "export.log"), 1):
@@ -261,10 +263,16 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
 
 def _begin_worker(log: Path) -> None:
     """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # less the umask
-    os.dup2(handle, 2)
+    os.dup2(_opened(log), 2)
     signal.signal(signal.SIGINT, end_at_once)  # the parent tells the user
     Thread(target=end_with_parent, daemon=True).start()
+
+
+def _opened(log: Path) -> int:
+    """To be added to; a link goes, and what it leads to stays as it is."""
+    if log.is_symlink():
+        log.unlink(missing_ok=True)
+    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)  # less the umask
 
 
 def _export(job: _Job) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from lpienas.networks import of_compression
     from lpienas.photographs import refuse_existing
     from nas.unseen import left_out_line, unseen
+    from results.files import written_whole
     from results.photo_score import JUDGED_SIDE, crops_of
     from results.table import bench_table
 
@@ -102,7 +103,8 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
             on = on_phone(phone, [case for case in cases if case.model.suffix == ".tflite"], asked.threads, shown)
             of_phone = [*on.rows, *of_phone]
             if asked.log is not None:
-                asked.log.write_text(on.log)
+                with written_whole(asked.log) as temporary:
+                    temporary.write_text(on.log)
         elif cases:
             of_phone = [*measure(cases, asked.threads, asked.seconds, shown), *of_phone]
         rows = of_phone

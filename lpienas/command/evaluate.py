@@ -39,6 +39,7 @@ def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
     from lpienas.photographs import judged, refuse_existing
     from lpienas.worst import draw, worst_files
     from results.compared import as_csv
+    from results.files import written_whole
 
     if (asked.worst is None) != (asked.out is None):
         raise ValueError("--worst N and --out DIR go together: how many pictures, and where to")
@@ -47,7 +48,8 @@ def evaluate(asked: EvaluateOptions, json_only: bool) -> None:
         found = compare(of_compression(asked.models, asked.compression), asked, shown)
     written = []
     if asked.csv is not None:
-        asked.csv.write_text(as_csv(found.rows))
+        with written_whole(asked.csv) as temporary:
+            temporary.write_text(as_csv(found.rows))
         written.append(asked.csv)
     if asked.worst is not None and asked.out is not None:
         files = worst_files(found, asked.out, asked.worst)

@@ -55,10 +55,11 @@ def samples(asked: SamplesOptions, json_only: bool) -> None:
     if asked.page is not None:
         from nas.task.page import page
         from nas.task.panels import picture_of
+        from results.files import written_whole
 
         image = page(photos, settings.degradation, asked.seed, _SIDE)
-        asked.page.parent.mkdir(parents=True, exist_ok=True)
-        picture_of(image).save(asked.page)
+        with written_whole(asked.page) as temporary:
+            picture_of(image).save(temporary)
         written.append(asked.page)
     if json_only:
         as_json({"written": [str(path) for path in written]})

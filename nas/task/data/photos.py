@@ -17,6 +17,7 @@ from nas.task.data.sides import CLEAN
 from nas.task.data.source import Source, path_of
 from nas.task.data.splits import PARTS
 from nas.task.data.tiles import Tiles, default_folder
+from results.files import require_inside, written_whole
 
 _SAMPLES = {
     "training": (
@@ -202,15 +203,17 @@ def decoded_bytes(manifest: Photographs) -> int:
 def write_pairs(pairs: Iterable[tuple[str, Tensor, Tensor]], folder: Path, degraded: str = "noisy") -> list[Path]:
     """Write (name, degraded, clean), both (1, 3, H, W) in [0, 1], as PNG into `folder`/`degraded` and `folder`/clean.
 
-    Returns the files, in the layout that `load_folder` and `read_folder` take.
+    Returns the files, in the layout that `load_folder` and `read_folder` take. Raises ValueError for a link that leads
+    out of `folder`.
     """
     written = []
     for name, *sides in pairs:
         for kind, image in zip((degraded, CLEAN), sides, strict=True):
             path = folder / kind / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
+            require_inside(folder, [path])
             pixels = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
-            Image.fromarray(pixels.numpy()).save(path)
+            with written_whole(path) as temporary:
+                Image.fromarray(pixels.numpy()).save(temporary)
             written.append(path)
     return written
 
