@@ -1,11 +1,7 @@
 """Cluster: on a real Ray cluster of several nodes work is what it is here, and survives what happens to nodes."""
 
-import contextlib
-import os
-import socket
 import time
 from collections.abc import Callable
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -23,7 +19,7 @@ from nas.task.task import Task, TaskSettings, make_task, read_photos
 from nas.task.training import Diverged, Recipe
 from nas.where.cluster import Cluster
 from nas.where.here import Here
-from nas.where.joined import Placing, quiet_ray
+from nas.where.joined import Placing
 from nas.where.killed import Kills, WorkerKilled
 from results.progress import Silent
 from results.store import Store
@@ -32,11 +28,10 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
 from search_spaces.space import Space
 from tests.pieces import ENDS, SAYS, WAITS, ends_its_process, says_where, waits_for_an_end
+from tests.ray_nodes import two_nodes
 from tests.small_photos import small_photos, with_known_device
 
 pytestmark = pytest.mark.slow  # together: processes of Ray begin, and of workers, which import torch
-ROOT = Path(__file__).parents[1]
-QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 CHOICES = {"depth": [1], "width": [4, 8], "expansion": [1.0], "attention": ["none"]}
 PLAN = Blueprint.from_genotype(Genotype((Stage(1, 4, 1.0, "none"),) * 5, head="conv3x3"))
 SPACE = Space.from_json(
@@ -47,57 +42,8 @@ SPACE = Space.from_json(
 
 @pytest.fixture(scope="module")
 def ray_cluster():
-    """Two nodes of one processor; the first one is the head."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
-        quiet_ray()  # before anything else imports Ray
-        from ray._private import services
-        from ray.cluster_utils import Cluster as Simulated
-
-        patch.setattr(services, "get_node", patiently(services.get_node))
-        patch.setattr(services, "start_raylet", without_agents(services.start_raylet))
-        small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
-        simulated = Simulated()
-        simulated.add_node(include_dashboard=False, _system_config=QUICK, runtime_env_agent_port=free_port(), **small)
-        simulated.add_node(runtime_env_agent_port=free_port(), **small)
-        yield simulated
-        simulated.shutdown()
-
-
-def without_agents(start_raylet):
-    """Ray ends a node whose agents are slow to say their ports, as on a busy machine; nobody here asks for those."""
-    from ray._raylet import (
-        DASHBOARD_AGENT_LISTEN_PORT_NAME,
-        METRICS_AGENT_PORT_NAME,
-        METRICS_EXPORT_PORT_NAME,
-        persist_port,
-    )
-
-    def started(*arguments, **how):
-        told = signature(start_raylet).bind(*arguments, **how).arguments
-        for name in (DASHBOARD_AGENT_LISTEN_PORT_NAME, METRICS_AGENT_PORT_NAME, METRICS_EXPORT_PORT_NAME):
-            persist_port(told["session_dir"], told["node_id"], name, -1)
-        return start_raylet(*arguments, **how)
-
-    return started
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
-
-
-def patiently(get_node):
-    """Ray gives a node up that has not begun after 30 seconds, which a busy machine needs for its processes."""
-
-    def asked(*arguments):
-        for _ in range(600):
-            with contextlib.suppress(RuntimeError):
-                return get_node(*arguments)
-            time.sleep(0.2)
-        return get_node(*arguments)
-
-    return asked
+    with two_nodes() as cluster:
+        yield cluster
 
 
 class Interrupting(Silent):

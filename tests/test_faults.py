@@ -1,10 +1,12 @@
 """Faults: after each of them the same command goes on, and every trial is there once, as without the fault."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.faults.chaos import chaos
 from tests.faults.fault import Fault, Place
 from tests.faults.processes import Forks, forks
 from tests.faults.rows import FAULTS
@@ -33,4 +35,11 @@ def undisturbed(forking: Forks, tmp_path_factory) -> Place:
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.short], ids=lambda fault: fault.name)
 def test_after_a_fault_nothing_is_lost_and_nothing_twice(fault: Fault, undisturbed: Place, tmp_path: Path):
     came = fault.inject(Place(tmp_path, undisturbed.data, undisturbed.undisturbed, undisturbed.processes, 1))
+    assert (came.lost, came.doubled) == (0, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_kills_at_random_nothing_is_lost_and_nothing_twice(workers: int, undisturbed: Place, tmp_path: Path):
+    kills, came, _ = chaos(replace(undisturbed, folder=tmp_path, seed=1), trials=12, seconds=6, workers=workers)
+    assert kills >= 1
     assert (came.lost, came.doubled) == (0, 0)

@@ -70,48 +70,56 @@ def clock_back(argument: str) -> None:
 
 
 def no_power(argument: str) -> None:
-    """`FOLDER EVENT SEED`: at so many-th write to disk or renaming the power fails.
+    """`FOLDER EVENT SEED COUNTED`: at so many-th write to disk or renaming the power fails.
 
-    What was not brought to the disk by then is torn: files that changed since end anywhere, and the last renaming may
-    not have happened.
+    Those of files that have COUNTED in their names. What was not brought to the disk by then is torn: files that
+    changed since end anywhere, and the last renaming may not have happened.
     """
-    folder, event, seed = argument.split("|")
-    disk = _Disk(Path(folder), int(event), random.Random(int(seed)))
+    folder, event, seed, counted = argument.split("|")
+    disk = _Disk(Path(folder), int(event), random.Random(int(seed)), counted)
     os.fsync, os.replace, os.rename = disk.fsync, disk.replace, disk.replace
     Path.replace = lambda self, target: disk.replace(self, target) or Path(target)  # type: ignore[method-assign]
+
+
+def no_power_in_a_checkpoint(argument: str) -> None:
+    """As `no_power`, where writes of checkpoints alone are counted, and there is one after every step."""
+    import nas.task.training
+
+    nas.task.training.CHECKPOINT_SECONDS = -1.0
+    no_power(argument)
 
 
 class _Disk:
     """Knows of every file below a folder which state of it is on the disk for certain."""
 
-    def __init__(self, folder: Path, event: int, drawn: random.Random) -> None:
-        self.folder, self.left, self.drawn = folder, event, drawn
+    def __init__(self, folder: Path, event: int, drawn: random.Random, counted: str = "") -> None:
+        self.folder, self.left, self.drawn, self.counted = folder, event, drawn, counted
         self.true_fsync, self.true_replace = os.fsync, os.replace
         self.certain = {path: _state(path) for path in folder.rglob("*") if path.is_file()}
         self.renamed: tuple[Path, bytes | None] | None = None  # not certain yet: its name, and what had it before
 
     def fsync(self, handle: int) -> None:
-        self.event()
-        self.true_fsync(handle)
         path = Path(f"/proc/self/fd/{handle}").readlink()
+        self.event(path)
+        self.true_fsync(handle)
         if path.is_dir():
             self.renamed = None
         elif path.is_file():
             self.certain[path] = _state(path)
 
     def replace(self, source: Any, target: Any) -> None:
-        self.event()
         source, target = Path(source).absolute(), Path(target).absolute()
+        self.event(target)
         inside = self.folder in target.parents
         before = target.read_bytes() if inside and target.is_file() else None
         self.true_replace(source, target)
         if inside:
             self.renamed = (target, before)
             self.certain[target] = self.certain.pop(source, (0, 0, 0))
-        self.event()
+        self.event(target)
 
-    def event(self) -> None:
-        self.left -= 1
+    def event(self, path: Path) -> None:
+        self.left -= self.counted in path.name
         if self.left == 0:
             self.fail()
 
@@ -120,8 +128,9 @@ class _Disk:
             path, before = self.renamed
             path.unlink() if before is None else path.write_bytes(before)
             self.certain[path] = _state(path)
+        whole = set(self.certain.values())  # whatever its names are by now
         for path in self.folder.rglob("*"):
-            if path.is_file() and self.certain.get(path) != _state(path):
+            if path.is_file() and _state(path) not in whole:
                 kept = self.certain.get(path, (0, 0, 0))[1]  # what is only appended to keeps what was certain
                 os.truncate(path, self.drawn.randint(min(kept, path.stat().st_size), path.stat().st_size))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -136,9 +145,8 @@ def _state(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-CONDITIONS: dict[str, Callable[[str], None]] = {
-    function.__name__: function for function in (nothing, small_files, obedient, clock_back, no_power)
-}
+_ALL = (nothing, small_files, obedient, clock_back, no_power, no_power_in_a_checkpoint)
+CONDITIONS: dict[str, Callable[[str], None]] = {function.__name__: function for function in _ALL}
 
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1], sys.argv[2], sys.argv[3:]))

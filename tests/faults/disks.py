@@ -1,5 +1,6 @@
 """Disks: the power fails in the middle of writing, the disk is full, or nothing may be written."""
 
+import os
 import random
 import shutil
 import signal
@@ -8,21 +9,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nas.task.checkpoint import before
 from tests.faults.fault import Came, Place
 from tests.faults.processes import end
 from tests.faults.searching import begin, resumed, told, trials_of, wait_until
 
+_FIRST = "checkpoint-0"  # of a training's first attempt
+
 
 def power_lost(place: Place) -> Came:
     """The power fails at some write to disk or renaming; what was not on the disk for certain is torn."""
+    _without_power(place, "no_power", 60, "")
+    return resumed(place, trials_of(place.folder / "run"))
+
+
+def power_lost_in_a_checkpoint(place: Place) -> Came:
+    """The power fails while a checkpoint is written, or renamed; of every second disk it never was what it said.
+
+    That one is torn under its name: it is recognised, and the training goes on from the one before it.
+    """
+    run, drawn = place.folder / "run", random.Random(place.seed)
+    _without_power(place, "no_power_in_a_checkpoint", 40, _FIRST)
+    whole = [path for path in run.glob(f"made/*/{_FIRST}.safetensors") if before(path).exists()]
+    torn = whole if place.seed % 2 else []
+    for path in torn:
+        os.truncate(path, drawn.randrange(path.stat().st_size))
+    came = resumed(place, trials_of(run))
+    said = (place.folder / "said.txt").read_text()
+    assert all(f"{path} is damaged: this training goes on from the one before it" in said for path in torn), said
+    return came
+
+
+def _without_power(place: Place, condition: str, events: int, counted: str) -> None:
+    """A search whose power fails at one of so many first `events`, of files that have `counted` in their names."""
     drawn, run = random.Random(place.seed), place.folder / "run"
     while True:
-        begun = begin(place, "no_power", f"{run}|{drawn.randrange(1, 60)}|{place.seed}")
+        begun = begin(place, condition, f"{run}|{drawn.randrange(1, events)}|{place.seed}|{counted}")
         if (status := begun.wait()) == -signal.SIGKILL:
-            break
+            return
         assert status == 0, begun.says.read_text()[-2000:]
         shutil.rmtree(run)  # it was done before
-    return resumed(place, trials_of(run))
 
 
 def quota(place: Place) -> Came:

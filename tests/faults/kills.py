@@ -2,13 +2,15 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.fault import Came, Place
-from tests.faults.searching import begin, compared, lines_of, resumed, told, trials_of, wait_until
+from tests.faults.processes import Begun
+from tests.faults.searching import TRIALS, begin, compared, lines_of, resumed, told, trials_of, wait_until
 
 
 def search_killed(place: Place) -> Came:
@@ -49,10 +51,50 @@ def interrupted_twice_while_scoring(place: Place) -> Came:
     return _interrupted(place, lambda: told(place.folder / "run") >= 2)
 
 
-def _interrupted(place: Place, when: Callable[[], bool]) -> Came:
-    drawn = random.Random(place.seed)
-    begun = begin(place)
+def interrupted_twice_in_full_training(place: Place) -> Came:
+    """Ctrl-C twice, once all candidates are scored: the front is trained fully."""
+    run, drawn = place.folder / "run", random.Random(place.seed)
+
+    def trains() -> bool:
+        time.sleep(drawn.random())
+        return told(run) >= TRIALS
+
+    more = ("--confirm", "1", "--full-steps", "60", "--seeds", "1")
+    came = _interrupted(place, trains, more)
+    assert len(list(run.glob("made/training-*/record.json"))) == 2  # that one, and the reference
+    return came
+
+
+def interrupted_twice_after_the_search(place: Place) -> Came:
+    """Ctrl-C twice while a candidate is compressed, and twice while files of it are written."""
+    run, drawn = place.folder / "run", random.Random(place.seed)
+    shutil.copytree(place.undisturbed, run)
+    before, seconds = trials_of(run), 0.0
+    small = ("--steps", "20", "--prune", "0.1", "--name", "small")
+    for words in (("compress", run, *small), ("export", run, "--to", "onnx", "litert", "--workers", "1")):
+        begun = place.processes.begin(words, place.folder / "said.txt")
+        there = set(run.rglob("*"))
+        more = drawn.randrange(1, 12)
+        wait_until(begun, lambda there=there, more=more: len(set(run.rglob("*")) - there) >= more)  # type: ignore[misc]
+        _interrupt(begun, drawn)
+        began, there = time.monotonic(), set(run.rglob("*"))
+        again = place.processes.begin(words, place.folder / "said.txt")
+        wait_until(again, lambda there=there: bool(set(run.rglob("*")) - there))  # type: ignore[misc]
+        seconds = max(seconds, time.monotonic() - began)
+        assert again.wait() == 0, again.says.read_text()[-2000:]
+    assert len(list(run.glob("exported/small/*.onnx"))) == 2  # float and int8
+    return compared(place, before, seconds)
+
+
+def _interrupted(place: Place, when: Callable[[], bool], more: tuple[str, ...] = ()) -> Came:
+    begun = begin(place, more=more)
     wait_until(begun, when)
+    _interrupt(begun, random.Random(place.seed))
+    return resumed(place, trials_of(place.folder / "run"), more)
+
+
+def _interrupt(begun: Begun, drawn: random.Random) -> None:
+    """Ctrl-C twice; it must end in order."""
     for _ in range(2):
         if not begun.has_ended():
             os.killpg(begun.pid, signal.SIGINT)  # as a terminal does
@@ -60,7 +102,6 @@ def _interrupted(place: Place, when: Callable[[], bool]) -> Came:
     status, said = begun.wait(), begun.says.read_text()
     assert status in (130, 0), f"it ended with {status}: {said[-2000:]}"
     assert "Traceback" not in said, said[-2000:]
-    return resumed(place, trials_of(place.folder / "run"))
 
 
 def workers_of(pid: int) -> list[int]:

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from results.address import PASSWORD as STORAGE_PASSWORD
+from tests import postgres
+
 ROOT = Path(__file__).parents[2]
 LONGEST = 1800.0  # seconds that a test waits for anything; the machine may be busy
 
@@ -45,7 +48,9 @@ def end(begun: Begun, by: signal.Signals = signal.SIGKILL) -> int:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    """Of every command, also with the password of the database that one fault begins."""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path, STORAGE_PASSWORD: postgres.PASSWORD}
 
 
 class Commands:

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from optuna.trial import FrozenTrial
+
+from results.run import Run
+from results.storage import Shared
 from results.study import genotype_of, open_study
 from tests.faults.fault import Came, Place
 from tests.faults.processes import LONGEST, Begun
 from tests.small_photos import with_known_device
 
 TRIALS = 5
+JOURNAL = "study.journal"
 
 
 def options(trials: int = TRIALS, workers: int = 1, steps: int = 4) -> tuple[str, ...]:
@@ -44,12 +49,9 @@ def begin(
 
 def trials_of(run: Path) -> list[Trial]:
     """Finished ones, in the order of their numbers; a study that is just begun has none."""
-    path = run / "study.journal"
-    if not path.exists():
-        return []
     return [
         Trial(trial.number, trial.state.name, genotype_of(trial), trial.values and tuple(trial.values))
-        for trial in open_study(path).get_trials(deepcopy=False)
+        for trial in _all_of(run)
         if trial.state.is_finished()
     ]
 
@@ -68,15 +70,17 @@ def wait_until(begun: Begun, true: Callable[[], bool]) -> None:
 
 
 def lines_of(run: Path) -> int:
-    """Of the study, which says how far a search is without reading it."""
-    path = run / "study.journal"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    """Of the study, which says how far a search is without reading it; on a server, trials begun and trials ended."""
+    path = run / JOURNAL
+    if path.exists():
+        return path.read_bytes().count(b"\n")
+    return sum(1 + trial.state.is_finished() for trial in _all_of(run))
 
 
 def told(run: Path) -> int:
     """Trials that have scores, by the lines that tell them."""
-    path = run / "study.journal"
-    return path.read_bytes().count(b'"state":1,') if path.exists() else 0
+    path = run / JOURNAL
+    return path.read_bytes().count(b'"state":1,') if path.exists() else len(completed(run))
 
 
 def resumed(place: Place, before: list[Trial], more: tuple[str, ...] = (), alike: bool = True) -> Came:
@@ -103,3 +107,15 @@ def compared(place: Place, before: list[Trial], seconds: float = 0.0, alike: boo
     genotypes, numbers = Counter(trial.genotype for trial in scored), Counter(trial.number for trial in now)
     twice = sum(count - 1 for counted in (genotypes, numbers) for count in counted.values())
     return Came(lost, twice + max(0, ended - trials), seconds)
+
+
+def _all_of(run: Path) -> list[FrozenTrial]:
+    """In the journal of a run, or where its settings say that the study is."""
+    if (run / JOURNAL).exists():
+        return open_study(run / JOURNAL).get_trials(deepcopy=False)
+    if not (run / "run.json").exists() or not isinstance(where := Run(run).study, Shared):
+        return []
+    try:
+        return open_study(where).get_trials(deepcopy=False)
+    except FileNotFoundError:  # it is not made yet
+        return []
