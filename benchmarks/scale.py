@@ -19,7 +19,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -75,19 +75,25 @@ def main() -> None:
     parser.add_argument("--sampler", default="auto")
     parser.add_argument("--publish", type=Path, metavar="FOLDER")
     options = parser.parse_args()
-    if options.what == "workers":
-        rows = [asdict(_row(options, where, count)) for count in options.workers for where in options.storage]
-    else:
-        rows = [asdict(_steps(options.sampler, trials)) for trials in options.trials]
-    name = options.what
+    name, rows = options.what, []
+    for row in _rows(options):
+        rows.append(asdict(row))
+        print("\n".join(_markdown(rows).splitlines()[0 if len(rows) == 1 else -1 :]), flush=True)
     shown = _markdown(rows)
-    print(shown, flush=True)
     if options.publish is not None:
         options.publish.mkdir(parents=True, exist_ok=True)
         command = f"python benchmarks/scale.py {options.what} ..."
         about = {"command": command, "clock": options.clock, "load": os.getloadavg()[0], "processors": os.cpu_count()}
         write_json(options.publish / f"{name}.json", about | {"rows": rows})
         (options.publish / f"{name}.md").write_text(f"`{command}`\n\n{shown}\n")
+
+
+def _rows(options: argparse.Namespace) -> "Iterator[Efficiency | Steps]":
+    """One after the other, since each takes minutes on a busy machine."""
+    if options.what == "workers":
+        yield from (_row(options, where, count) for count in options.workers for where in options.storage)
+    else:
+        yield from (_steps(options.sampler, trials) for trials in options.trials)
 
 
 def _markdown(rows: Sequence[dict[str, Any]]) -> str:
