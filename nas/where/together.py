@@ -1,4 +1,4 @@
-"""Together: a supernet is trained by several processes of this machine, on a GPU each, by torch's DistributedDataParallel."""
+"""Together: a supernet is trained by several processes of this machine, a GPU each, by DistributedDataParallel."""
 
 import json
 import signal
