@@ -23,10 +23,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
     "search": "--trials 3 --steps 4 --full-steps 3 --confirm 0 --seeds 1 --patch 16 --sampler random --workers 1",
-    "compress": "--steps 3 --ptq",
+    "compress": "--steps 3 --ptq --threads 1",
     "export": "--to onnx --workers 1",
     "bench": "--seconds 0.01 --size 32x32",
     "space": "--samples 20",
+    **dict.fromkeys(("enhance", "evaluate", "anatomy", "sensitivity"), "--threads 1"),  # several wait on a busy machine
     "calibrate": "--networks 4 --seeds 1 --steps 3 --full-steps 3 --short-steps 3 --patch 16 --workers 1",
 }
 PHONE_LOG = """STARTING!
@@ -123,7 +124,7 @@ def run_blocks(blocks: Sequence[Block]) -> None:
 
 
 def write_photographs(home: Path) -> None:
-    """What a user has at home, tiny: photos/, pairs/, GoPro/, noisy.jpg, and what a tool printed on a phone, phone.log."""
+    """What a user has at home, tiny: photos/, pairs/, GoPro/, noisy.jpg, and a phone's phone.log."""
     (home / "phone.log").write_text(PHONE_LOG)
     random = np.random.default_rng(0)
     for number in range(12):

@@ -74,7 +74,7 @@ def lived_in(tmp_path_factory) -> Path:
     book.cells.insert(0, nbformat.v4.new_code_cell(IN_KERNEL))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
-        NotebookClient(book, timeout=600, resources={"metadata": {"path": str(home)}}).execute()
+        NotebookClient(book, timeout=1800, resources={"metadata": {"path": str(home)}}).execute()
     shutil.copytree(home / "runs" / "first", home / "runs" / "night", ignore=shutil.ignore_patterns("report.html"))
     (home / "executed.ipynb").write_text(nbformat.writes(book))
     return home
