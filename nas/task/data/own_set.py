@@ -28,7 +28,8 @@ class Taken:
         if self.part is not None and self.part not in PARTS:
             raise DataError(f"{self.name}: part {self.part!r} must be one of {', '.join(PARTS)}, or None")
         for side, pixels in self.sides().items():
-            kind, shape = getattr(pixels, "dtype", type(pixels).__name__), getattr(pixels, "shape", ())
+            kind = getattr(pixels, "dtype", type(pixels).__name__)
+            shape: tuple[int, ...] = getattr(pixels, "shape", ())
             if str(kind) not in ("uint8", "uint16") or len(shape) != 3 or shape[2] != 3 or 0 in shape:
                 raise DataError(f"{self.name}: its {side} side must be uint8 or uint16 (H, W, 3), got {kind} {shape}")
             if shape != self.clean.shape:
