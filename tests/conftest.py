@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from results.run import Run
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+from tests.browser import MISSING, chromium
 from tests.compressed import keep_compression
 
 # Files that take longest. They begin first, so that two processes end at about the same time.
@@ -44,3 +46,12 @@ def model(tmp_path) -> Path:
     blueprint = Blueprint.from_genotype(Genotype(stages, activation="relu", head="conv3x3"))
     keep_compression(Run(tmp_path / "model"), {"float": build(blueprint, seed=0)})
     return tmp_path / "model"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        if found is None:
+            assert not os.environ.get("CI"), MISSING
+            pytest.skip(MISSING)
+        yield found

@@ -23,14 +23,21 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
     "search": "--trials 3 --steps 4 --full-steps 3 --confirm 0 --seeds 1 --patch 16 --sampler random --workers 1",
-    "compress": "--steps 3 --ptq",
+    "compress": "--steps 3 --ptq --threads 1",
     "export": "--to onnx --workers 1",
     "bench": "--seconds 0.01 --size 32x32",
     "space": "--samples 20",
+    **dict.fromkeys(("enhance", "evaluate", "anatomy", "sensitivity"), "--threads 1"),  # several wait on a busy machine
     "calibrate": "--networks 4 --seeds 1 --steps 3 --full-steps 3 --short-steps 3 --patch 16 --workers 1",
 }
+PHONE_LOG = """STARTING!
+Num threads: [4]
+Graph: [/data/local/tmp/lpienet_int8_1088x1920.tflite]
+count=50 first=182000 curr=181000 min=179000 max=190000 avg=181500 std=1200 p5=180 median=181000 p95=185000
+Inference timings in us: Init: 8123, First inference: 210000, Warmup (avg): 195000, Inference (avg): 181500
+"""  # as benchmark_model prints
 WAYS = {"--ptq", "--qat", "--float"}  # to int8; one excludes the others
-_NOTE = re.compile(r"<!-- (not run|file): (.*) -->")
+_NOTE = re.compile(r"<!-- (not run|in small|file): (.*) -->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Block:
     line: int
     language: str
     text: str
-    note: tuple[str, str] | None  # of the line above: ("not run", reason), or ("file", name)
+    note: tuple[str, str] | None  # of the line above: ("not run", reason), ("in small", reason), or ("file", name)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -96,9 +103,10 @@ def run_sh(text: str) -> None:
         if words[0] != "lpienas":
             subprocess.run(line, shell=True, check=True)
             continue
-        target = Path(words[-1] if ">" in words else os.devnull)
-        words = [one for word in words[1 : words.index(">") if ">" in words else None] for one in _expanded(word)]
-        with target.open("w") as out, contextlib.redirect_stdout(out):
+        end = next((place for place, word in enumerate(words) if word in (">", ">>")), len(words))
+        target = Path(words[-1] if end < len(words) else os.devnull).expanduser()
+        words, into = [one for word in words[1:end] for one in _expanded(word)], "a" if ">>" in words else "w"
+        with target.open(into) as out, contextlib.redirect_stdout(out):
             status = main(in_small(words))
         assert status == 0, f"{line} ended with {status}"
 
@@ -109,20 +117,22 @@ def run_blocks(blocks: Sequence[Block]) -> None:
     for block in blocks:
         if block.note is not None and block.note[0] == "file":
             Path(block.note[1]).write_text(block.text)
-        elif block.language == "sh":
+        elif block.language == "sh" or (block.note is not None and block.note[0] == "in small"):
             run_sh(block.text)
         elif block.language == "python":
             exec(compile(block.text, f"{block.page.name}, line {block.line}", "exec"), names)
 
 
 def write_photographs(home: Path) -> None:
-    """What a user has at home: photos/, pairs/ and noisy.jpg, tiny."""
+    """What a user has at home, tiny: photos/, pairs/, GoPro/, noisy.jpg, and a phone's phone.log."""
+    (home / "phone.log").write_text(PHONE_LOG)
     random = np.random.default_rng(0)
     for number in range(12):
         light = random.integers(30, 220, (6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1).astype(float)
         large = light.repeat(2, axis=0).repeat(2, axis=1)  # in which a camera's noise can be measured
         noisy = large + random.normal(0, 9, large.shape)
-        named = (("photos", light), ("pairs/clean", large), ("pairs/noisy", noisy))
+        named = [("photos", light), ("pairs/clean", large), ("pairs/noisy", noisy)]
+        named += [(f"GoPro/train/scene{number}/{side}", light) for side in ("blur", "blur_gamma", "sharp")]
         for folder, pixels in (*named, *((("", noisy),) if not number else ())):
             path = home / folder / (f"{number:02}.png" if folder else "noisy.jpg")
             path.parent.mkdir(parents=True, exist_ok=True)

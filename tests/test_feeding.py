@@ -7,11 +7,15 @@ from multiprocessing import get_context
 
 import pytest
 import sqlalchemy
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
+from lpienas.command import main
+from results.front import ReferencePoint
 from results.rows import rows_of
+from results.standing import ask
 from results.storage import PASSWORD, Shared, connected
-from results.study import genotype_of, open_study
+from results.study import fix_reference_point, genotype_of, open_study
+from results.trials import attributes_of, tell_failed
 from search_spaces.space import REFERENCE
 from tests.feeding import Feeder, running_proxy
 from tests.postgres import PASSWORD as SECRET
@@ -112,6 +116,25 @@ def test_a_connection_that_is_lost_at_any_question_of_a_look_is_made_again(serve
 
 def _is_inner(where, identity):
     return id(connected(where, lambda line: None).inner) == identity
+
+
+def test_a_study_on_a_server_is_watched_by_its_address_and_name_alone(where, trials, capsys):
+    study = open_study(where)
+    fix_reference_point(study, ReferencePoint(0.5, 1e9))
+    ask(study, trials=7)
+    facts = attributes_of(REFERENCE, 10**8, 1000, 1e8) | {"psnr": 30.0}
+    for state in (TrialState.COMPLETE, TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING):
+        values = [0.8, 8.0] if state is TrialState.COMPLETE else None
+        study.add_trial(create_trial(state=state, values=values, user_attrs=facts))
+    tell_failed(study, 3, "it diverged")
+    before = [(trial.number, trial.state) for trial in trials()]
+    assert main(["watch", "--storage", where.address, "--study", where.study, "--once"]) == 0
+    said = capsys.readouterr().out
+    assert "scored 2 of 7" in said
+    assert "in flight: candidate 2, 100 MMACs" in said
+    assert "failed: candidate 3: it diverged" in said
+    assert "front: candidate 1, SSIM 0.8000" in said
+    assert [(trial.number, trial.state) for trial in trials()] == before
 
 
 def test_two_searches_share_the_trials_and_what_one_leaves_that_is_killed_is_done_once(where, trials, task, tmp_path):

@@ -12,7 +12,8 @@ const KINDS = { // in the order in which they are drawn; shape and colour both t
   reference: { says: "LPIENet reference", shape: STAR, size: 190, colour: "reference", filled: true },
 };
 const MARKS = { knee: "knee", intervals: "intervals of test scores", budget: "budget" };
-const RUN_COLOURS = ["#0072b2", "#b37400", "#009e73", "#8a5a9e", "#56b4e9", "#d55e00"]; // of fronts side by side
+const RUN_SHAPES = ["circle", "square", "triangle-down", "diamond", "triangle-left", "triangle-right"]; // of fronts side by side
+const runColour = (place) => `run-${1 + (place % RUN_SHAPES.length)}`;
 
 const hidden = new Set(Object.keys(KINDS).filter((kind) => KINDS[kind].off));
 let frontView = null;
@@ -32,8 +33,7 @@ function pointOf(run, place, network) {
 }
 
 function paintOf(place, kind) {
-  if (story.runs.length > 1 && kind === "front") return RUN_COLOURS[place % RUN_COLOURS.length];
-  return colour(KINDS[kind].colour);
+  return colour(story.runs.length > 1 && kind === "front" ? runColour(place) : KINDS[kind].colour);
 }
 
 function pointsShown() {
@@ -60,7 +60,7 @@ const ORDER = Object.keys(KINDS);
 function drawnInOrder(points) {
   return [...points].sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind)).map((point) => {
     const { shape, size, filled } = KINDS[point.kind];
-    return { ...point, shape, size, fill: filled ? point.paint : "transparent" };
+    return { ...point, shape: point.kind === "front" ? RUN_SHAPES[point.run % RUN_SHAPES.length] : shape, size, fill: filled ? point.paint : "transparent" };
   });
 }
 
@@ -93,7 +93,7 @@ function domainOf(points) {
 function frontSpec() {
   const sets = setsShown(), named = (name) => ({ name, values: sets[name] });
   const { cost, split } = story.runs[0];
-  const x = { field: "x", type: "quantitative", scale: { type: "log", nice: false, padding: 16 },
+  const x = { field: "x", type: "quantitative", scale: { type: "log", nice: false, padding: 28 },
     axis: { title: `${cost.axis} at ${cost.size}`, labelExpr: cost.kind === "macs" ? "datum.value < 1000 ? format(datum.value, '~g') + ' M' : format(datum.value / 1000, '~g') + ' G'" : `format(datum.value, '~g') + ' ${cost.unit}'`, tickCount: 8, labelOverlap: true } };
   const y = { field: "y", type: "quantitative", scale: { domain: domainOf(sets.points), nice: true }, axis: { title: `SSIM, ${split} photographs` } };
   const paint = { field: "paint", type: "nominal", scale: null };
@@ -104,7 +104,7 @@ function frontSpec() {
     { data: named("budgets"), mark: { type: "rule", strokeDash: [6, 4], strokeWidth: 1.5 },
       encoding: { x, color: { value: colour("quiet") }, tooltip: [{ field: "says", title: "limit", type: "nominal" }] } },
     { transform: [{ filter: "datum.kind == 'front' || datum.kind == 'control'" }],
-      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: [{ field: "run" }, { field: "kind" }] } },
+      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.4, opacity: 0.6 }, encoding: { x, y, color: paint, detail: [{ field: "run" }, { field: "kind" }], strokeDash: { condition: { test: "datum.kind == 'control'", value: [2, 3] }, value: [1, 0] } } },
     { transform: [{ filter: "datum.bar" }], mark: { type: "rule", strokeWidth: 1.6, opacity: 0.75, clip: true },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: paint } },
     // Below the marks, or it would take their pointer.
@@ -113,7 +113,7 @@ function frontSpec() {
     marks,
     { transform: [{ filter: "datum.ring" }], mark: { type: "point", shape: "diamond", size: 420, filled: false, strokeWidth: 2.2, tooltip: TIP },
       encoding: { x, y, color: { value: colour("knee") } } },
-    { transform: [{ filter: "datum.label" }], mark: { type: "text", dx: 9, dy: 12, fontSize: 11, align: "left" },
+    { transform: [{ filter: "datum.label" }], mark: { type: "text", dx: -13, dy: -12, fontSize: 11, align: "right" }, // no line comes there
       encoding: { x, y, text: { field: "label" } } },
   ] };
   const looked = { layer: [
@@ -153,7 +153,7 @@ function showFront() {
   const marks = Object.entries(MARKS).filter(([name]) => name === "knee"
     || (name === "budget" ? some((run) => known(run.cost.budget)) : some((run) => run.networks.some((one) => known(one.low)))));
   const all = [...Object.entries(KINDS).filter(([kind]) => present.has(kind)).reverse().map(([kind, how]) => [kind, how.says]), ...marks];
-  if (story.runs.length > 1) byId("switches").append(...story.runs.map((run, place) => el("span", { class: "of-run" }, swatch("front", paintOf(place, "front")), `front of ${run.name}`)));
+  if (story.runs.length > 1) byId("switches").append(...story.runs.map((run, place) => el("span", { class: "of-run" }, swatch("front", place), `front of ${run.name}`)));
   byId("switches").append(...all.map(([name, says]) => el("label", {},
     el("input", { type: "checkbox", name, checked: !hidden.has(name), onchange: (event) => {
       if (event.target.checked) hidden.delete(name); else hidden.add(name);
@@ -168,15 +168,20 @@ function showFront() {
   drawNow(byId("front-chart")); // the first thing that is looked at
 }
 
-function swatch(name, paint = null) {
-  const inside = { viewBox: "-8 -8 16 16", class: "swatch", "aria-hidden": "true" };
-  const stroke = { fill: "none", "stroke-width": 1.8 };
-  if (name === "intervals") return shape("svg", inside, shape("path", { d: "M0,-7L0,7", style: "stroke:var(--front)", ...stroke }));
-  if (name === "budget") return shape("svg", inside, shape("path", { d: "M0,-7L0,7", "stroke-dasharray": "3 2", style: "stroke:var(--quiet)", ...stroke }));
-  if (name === "knee") return shape("svg", inside, shape("path", { d: "M0,-7L6,0L0,7L-6,0Z", style: "stroke:var(--knee)", ...stroke }));
-  const how = KINDS[name];
-  const paths = { circle: "M5,0A5,5 0 1 1 -5,0A5,5 0 1 1 5,0Z", square: "M-5,-5H5V5H-5Z", cross: "M-5,-5L5,5M-5,5L5,-5", "triangle-up": "M0,-6L6,5H-6Z" };
-  const scaled = how.shape.startsWith("M") ? "scale(7)" : null;
-  return shape("svg", inside, shape("path", { d: paths[how.shape] || how.shape, transform: scaled, "vector-effect": "non-scaling-stroke", ...stroke,
-    style: `stroke:${paint || `var(--${how.colour})`};fill:${how.filled || name === "searched" ? paint || `var(--${how.colour})` : "none"}` }));
+const SIGNS = { // in the legend, as the chart draws them
+  circle: "M5,0A5,5 0 1 1 -5,0A5,5 0 1 1 5,0Z", square: "M-5,-5H5V5H-5Z", diamond: "M0,-7L5,0L0,7L-5,0Z", cross: "M-6,-2H-2V-6H2V-2H6V2H2V6H-2V2H-6Z",
+  "triangle-up": "M0,-6L6,5H-6Z", "triangle-down": "M0,6L6,-5H-6Z", "triangle-left": "M-6,0L5,-6V6Z", "triangle-right": "M6,0L-5,-6V6Z",
+  searched: "M2.5,0A2.5,2.5 0 1 1 -2.5,0A2.5,2.5 0 1 1 2.5,0Z", rejected: "M0,1L0,7",
+  intervals: "M0,-7L0,7", budget: "M0,-7L0,7", knee: "M0,-7L6,0L0,7L-6,0Z",
+};
+
+/** The sign of a kind of network, or of a mark; of a front among several, that of the run in this place. */
+function swatch(name, place = null) {
+  const how = KINDS[name] || { shape: name, colour: { intervals: "front", budget: "quiet", knee: "knee" }[name] };
+  const sign = place === null ? how.shape : RUN_SHAPES[place % RUN_SHAPES.length];
+  const paint = `var(--${place === null ? how.colour : runColour(place)})`;
+  const d = SIGNS[name === "front" ? sign : name] || SIGNS[sign] || sign;
+  return shape("svg", { viewBox: "-8 -8 16 16", class: "swatch", "aria-hidden": "true" },
+    shape("path", { d, transform: d === STAR ? "scale(7)" : null, "stroke-dasharray": name === "budget" ? "3 2" : null, "stroke-width": 1.8,
+      "vector-effect": "non-scaling-stroke", style: `stroke:${paint};fill:${how.filled || name === "searched" ? paint : "none"}` }));
 }

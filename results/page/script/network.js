@@ -50,7 +50,7 @@ function describedNetwork(run, network) {
   const others = [...parts.values()].filter((part) => part.kind !== "stage");
   const worth = anatomy ? [
     { title: "Worth, SSIM", figure: true, bar: (row) => (row.part ? row.part.ssim_lost / worst : null), of: (row) => (row.part ? ssimText(row.part.ssim_lost) : "") },
-    { title: "95 %", figure: true, of: (row) => (row.part && known(row.part.ssim_low) ? `${ssimText(row.part.ssim_low)} to ${ssimText(row.part.ssim_high)}` : "") },
+    ...([...parts.values()].some((part) => known(part.ssim_low)) ? [{ title: "95 %", figure: true, of: (row) => (row.part && known(row.part.ssim_low) ? `${ssimText(row.part.ssim_low)} to ${ssimText(row.part.ssim_high)}` : "") }] : []),
     { title: "dB", figure: true, of: (row) => (row.part ? psnrText(row.part.psnr_lost) : "") },
     { title: "Firing", figure: true, of: (row) => (row.part ? shareText(row.part.firing) : "") },
   ] : [];

@@ -39,14 +39,14 @@ function showSearch() {
 
 function courseSpec(by, title) {
   const rows = story.runs.flatMap((run, place) => [
-    ...run.course.points.map((point) => ({ ...point, run: run.name, paint: RUN_COLOURS[place % RUN_COLOURS.length] })),
+    ...run.course.points.map((point) => ({ ...point, run: run.name, paint: colour(runColour(place)) })),
     ...(run.control_course.points || []).map((point) => ({ ...point, run: "random control", paint: colour("control") })),
   ]);
   const names = [...new Set(rows.map((row) => row.run))];
   const legend = names.length > 1 ? { title: null, orient: "top", labelLimit: 240 } : null;
   return { width: "container", height: 220, data: { values: rows }, mark: { type: "line", interpolate: "step-after", strokeWidth: 2 },
     encoding: {
-      x: { field: by, type: "quantitative", axis: { title } }, y: { field: "hypervolume", type: "quantitative", scale: { zero: false }, axis: { title: "SSIM × decades" } },
+      x: { field: by, type: "quantitative", axis: { title, tickCount: 8 } }, y: { field: "hypervolume", type: "quantitative", scale: { zero: false }, axis: { title: "SSIM × decades" } },
       color: { field: "run", type: "nominal", scale: { domain: names, range: names.map((name) => rows.find((row) => row.run === name).paint) }, legend },
       strokeDash: { field: "run", type: "nominal", scale: { domain: names }, legend },
       tooltip: [{ field: "run", type: "nominal" }, { field: "trial", type: "quantitative" }, { field: "minutes", type: "quantitative", format: ".1f" }, { field: "hypervolume", type: "quantitative", format: ".4f" }],
