@@ -107,7 +107,10 @@ def main() -> None:
         write_json(options.out / "data.json", described(task))
         table = Table(options.out, task, options.steps, options.rate)
         for cell in cells:
-            table.fill(cell)
+            try:
+                table.fill(cell)
+            except ValueError as error:  # a way that cannot reach its share leaves a cell that is missing
+                print(f"{cell.key}: {error}", flush=True)
         return
     data = read_json(options.out / "data.json")
     rows = _published(options.publish, data)
