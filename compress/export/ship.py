@@ -80,8 +80,8 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
     kept = compression.listed()
     licence = wanted.licence or kept.get("licence") or NO_LICENCE
     there = {name: figures for name, figures in kept["files"].items() if (compression.exported / name).exists()}
-    if calibration:
-        _say_without_int8(wanted, watcher)
+    for line in wanted.without_int8 if calibration else ():
+        watcher.say(line)
     jobs = []
     for format, size, precision in asked(wanted):
         if precision not in precisions:
@@ -147,8 +147,8 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
         for format, size, precision in asked(wanted)
         if bare.calibration or not is_int8(precision)
     ]
-    if bare.calibration:
-        _say_without_int8(wanted, watcher)
+    for line in wanted.without_int8 if bare.calibration else ():
+        watcher.say(line)
     exported: dict[str, Any] = {}
     require_made(jobs)
     require_inside(bare.out, [file for job in jobs for file in (job.path, *kit_of(job.path))])
@@ -189,11 +189,6 @@ def network_files(network: Path, out: Path, wanted: Wanted, int8: bool) -> list[
         if int8 or not is_int8(precision)
     ]
     return [one for file in files for one in (file, *kit_of(file))]
-
-
-def _say_without_int8(wanted: Wanted, watcher: Watcher) -> None:
-    for format in wanted.without_int8:
-        watcher.say(f"{format}: no int8 file, since it has none of the kind that is asked for ({wanted.int8})")
 
 
 def _network_file(network: Path, out: Path, name: str) -> Path:

@@ -47,9 +47,11 @@ class Wanted:
 
     @property
     def without_int8(self) -> list[str]:
-        """Formats that have int8 files, but none of the kind that is asked for."""
+        """A line for each format that has int8 files, but none of the kind that is asked for."""
         some = [name for name in self.formats if "int8" in FORMATS[name].precisions]
-        return [name for name in some if self.int8 not in FORMATS[name].all_writers]
+        lacking = [name for name in some if self.int8 not in FORMATS[name].all_writers]
+        says = f"no int8 file, since it has none of the kind that is asked for ({self.int8})"
+        return [f"{name}: {says}" for name in lacking]
 
 
 def asked(wanted: Wanted) -> Iterator[tuple[str, tuple[int, int], str]]:
