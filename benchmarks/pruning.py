@@ -52,6 +52,7 @@ SHARES = (0.3, 0.15, 0.5)
 PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
 CONTROLS = ("narrow", "scratch")
 FURTHER = ("stretches", "zeros")
+ABOUT = 0.25  # by so much of its cost may a network of the front differ that stands beside a pruned one
 TRAINED_FOR = 12000  # steps that made the published networks
 RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
 CPU = torch.device("cpu")
@@ -95,7 +96,8 @@ def main() -> None:
         "--rate", type=float, default=RATE, help="peak learning rate of fine-tuning (default: %(default)s)"
     )
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and prune nothing")
+    says = "write what is there beside the rows that FILE has of the same photographs, and prune nothing"
+    parser.add_argument("--publish", type=Path, metavar="FILE", help=says)
     options = parser.parse_args()
     cells = list(_plan(options))
     if options.publish is None:
@@ -105,12 +107,17 @@ def main() -> None:
         write_json(options.out / "data.json", described(task))
         table = Table(options.out, task, options.steps, options.rate)
         for cell in cells:
-            table.fill(cell)
+            try:
+                table.fill(cell)
+            except ValueError as error:  # a way that cannot reach its share leaves a cell that is missing
+                print(f"{cell.key}: {error}", flush=True)
         return
-    rows = {cell.key: read_json(file) for cell in cells if (file := _figures(options.out, cell)).exists()}
+    data = read_json(options.out / "data.json")
+    rows = _published(options.publish, data)
+    rows |= {cell.key: read_json(file) for cell in cells if (file := _figures(options.out, cell)).exists()}
     found = {"rows": rows, "missing": [cell.key for cell in cells if cell.key not in rows]}
-    write_json(options.publish, found | {"verdicts": _verdicts(rows)} | read_json(options.out / "data.json"))
-    print(f"{len(rows)} of {len(cells)} cells in {options.publish}")
+    write_json(options.publish, found | {"verdicts": _verdicts(rows)} | data)
+    print(f"{len(rows)} cells in {options.publish}, {len(found['missing'])} of {len(cells)} missing")
 
 
 def _plan(options: Any) -> Iterator[Cell]:
@@ -141,6 +148,13 @@ def _plan(options: Any) -> Iterator[Cell]:
     found = [cell for cell in once if (cell.steps or cell.way not in CONTROLS) and (steps or not cell.steps)]
     yield from found
     yield from (replace(c, seed=seed) for seed in range(1, options.seeds) for c in found if c.steps)
+
+
+def _published(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of `path` that were measured on the same photographs, so that what another --out made is kept."""
+    there = read_json(path) if path.exists() else {}
+    same = all(there.get(name) == value for name, value in data.items())
+    return dict(there["rows"]) if there and same else {}
 
 
 def _folder(out: Path, cell: Cell) -> Path:
@@ -265,18 +279,28 @@ def _narrow(whole: Blueprint, share: float) -> Blueprint:
 
 
 def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each network and share, what `measured` left after fine-tuning against the whole one and the controls."""
+    """Of each network and share, what `measured` left after fine-tuning, against others.
+
+    These are the whole network, before and after as much fine-tuning, the controls, and the front's own networks that
+    cost about as much, as they were published.
+    """
     tuned: dict[tuple[str, float], dict[str, list[list[float]]]] = {}
     for row in rows.values():
         if "steps" in row or row["way"] == "nothing":
             way = row["way"] if "steps" in row else "whole"
             ssims = [photograph["ssim"] for photograph in row["test"]["photographs"]]
             tuned.setdefault((row["network"], row["share"]), {}).setdefault(way, []).append(ssims)
-    found = {}
+    found, costs = {}, {row["network"]: row["macs"] for row in rows.values() if row["way"] == "nothing"}
+    left = {(row["network"], row["share"]): row["macs"] for row in rows.values() if row["way"] == "measured"}
     for (network, share), ways in tuned.items():
         whole = tuned.get((network, SHARES[0]), {})
         others = {way: ways[way] for way in CONTROLS if way in ways}
         others |= {way: whole[way] for way in ("whole", "nothing") if way in whole}
+        others |= {
+            f"network {name} of the front": tuned[name, SHARES[0]]["whole"]
+            for name, macs in costs.items()
+            if name != network and abs(macs / left.get((network, share), math.inf) - 1) < ABOUT
+        }
         for way, other in others.items() if "measured" in ways else ():
             names = (f"{network} less {share:.0%}", way)
             found[f"{network}-{share:g} against {way}"] = verdict_of(ways["measured"], other, names=names).to_json()

@@ -11,7 +11,7 @@ from nas.scoring.full import kept_anatomy
 from nas.task.metrics import SSIM_DEFINITION
 from nas.task.task import Task
 from results import compressions
-from results.compressions import FLOAT, INT8, Compression
+from results.compressions import FLOAT, INT8, WAY, Compression
 from results.progress import Watcher
 from results.run import Run
 
@@ -45,6 +45,8 @@ def compress(run: Run, asked: Asked, task: Task, watcher: Watcher, name: str | N
         made[PRUNED] = stages.pruned(made[TRAINED])
         kept = PRUNED
         watcher.say(figures_line("pruned and fine-tuned", made[PRUNED].figures))
+        drawn = (made[PRUNED].at(stages.store).parent / WAY).with_suffix(".png")
+        watcher.say(f"SSIM over cost after every move: {drawn}; --prune and --prune-loss ask for any point of it")
         control = stages.control(made)
         if control is not None:
             made[CONTROL] = control

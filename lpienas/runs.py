@@ -189,6 +189,17 @@ class Run:
                     else f"--{name} is for a network without a run; a run has photographs and a folder of its own, and "
                     "takes int8 ranges from `lpienas compress --calibration`"
                 )
+        wanted = Wanted(
+            options.to,
+            options.size,
+            options.workers,
+            options.licence,
+            options.opset,
+            options.io,
+            options.activations,
+        )
+        if options.hub is not None:
+            require_free(options.hub)
         settings = run.settings()
         with run.locked():
             run.read_summary()
@@ -197,17 +208,6 @@ class Run:
             compression = compression_of(run, options.compression)
             task = opened_task(run, settings, 1, watcher)
             run.describe(settings)
-            if options.hub is not None:
-                require_free(options.hub)
-            wanted = Wanted(
-                options.to,
-                options.size,
-                options.workers,
-                options.licence,
-                options.opset,
-                options.io,
-                options.activations,
-            )
             exported = ship(compression, task, wanted, watcher)
             if options.hub is not None:
                 write_hub(compression, exported, options.hub)

@@ -62,6 +62,18 @@ def test_every_file_has_a_row_with_what_it_came_to_in_its_own_runtime(run, task)
     ]
 
 
+def test_of_an_int8_file_it_is_said_how_far_its_error_is_below_what_the_network_changes(run, task):
+    parity = {"max_difference": 0.1, "psnr_db": 51.26, "update_db": 17.04}
+    text = text_of(run, task, {"b.onnx": EXPORTED["b.onnx"] | {"parity": parity}})
+    assert "| LiteRT | 51.3 dB, update 17.0 dB |" in text
+
+
+def test_only_precisions_of_which_there_are_files_are_named(run, task):
+    text = text_of(run, task)
+    assert "\nfloat and float16: 133,652 parameters" in text
+    assert "\nint8: 133,652 parameters" in text
+
+
 def test_a_file_that_never_ran_is_among_the_limits(run, task):
     says = f"Files marked `{NOT_RUN}` were never run"
     assert says in text_of(run, task)

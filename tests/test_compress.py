@@ -16,7 +16,7 @@ from nas.task.evaluation import evaluate
 from nas.task.training import Diverged, Recipe
 from nas.where.here import Here
 from results.compressions import compression_of, compressions, path_of
-from results.files import load_network
+from results.files import load_network, read_json
 from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.run import Run
@@ -83,6 +83,14 @@ def test_the_control_costs_no_more_and_is_trained_for_as_much_computing_and_the_
     assert scores["float"]["ssim"] == max(control["ssim"], pruned["ssim"])
     require_equal(state(run, "float"), state(run, better))
     assert ("pruning does not beat the control, which is kept" in told.lines) == (better == "control")
+
+
+def test_it_is_said_where_the_way_down_is_drawn_and_it_ends_at_what_is_left(made):
+    (said,) = (line for line in made[1].lines if line.startswith("SSIM over cost after every move: "))
+    drawn = Path(said.removeprefix("SSIM over cost after every move: ").partition(";")[0])
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    steps = read_json(drawn.with_suffix(".json"))["steps"]
+    assert steps[-1]["cost"] == compression_of(Run(made[0])).scores["pruned"]["macs"] < steps[0]["cost"]
 
 
 @pytest.mark.parametrize("winner", ["pruned", "control"])

@@ -15,7 +15,7 @@ from compress.int8.ends import on_integers
 from compress.int8.quantize import post_training_quantize
 from compress.int8.scheme import Scheme
 from compress.runtime.levels import LEVELS, Integers
-from compress.runtime.runtimes import load
+from compress.runtime.runtimes import Runtime, load
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet
 from tests.test_export import noisy, photograph, trained
@@ -70,6 +70,16 @@ def test_integers_of_another_scale_hold_what_they_can() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8])
+def test_half_the_strength_of_a_file_of_integers_lies_between_the_photograph_and_its_result(kind: torch.dtype) -> None:
+    def darker(levels: Tensor) -> Tensor:
+        return (levels.int() - 10).clamp(torch.iinfo(kind).min).to(kind)
+
+    runtime = Runtime("test", (8, 8), None, darker, {}, None, (LEVELS[kind],) * 2)
+    photograph = torch.full((1, 3, 8, 8), 100 / 255)
+    assert torch.allclose(runtime.blended(0.5)(photograph), torch.full((1, 3, 8, 8), 95 / 255), atol=1e-6)
+
+
 def test_a_graph_on_integers_gives_the_levels_that_it_gives_in_float(network: LPIENet) -> None:
     graph = post_training_quantize(network, pictures(2), scheme=Scheme(integer_ends=True))
     bare, (image,) = on_integers(graph), pictures(1)

@@ -52,3 +52,11 @@ def test_a_file_of_large_images_has_no_kit(tmp_path: Path) -> None:
     large = Runtime("test", (2160, 3840), None, lambda image: image)
     assert not write_kit(tmp_path / "large.tflite", large, "NHWC")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_file_that_answers_with_no_number_has_no_kit_and_is_named(wrong: float, tmp_path: Path) -> None:
+    broken = Runtime("test", (16, 24), None, lambda image: image.where(image < 0.9, torch.tensor(wrong)))
+    with pytest.raises(ValueError, match=r"broken\.onnx answers .* with NaN or infinite values in test"):
+        write_kit(tmp_path / "broken.onnx", broken, "NCHW")
+    assert list(tmp_path.iterdir()) == []

@@ -99,3 +99,11 @@ def test_the_share_is_that_of_all_photographs_together(photograph):
     dark = 0.01 * photograph
     parity = check(file_that_does(1.0), symbolic_trace(Brighter()), [photograph, dark])
     assert (parity.images, parity.update_share) == (2, pytest.approx(1.0))
+
+
+def test_a_network_of_no_numbers_is_told_from_a_file_of_none(photograph):
+    broken = Runtime("test", None, None, lambda image: image * float("nan"))
+    with pytest.raises(ParityError, match="the file in test gives NaN or infinite values on photograph 1 of 1"):
+        check(broken, nn.Identity(), [photograph])
+    with pytest.raises(ParityError, match=r"the network itself gives NaN .* its weights are damaged; make it again"):
+        check(broken, nn.Threshold(1.0, float("inf")), [photograph])

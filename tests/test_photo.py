@@ -314,3 +314,16 @@ def test_before_and_after_stand_side_by_side_with_their_centres_below(tmp_path):
     assert both.size == (66, 48)
     assert [both.getpixel(place) for place in ((5, 5), (60, 5), (5, 40), (60, 40))] == [
         (255, 0, 0), (0, 0, 255), (255, 0, 0), (0, 0, 255)]  # fmt: skip
+
+
+def test_of_a_large_picture_before_and_after_are_drawn_smaller_and_their_centres_as_they_are(tmp_path):
+    picture = Image.new("RGB", (8192, 600), "red")
+    picture.paste("lime", (4096 - 10, 0, 4096 + 10, 600))
+    picture.save(tmp_path / "a.png")
+    draw_before_after(tmp_path / "a.png", tmp_path / "a.png", tmp_path / "both.png")
+    both = Image.open(tmp_path / "both.png")
+    assert both.size == (2 * 4096 + 6, 2 * 300 + 6)
+    row = [both.getpixel((x, 450)) for x in range(4096)]
+    green = [x for x, colour in enumerate(row) if colour == (0, 255, 0)]
+    assert len(green) == pytest.approx(60, abs=1)  # 20 pixels, three times
+    assert sum(green) / len(green) == pytest.approx(2048, abs=3)

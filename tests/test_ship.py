@@ -22,10 +22,11 @@ from compress.export.kit import kit_of
 from compress.export.parity import ParityError
 from compress.export.wanted import Wanted, asked, file_name
 from compress.runtime.about import texts_of
+from lpienas.command import main
 from nas.task.evaluation import evaluate
 from nas.task.task import Task
 from results.compressions import Compression
-from results.files import fingerprint, load_network
+from results.files import fingerprint, load_network, read_json
 from results.progress import Silent
 from results.record import RunSettings
 from results.run import Run
@@ -33,6 +34,7 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 from tests.compressed import FIGURES, keep_compression
+from tests.finished_search import Told
 
 ROOT = Path(__file__).parent.parent
 PARENT = """
@@ -119,6 +121,29 @@ def test_integer_ends_and_16_bits_take_the_place_of_int8_in_the_formats_that_hav
     assert int8_of(activations=16) == [(made, "16x8") for made in formats[:2]]
     with pytest.raises(ValueError, match="leave one of them out"):
         Wanted(formats, [(32, 32)], io="int8", activations=16)
+
+
+def test_a_kind_of_int8_that_no_format_has_is_refused_and_one_that_some_lack_is_told(compressed, task, monkeypatch):
+    both = keep_compression(compressed.run, {"float": network_of(0), "quantized": network_of(1)}, name="both")
+    with pytest.raises(ValueError, match="--io uint8: no such int8 file of executorch; there is of onnx, onnx-fixed"):
+        Wanted(("executorch",), [(32, 32)], io="uint8")
+    with pytest.raises(ValueError, match="--activations 16: no such int8 file of executorch; there is of onnx"):
+        Wanted(("executorch",), [(32, 32)], activations=16)
+    monkeypatch.setattr("compress.export.ship._made", lambda jobs, workers, log: iter(()))
+    told = Told()
+    ship_module.ship(both, task, Wanted(("onnx", "executorch"), [(96, 96)], io="uint8"), told)
+    assert told.lines == ["executorch: no int8 file, since it has none of the kind that is asked for (int8-io-uint8)"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--opset", "16"], "--opset 16: must be 17 to 20"), (["--hub", "."], "--hub .: is there already")],
+)
+def test_what_cannot_be_exported_is_refused_before_the_work_and_stands_in_no_card(words, says, compressed, capsys):
+    folder = compressed.run.folder
+    assert main(["export", str(folder), *words]) == 1
+    assert says in capsys.readouterr().err
+    assert len(read_json(folder / "run.json")["commands"]) == 1  # of the search
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.01])

@@ -155,6 +155,18 @@ def test_a_16x8_litert_file_computes_in_integers_throughout(network: LPIENet, tm
     assert any(tensor["dtype"] == np.int16 for tensor in tensors)
 
 
+@pytest.mark.slow
+def test_white_comes_through_a_16x8_litert_file_though_no_calibration_image_is_bright(
+    network: LPIENet, tmp_path: Path
+) -> None:
+    dark = [0.5 * image for image in images(2)]
+    export_network(network, Variant("litert", "16x8", SIZE), tmp_path / "wide.tflite", dark)
+    white = torch.ones(1, 3, *SIZE)
+    with torch.no_grad():
+        wanted = network(white).clamp(0, 1)
+    assert (load(tmp_path / "wide.tflite")(white) - wanted).abs().mean() < 0.01
+
+
 def test_every_image_is_in_a_mosaic_of_the_asked_size() -> None:
     patches = [torch.full((1, 3, 8, 8), value) for value in (0.1, 0.2, 0.3, 0.4, 0.5)]
     made = mosaics(patches, (16, 12))

@@ -146,9 +146,10 @@ def card(
     yield from (
         "",
         "The last column says how far a file's output lies from that of the PyTorch network that it came from: the "
-        "largest difference of a value in [0, 1], for int8 the PSNR between the two. -io-int8 and -io-uint8 are int8 "
-        "files whose image and output are integers too. float16 keeps the weights of "
-        "convolutions in 16 bits, and is compared with the network of the rounded weights.",
+        "largest difference of a value in [0, 1], for int8 the PSNR between the two, and how far what the network "
+        "changes stands above the file's error in it, on the photograph where it does least. -io-int8 and -io-uint8 "
+        "are int8 files whose image and output are integers too. float16 keeps the weights of convolutions in 16 bits, "
+        "and is compared with the network of the rounded weights.",
         "",
         f"{compression.record['ssim_definition']}.",
         "",
@@ -175,12 +176,13 @@ def card(
         "",
     )
     for stage, precisions in stages.items():
-        if any(figures["precision"] in precisions for figures in exported.values()):
+        made = {figures["precision"] for figures in exported.values()}
+        if there := [precision for precision in precisions if precision in made]:
             scores = compression.scores[stage]
             blueprint = Blueprint.from_json(read_json(compression.network(stage).with_suffix(".json")))
             how = scores.get("method", f"the {scores['made_by']} network" if "made_by" in scores else "as trained")
             yield from (
-                f"{' and '.join(precisions)}: {_size_text(blueprint)}; {how}; in PyTorch "
+                f"{' and '.join(there)}: {_size_text(blueprint)}; {how}; in PyTorch "
                 f"SSIM {scores['test_ssim']:.4f}, PSNR {scores['test_psnr']:.2f} dB on the test photographs. "
                 "Blueprint:",
                 "",
@@ -251,12 +253,11 @@ def _row(name: str, figures: Mapping[str, Any]) -> str:
     if figures["runtime"] is None:
         return "| " + " | ".join([*cells, "", "", NOT_RUN, ""]) + " |"
     parity = figures["parity"]
-    exact = parity["psnr_db"] is None
-    far = (
-        f"{parity['psnr_db']:.1f} dB"
-        if figures["precision"] in SCHEMES and not exact
-        else f"{parity['max_difference']:.1e}"
-    )
+    far = f"{parity['max_difference']:.1e}"
+    if figures["precision"] in SCHEMES and parity["psnr_db"] is not None:  # None: equal to the bit
+        far = f"{parity['psnr_db']:.1f} dB"
+        if parity.get("update_db") is not None:  # as files of older versions say nothing of
+            far += f", update {parity['update_db']:.1f} dB"
     return (
         "| "
         + " | ".join([*cells, f"{figures['ssim']:.4f}", f"{figures['psnr']:.2f} dB", figures["runtime"], far])

@@ -27,14 +27,23 @@ def kit_of(path: Path) -> tuple[Path, Path]:
 
 
 def write_kit(path: Path, runtime: Runtime, layout: str) -> bool:
-    """Keep the kit of `path`, opened as `runtime`, of `layout` NCHW or NHWC; False: its arrays would be too large."""
+    """Keep the kit of `path`, opened as `runtime`, of `layout` NCHW or NHWC; False: its arrays would be too large.
+
+    Raises ValueError where the file answers with what is no number.
+    """
     height, width = runtime.size or _ANY
     image_as, output_as = runtime.ends or (None, None)
     if height * width * 3 * (image_as.dtype if image_as else torch.float32).itemsize > LARGEST:
         return False
     image = picture(height, width)
     with torch.no_grad():
-        given, expected = _as_file_sees(image, image_as, layout), _as_file_sees(runtime(image), output_as, layout)
+        output = runtime(image)
+    if not output.isfinite().all():
+        raise ValueError(
+            f"{path} answers the picture of its kit with NaN or infinite values in {runtime.name}: its weights are "
+            "damaged, or it computes in a precision that does not hold them; make it again"
+        )
+    given, expected = _as_file_sees(image, image_as, layout), _as_file_sees(output, output_as, layout)
     (path.parent / FOLDER).mkdir(exist_ok=True)
     for kept, array in zip(kit_of(path), (given, expected), strict=True):
         with written_whole(kept) as temporary, temporary.open("wb") as file:

@@ -129,9 +129,10 @@ def _quantized(content: bytes, ends: str, images: Sequence[Any]) -> bytes:
             else:
                 quantizer.add_static_config("^", end, bits, 8)
         ranges = quantizer.calibrate({"serving_default": [{"args_0": image} for image in images]}, num_threads=1)
-        if bits == 8:
+        if bits is not None:  # white and black are in every camera's pictures, whatever the images hold
             (graph,) = read(content).subgraphs
             for tensor in (*graph.inputs, *graph.outputs):
                 found = ranges[graph.tensors[tensor].name.decode()]
-                found["min"], found["max"] = np.zeros_like(found["min"]), np.ones_like(found["max"])
+                low, high = (0 * found["min"], 0 * found["max"]) if bits == 8 else (found["min"], found["max"])
+                found["min"], found["max"] = np.minimum(low, 0), np.maximum(high, 1)
         return bytes(quantizer.quantize(ranges).quantized_model)

@@ -57,6 +57,7 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
     if not images:
         raise ValueError("images is empty: parity needs at least one photograph")
     found = [_both(runtime, module, image) for image in images]
+    _require_numbers(runtime.name, found)
     difference = torch.cat([(file - reference).abs().flatten() for file, reference, _ in found]).double()
     error = float(difference.square().mean())
     each = [_Photograph.of(one) for one in found]
@@ -70,7 +71,6 @@ def check(runtime: Runtime, module: nn.Module, images: Sequence[Tensor], allowed
         update_db=min((one.update_db for one in each if one.update_db is not None), default=None),
     )
     is_int8 = isinstance(module, torch.fx.GraphModule)
-    # Written so that NaN fails.
     if is_int8 and not parity.psnr_db >= INT8_PSNR:
         raise ParityError(
             f"the int8 file in {runtime.name} is {parity.psnr_db:.1f} dB from its int8 graph (at least {INT8_PSNR} dB "
@@ -109,6 +109,21 @@ class _Photograph:
             None if share is None else 10 * log10(update / error) if error else inf,
             0.0 if share is None or psnr_db < ROUNDING_PSNR else min(0.5, error / 2 / update),
         )
+
+
+def _require_numbers(runtime: str, found: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
+    """Raises ParityError where the network, or the file alone, answers a photograph with what is no number."""
+    for number, (file, reference, _) in enumerate(found, 1):
+        which = f"photograph {number} of {len(found)}"
+        if not reference.isfinite().all():
+            raise ParityError(
+                f"the network itself gives NaN or infinite values on {which}: its weights are damaged; make it again"
+            )
+        if not file.isfinite().all():
+            raise ParityError(
+                f"the file in {runtime} gives NaN or infinite values on {which}, and its network does not: an operator "
+                "was converted wrongly, or computes in a precision that does not hold them; do not ship it"
+            )
 
 
 def _require_update(runtime: str, each: Sequence[_Photograph]) -> None:

@@ -9,13 +9,21 @@ from pathlib import Path
 
 _KEPT_WORDS = ("--licence",)  # whose value is text for others, with slashes of its own
 _SEPARATORS = re.compile(r"[/\\]")
-_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_PAGE = re.compile(r"https?://", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # of a study, a cluster or a share
+_HOME = re.compile(r"~[^/\\]*")
 # In a sentence: from the root, home or a drive, or through a parent, up to a space or what ends a clause.
-_PATHS = re.compile(r"(?<![\w:/\\.~])(?:~\w*|\$\w+|%\w+%|[A-Za-z]:|\.\.?|file:/)?[/\\][^\s,;'\"()]*[^\s,;:.'\"()/\\]")
+_PATHS = re.compile(
+    r"(?<![\w/\\.~])(?!(?<=:)//)"  # not within a path, nor behind the scheme of a page
+    r"(?:~\w*|\$\w+|%\w+%|[A-Za-z]:|\.\.?|file:/)?[/\\][^\s,;'\"()]*[^\s,;:.'\"()/\\]"
+)
 
 
 def public_command(command: str) -> str:
-    """`command` with the last name only of every path in it, alone or in `--option=path`; URLs and the licence stay."""
+    """`command` with the last name only of every path in it, alone or in `--option=path`; pages and the licence stay.
+
+    Of an address of a study or a cluster, which names people, machines and files, its kind stays.
+    """
     words, kept = [], False
     for word in shlex.split(command):
         option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
@@ -26,9 +34,13 @@ def public_command(command: str) -> str:
 
 
 def last_name(path: str) -> str:
-    """Of a path of any system; a URL, and what is no path, as it is."""
-    if _URL.match(path):
+    """Of a path of any system, of an address its kind; a page, and what is no path, as it is."""
+    if _PAGE.match(path):
         return path
+    if address := _ADDRESS.match(path):
+        return f"{address[0]}..."
+    if _HOME.fullmatch(path):
+        return "~"
     named = [part for part in _SEPARATORS.split(path) if part not in ("", ".", "..", "~")]
     return re.sub(r"^[A-Za-z]:", "", named[-1]) or path if named else path
 

@@ -80,6 +80,8 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
     kept = compression.listed()
     licence = wanted.licence or kept.get("licence") or NO_LICENCE
     there = {name: figures for name, figures in kept["files"].items() if (compression.exported / name).exists()}
+    for line in wanted.without_int8 if calibration else ():
+        watcher.say(line)
     jobs = []
     for format, size, precision in asked(wanted):
         if precision not in precisions:
@@ -145,6 +147,8 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
         for format, size, precision in asked(wanted)
         if bare.calibration or not is_int8(precision)
     ]
+    for line in wanted.without_int8 if bare.calibration else ():
+        watcher.say(line)
     exported: dict[str, Any] = {}
     require_made(jobs)
     require_inside(bare.out, [file for job in jobs for file in (job.path, *kit_of(job.path))])

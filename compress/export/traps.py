@@ -24,7 +24,7 @@ class Trap:
     """What one accelerator may trip over in a file."""
 
     accelerator: str
-    operator: str
+    operator: str  # empty: the graph as a whole
     count: int
     says: str
 
@@ -102,10 +102,10 @@ def npu_traps(model: Any, accelerator: str) -> tuple[Trap, ...]:
     open_sides = [value.name for value in graph.input if not _is_static(value)]
     if open_sides:
         says = "takes graphs of fixed sizes only: export it with --to onnx-fixed"
-        traps.append(Trap(accelerator, "input", len(open_sides), says))
+        traps.append(Trap(accelerator, "", 1, says))
     if not any(node.op_type == "QuantizeLinear" for node in graph.node):
         says = "takes quantized graphs: this one is float; export the int8 network"
-        traps.append(Trap(accelerator, "all", len(graph.node), says))
+        traps.append(Trap(accelerator, "", 1, says))
     orders = [len(one.ints) for node in graph.node if node.op_type == "Transpose" for one in node.attribute]
     shuffles = sum(axes > _NPU_AXES for axes in orders)
     if shuffles:
@@ -204,4 +204,4 @@ _TRAPS: Sequence[Callable[[Graph, Step, int], str | None]] = (
 def lines_of(traps: Sequence[Trap]) -> Iterator[str]:
     """A report's line for each."""
     for one in traps:
-        yield f"  {one.accelerator}: {one.count} x {one.operator} {one.says}"
+        yield f"  {one.accelerator}: {f'{one.count} x {one.operator} ' if one.operator else ''}{one.says}"

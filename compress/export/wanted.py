@@ -35,20 +35,36 @@ class Wanted:
                 f"--opset {self.opset}: ONNX has no operators of 16 bits before opset 21, which --activations 16 "
                 "writes; leave one of them out"
             )
+        asks = f"--activations {self.activations}" if self.activations != 8 else f"--io {self.io}"
+        having = [name for name, made in FORMATS.items() if self.int8 in made.all_writers]
+        if self.int8 != "int8" and not set(having) & set(self.formats):
+            raise ValueError(f"{asks}: no such int8 file of {', '.join(self.formats)}; there is of {', '.join(having)}")
+
+    @property
+    def int8(self) -> str:
+        """The precision of the int8 files."""
+        return int8_as(self.io, self.activations)
+
+    @property
+    def without_int8(self) -> list[str]:
+        """A line for each format that has int8 files, but none of the kind that is asked for."""
+        some = [name for name in self.formats if "int8" in FORMATS[name].precisions]
+        lacking = [name for name in some if self.int8 not in FORMATS[name].all_writers]
+        says = f"no int8 file, since it has none of the kind that is asked for ({self.int8})"
+        return [f"{name}: {says}" for name in lacking]
 
 
 def asked(wanted: Wanted) -> Iterator[tuple[str, tuple[int, int], str]]:
     """Format, size and precision of every file; the sizes multiples of 8, each once."""
     padded = list(dict.fromkeys((padded_side(height), padded_side(width)) for height, width in wanted.sizes))
-    int8 = int8_as(wanted.io, wanted.activations)
     for format in wanted.formats:
         made = FORMATS[format]
         for size in padded[:1] if made.any_size else padded:
             for precision in made.precisions:
                 if precision != "int8":
                     yield format, size, precision
-                elif int8 in made.all_writers:
-                    yield format, size, int8
+                elif wanted.int8 in made.all_writers:
+                    yield format, size, wanted.int8
 
 
 def file_name(format: str, precision: str, size: tuple[int, int]) -> str:

@@ -34,6 +34,8 @@ _EXIF = "exif-data"
 _KEPT = ("icc-profile-data", _EXIF, "xmp-data", "iptc-data")
 
 STRIPS_ABOVE = 32  # megapixels, up to which a picture is in memory whole, before and after
+DRAWN = 4096  # pixels a side, up to which a picture before and after is drawn as it is
+_ZOOM = 3  # of the centre that is drawn below it
 
 # Picture, uint8 or uint16, to its rows enhanced, from top to bottom: see tiles.enhance_rows.
 Network = Callable[[Rows], Iterator[Tensor]]
@@ -108,18 +110,18 @@ def plan_outputs(photos: Sequence[Path], output: Path, force: bool, skip: bool) 
 
 
 def draw_before_after(before: Path, after: Path, target: Path) -> None:
-    """Write both pictures side by side, and below them the centre of each, enlarged three times."""
-    pictures = [_eight_bits(path) for path in (before, after)]
-    width, height = pictures[0].size
-    gap, zoom = 6, 3
-    detail = (width // zoom, height // zoom)  # pixels of the enlarged part
-    left, top = (width - detail[0]) // 2, (height - detail[1]) // 2
+    """Write both pictures side by side, and below them the centre of each, enlarged three times.
+
+    Pictures with a side above DRAWN are drawn smaller, and their centres as they are.
+    """
+    sides = [_drawn(path) for path in (before, after)]
+    width, height = sides[0][0].size
+    gap = 6
     sheet = Image.new("RGB", (2 * width + gap, 2 * height + gap), "white")
-    for column, picture in enumerate(pictures):
-        enlarged = picture.crop((left, top, left + detail[0], top + detail[1]))
+    for column, (picture, centre) in enumerate(sides):
         x = column * (width + gap)
         sheet.paste(picture, (x, 0))
-        sheet.paste(enlarged.resize((width, height), Image.Resampling.NEAREST), (x, height + gap))
+        sheet.paste(centre.resize((width, height), Image.Resampling.NEAREST), (x, height + gap))
     with written_whole(target) as temporary:
         sheet.save(temporary, quality=_QUALITY)
 
@@ -242,6 +244,15 @@ def _described(picture: pyvips.Image, source: pyvips.Image) -> pyvips.Image:
     return picture
 
 
-def _eight_bits(path: Path) -> Image.Image:
+def _drawn(path: Path) -> tuple[Image.Image, Image.Image]:
+    """A picture, its sides at most DRAWN, and the centre of the picture as it is, a third of the drawn sides long."""
     picture = _opened(path, math.inf).colourspace("srgb")
+    is_large = max(picture.width, picture.height) > DRAWN
+    drawn = picture.thumbnail_image(DRAWN, height=DRAWN) if is_large else picture
+    wide, high = drawn.width // _ZOOM, drawn.height // _ZOOM
+    centre = picture.crop((picture.width - wide) // 2, (picture.height - high) // 2, wide, high)
+    return _in_eight_bits(drawn, path), _in_eight_bits(centre, path)
+
+
+def _in_eight_bits(picture: pyvips.Image, path: Path) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(_pixels(picture, path)[..., :3]))

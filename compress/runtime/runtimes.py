@@ -59,8 +59,7 @@ class Runtime:
         """
         if not 0 <= strength <= 1:
             raise ValueError(f"strength = {strength}: must be from 0, the photograph as it is, to 1")
-        run = self._run
-        return replace(self, _run=lambda image: torch.lerp(image, run(image), strength))
+        return replace(self, ends=None, _run=lambda image: torch.lerp(image, self(image), strength))
 
 
 def in_pytorch(network: LPIENet) -> Runtime:
