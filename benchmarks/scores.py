@@ -62,13 +62,13 @@ def main() -> None:
     genotypes = [Genotype.from_json(rows[0]["genotype"]) for rows in networks]
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
-    counts = features(genotypes)
+    counts, space = features(genotypes), _space_of(genotypes)
     scores: dict[str, tuple[Any, float]] = {}  # the default score is the first
     for steps in options.steps:
-        found, seconds = _by_supernet(task, default_space(), genotypes, steps, options.out)
-        scores[f"supernet of {steps} steps"] = found, seconds
+        found, seconds = _by_supernet(task, space, genotypes, steps, options.out)
         scores[f"supernet of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
-        tuned, its = _by_tuning(task, default_space(), networks, steps, options.out)
+        scores[f"supernet of {steps} steps"] = found, seconds
+        tuned, its = _by_tuning(task, space, networks, steps, options.out)
         scores[f"tuned slices of a supernet of {steps} steps"] = tuned, its
         scores[f"tuned slices of a supernet of {steps} steps, smoothed"] = smoothed(genotypes, tuned), its
         both = np.column_stack((counts, found))
@@ -101,6 +101,12 @@ def _networks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         if row["steps"] == least:
             groups.setdefault(row["number"], []).append(row)
     return list(groups.values())
+
+
+def _space_of(genotypes: list[Genotype]) -> Space:
+    """The default space with all blocks that the networks have: the default one had others when they were drawn."""
+    blocks = ("mobilenet", *sorted({genotype.block for genotype in genotypes} - {"mobilenet"}))
+    return Space({**default_space().choices, "block": blocks})
 
 
 def _left_out(rows: Features, truth: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ import optuna
 
 from nas.scoring.predictor import smoothed
 from results.candidate import Candidate
-from results.study import has_supernet, trainings
+from results.study import trainings
 from search_spaces.genotype import Genotype
 from search_spaces.own import require_lpienet
 
@@ -15,15 +15,15 @@ from search_spaces.own import require_lpienet
 def held_for(study: optuna.Study, found: Sequence[Candidate]) -> list[Candidate]:
     """`found` with the SSIM that all scores of the study together speak for, in the same order.
 
-    After successive halving that of the highest rung that each one reached. Where each was trained once, its score
-    without the luck of its training, as a predictor knows it from the others: of many scores the best is a lucky one.
-    Scores by a supernet are as they are, since nothing about them is luck of the single candidate, and so are those of
-    an own family, of whose networks the predictor knows nothing.
+    After successive halving that of the highest rung that each one reached. Else its score without its luck, that of
+    its training or that of its slice of a supernet, as a predictor knows it from the others: of many scores the best is
+    a lucky one (results/published/scores). Scores of an own family are as they are: the predictor knows nothing of its
+    networks.
     """
     rungs = {training.number: training.ssim for training in trainings(study, "rung")}  # the highest comes last
     if rungs:
         return [_with_ssim(candidate, rungs.get(candidate.number, candidate.scores.ssim)) for candidate in found]
-    if has_supernet(study) or not all(isinstance(candidate.genotype, Genotype) for candidate in found):
+    if not all(isinstance(candidate.genotype, Genotype) for candidate in found):
         return list(found)
     genotypes = [require_lpienet(candidate.genotype) for candidate in found]
     scores = smoothed(genotypes, [candidate.scores.ssim for candidate in found])

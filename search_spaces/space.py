@@ -214,11 +214,12 @@ def _counting(space: Space) -> tuple[str, ...]:
 
 
 def default_space() -> Space:
-    """What a search looks at: depth, width, expansion and attention of each stage, three or four levels, two blocks.
+    """What a search looks at: depth, width, expansion and attention of each stage, three or four levels.
 
     Networks that add their skips, double by repeating pixels and have nothing between a stage's convolution and its
-    block learn most in as many steps (benchmarks/ablation.py). To be asked for by name (`fixed`): LPIENet's own
-    wiring (`join=concat`, `upsampling=bilinear`, `opening=relu`), and all other words.
+    block learn most in as many steps (benchmarks/ablation.py). The released block is no better than the inverted
+    residual one, and its slices of a supernet explode (results/published/scores). To be asked for by name (`fixed`):
+    LPIENet's own wiring (`block=released`, `join=concat`, `upsampling=bilinear`, `opening=relu`), and all other words.
     """
     choices: dict[str, tuple[Gene, ...]] = {}
     for stage in ALL_STAGES:
@@ -226,7 +227,7 @@ def default_space() -> Space:
         choices[f"{stage}.width"] = _WIDTHS[stage]
         choices[f"{stage}.expansion"] = (1.0, 2.0, 3.0)
         choices[f"{stage}.attention"] = ("none", "channel", "spatial", "both")
-    choices |= {"block": ("mobilenet", "released"), "activation": ("relu",), "head": ("conv3x3",), "stem": ("full",)}
+    choices |= {"block": ("mobilenet",), "activation": ("relu",), "head": ("conv3x3",), "stem": ("full",)}
     choices |= {"levels": (3, 4), "opening": ("none",), "join": ("add",), "upsampling": ("nearest",), "kernel": (3,)}
     return Space(choices)
 

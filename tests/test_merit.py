@@ -43,9 +43,14 @@ def test_a_lucky_score_counts_for_less_where_each_candidate_was_trained_once(stu
     assert [replace(one, scores=candidates[place].scores) for place, one in enumerate(held)] == candidates
 
 
-def test_scores_by_a_supernet_are_as_they_are(study):
+def test_a_slice_that_explodes_does_not_change_what_its_like_are_held_for(study):
     fix_supernet(study, "supernet", "digest")
-    assert held_for(study, found()) == found()
+    candidates = found()
+    exploded = [replace(one, scores=replace(one.scores, ssim=0.004)) if one.number == 11 else one for one in candidates]
+    held = held_for(study, exploded)
+    gains = [new.scores.ssim - old.scores.ssim for new, old in zip(held, candidates, strict=True)]
+    assert gains[5] < -LUCK / 2
+    assert all(abs(gain) < LUCK / 3 for place, gain in enumerate(gains) if place not in (5, 11))
 
 
 def test_few_candidates_are_held_for_what_they_scored(study):

@@ -43,10 +43,11 @@ def test_size_is_the_number_of_genotypes_counted_one_by_one():
 
 
 def test_size_of_the_default_space_is_the_product_of_its_choices():
-    depth, expansion, attention, blocks = 3, 3, 4, 2
+    depth, expansion, attention = 3, 3, 4
     three = 4 * 4 * 4 * (depth * expansion * attention) ** 5  # widths of the encoders, and five stages
     four = 4 * 4 * 4 * 3 * (depth * expansion * attention) ** 7
-    assert default_space().size == (three + four) * blocks
+    assert default_space().size == three + four
+    assert default_space().fixed(["block=released,mobilenet"]).size == 2 * (three + four)
 
 
 def test_every_sample_is_in_the_space():

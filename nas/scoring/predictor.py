@@ -23,6 +23,8 @@ from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import LEVELS, Genotype
 
 FEWEST = 8  # scores, below which nothing is fitted
+_FAR = 3.0  # standard deviations of most scores; what lies farther from the middle tells nothing of its like
+_OF_MEDIAN = 1.4826  # standard deviations of a normal distribution in its median absolute deviation
 
 Features = NDArray[np.float64]  # (networks, features)
 
@@ -93,11 +95,17 @@ def shape_of(rows: bytes, scores: tuple[float, ...]) -> Shape:
 
 
 def smoothed(genotypes: Sequence[Genotype], scores: Sequence[float]) -> list[float]:
-    """What each score would be without the luck of its training, by all of them; as they are where they are few."""
+    """What each score would be without its luck, by all of them; as they are where they are few.
+
+    One that lies far from all others, as that of a slice that explodes, counts as one that lies less far.
+    """
     if len(genotypes) < FEWEST:
         return list(scores)
-    rows = features(genotypes)
-    return fit(rows, scores).predict(rows).means
+    rows, found = features(genotypes), np.asarray(scores, dtype=np.float64)
+    middle = np.median(found)
+    reach = _FAR * _OF_MEDIAN * np.median(np.abs(found - middle))
+    held = np.clip(found, middle - reach, middle + reach) if reach > 0 else found
+    return fit(rows, held.tolist()).predict(rows).means
 
 
 def features(genotypes: Sequence[Genotype]) -> Features:
