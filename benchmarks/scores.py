@@ -31,7 +31,7 @@ from results.agreement import Networks, agreement, scores_json
 from results.files import read_json, write_json
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
-from search_spaces.genotype import Genotype
+from search_spaces.genotype import BLOCKS, Genotype
 from search_spaces.space import Space, default_space
 from table import NETWORKS, drawn
 
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument(
         "--train", type=Path, metavar="DIR", help="only train shortly what table.py drew in its --out DIR"
     )
+    parser.add_argument("--block", choices=BLOCKS, help="rank only networks with this block")
     parser.add_argument("--publish", type=Path, metavar="FILE")
     options = parser.parse_args()
     one_thread()
@@ -59,10 +60,12 @@ def main() -> None:
                 _short(task, genotype, number, steps, options.out)
         return
     networks = _networks(read_json(options.table)["networks"])
-    genotypes = [Genotype.from_json(rows[0]["genotype"]) for rows in networks]
+    space = _space_of([_genotype(rows) for rows in networks])
+    networks = [rows for rows in networks if options.block in (None, _genotype(rows).block)]
+    genotypes = [_genotype(rows) for rows in networks]
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
-    counts, space = features(genotypes), _space_of(genotypes)
+    counts = features(genotypes)
     scores: dict[str, tuple[Any, float]] = {}  # the default score is the first
     for steps in options.steps:
         found, seconds = _by_supernet(task, space, genotypes, steps, options.out)
@@ -101,6 +104,10 @@ def _networks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         if row["steps"] == least:
             groups.setdefault(row["number"], []).append(row)
     return list(groups.values())
+
+
+def _genotype(rows: list[dict[str, Any]]) -> Genotype:
+    return Genotype.from_json(rows[0]["genotype"])
 
 
 def _space_of(genotypes: list[Genotype]) -> Space:
