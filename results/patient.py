@@ -117,9 +117,7 @@ def is_silence(error: BaseException) -> bool:
         return error.__cause__ is not None and is_silence(error.__cause__)
     kind = type(error)
     if kind.__module__.startswith("sqlalchemy"):
-        if (
-            kind.__name__ == "PendingRollbackError"
-        ):  # Optuna asks in another way where one fails, lost connection or not
+        if kind.__name__ == "PendingRollbackError":  # Optuna asks in another way where one fails, whatever the reason
             return error.__context__ is not None and is_silence(error.__context__)
         lost = bool(getattr(error, "connection_invalidated", False))
         return lost or (kind.__name__ == "OperationalError" and not refuses(error))

@@ -168,11 +168,6 @@ def fixed_supernet(study: optuna.Study, name: str) -> str | None:
     return kept
 
 
-def has_supernet(study: optuna.Study) -> bool:
-    """Whether a supernet scored its candidates."""
-    return any(name.startswith(f"{_SUPERNET} ") for name in study.user_attrs)
-
-
 def input_on_test(study: optuna.Study) -> float | None:
     """What `record_test_input` kept; None in studies of versions before."""
     stored: float | None = study.user_attrs.get(_TEST_INPUT)

@@ -11,7 +11,6 @@ from lpienas.settings import ExportOptions
 from lpienas.shared import A_RUN_OR_NETWORK
 
 _MUCH = 0.02  # SSIM that an int8 file loses where its ranges are of other photographs than it meets
-_FLOATS = ("float", "float16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +87,10 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
 
 def much_lost(exported: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A sentence for each int8 file, of what `ship_network` gives, that loses more than int8 need cost."""
+    from compress.export.formats import is_int8
+
     whole = [figures["ssim"] for figures in exported.values() if figures["precision"] == "float"]
-    ssims = {name: figures["ssim"] for name, figures in exported.items() if figures["precision"] not in _FLOATS}
+    ssims = {name: figures["ssim"] for name, figures in exported.items() if is_int8(figures["precision"])}
     if not whole or whole[0] is None:
         return []
     return [

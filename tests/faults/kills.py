@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.fault import Came, Place
 from tests.faults.processes import Begun
-from tests.faults.searching import TRIALS, begin, compared, lines_of, resumed, told, trials_of, wait_until
+from tests.faults.searching import TRIALS, begin, compared, resumed, told, trials_of, wait_until, went_on
 
 
 def search_killed(place: Place) -> Came:
@@ -32,12 +32,9 @@ def worker_killed(place: Place) -> Came:
     workers = workers_of(begun.pid)
     assert workers, "the search has no workers"
     os.kill(random.Random(place.seed).choice(workers), signal.SIGKILL)
-    killed, lines = time.monotonic(), lines_of(run)
-    wait_until(begun, lambda: lines_of(run) != lines)
-    seconds = time.monotonic() - killed
-    assert begun.wait() == 0, begun.says.read_text()[-2000:]
+    came = went_on(place, begun, before)
     assert all(trial.state != "FAIL" for trial in trials_of(run))
-    return compared(place, before, seconds, alike=False)
+    return came
 
 
 def interrupted_twice_at_the_start(place: Place) -> Came:

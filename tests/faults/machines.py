@@ -1,13 +1,12 @@
 """Machines: what a search needs beside its own process ends: a node of its Ray cluster, or its study's database."""
 
 import os
-import time
 from unittest.mock import patch
 
 from results.address import PASSWORD
 from tests import postgres
 from tests.faults.fault import Came, Place
-from tests.faults.searching import begin, compared, lines_of, told, trials_of, wait_until
+from tests.faults.searching import begin, told, trials_of, wait_until, went_on
 from tests.postgres import running_postgres
 from tests.ray_nodes import two_nodes
 
@@ -21,12 +20,9 @@ def node_killed(place: Place) -> Came:
         before = trials_of(run)
         assert not begun.has_ended(), begun.says.read_text()[-2000:]
         cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
-        killed, lines = time.monotonic(), lines_of(run)
-        wait_until(begun, lambda: lines_of(run) != lines)
-        seconds = time.monotonic() - killed
-        assert begun.wait() == 0, begun.says.read_text()[-2000:]
+        came = went_on(place, begun, before)
     assert all(trial.state != "FAIL" for trial in trials_of(run))
-    return compared(place, before, seconds, alike=False)
+    return came
 
 
 def database_killed(place: Place) -> Came:
@@ -40,8 +36,4 @@ def database_killed(place: Place) -> Came:
         wait_until(begun, lambda: "does not answer" in begun.says.read_text())
         assert not begun.has_ended(), begun.says.read_text()[-2000:]
         server.start()
-        started, lines = time.monotonic(), lines_of(run)
-        wait_until(begun, lambda: lines_of(run) != lines)
-        seconds = time.monotonic() - started
-        assert begun.wait() == 0, begun.says.read_text()[-2000:]
-        return compared(place, before, seconds, alike=False)  # searches that share a study draw by their own names
+        return went_on(place, begun, before)  # searches that share a study draw by their own names

@@ -95,6 +95,16 @@ def resumed(place: Place, before: list[Trial], more: tuple[str, ...] = (), alike
     return compared(place, before, seconds, alike)
 
 
+def went_on(place: Place, begun: Begun, before: list[Trial]) -> Came:
+    """What came of a search that goes on by itself; the seconds are those from now until its study changed again."""
+    run = place.folder / "run"
+    since, lines = time.monotonic(), lines_of(run)
+    wait_until(begun, lambda: lines_of(run) != lines)
+    seconds = time.monotonic() - since
+    assert begun.wait() == 0, begun.says.read_text()[-2000:]
+    return compared(place, before, seconds, alike=False)
+
+
 def compared(place: Place, before: list[Trial], seconds: float = 0.0, alike: bool = True, trials: int = TRIALS) -> Came:
     """What a finished search came to."""
     now = trials_of(place.folder / "run")
