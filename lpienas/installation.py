@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from lpienas.errors import EXTRAS
 from lpienas.fields import threads_here
+from nas.task.data.vips import vips
 
 _PACKAGES = {  # imported name -> name of the distribution, where they differ
     **{
@@ -71,7 +72,7 @@ def _findings(threads: int) -> list[str]:
     found = [f"{_package(one)} is missing: pip install --upgrade lpienas" for one in _CORE if not _there(one)]
     if _there("pyvips"):
         try:
-            import pyvips  # noqa: F401
+            vips()
         except (ImportError, OSError) as error:
             found.append(f"pyvips does not load, so photographs cannot be read: {error}; pip install 'pyvips[binary]'")
     if platform.system() != "Darwin":

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 from PIL import Image, ImageCms
 
 from compress.runtime.photo import enhance_photo
@@ -16,6 +15,9 @@ from nas.task.data.beside import left_out
 from nas.task.data.layouts import DataError
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, opened
+from nas.task.data.vips import vips
+
+pyvips = vips()
 
 PQ, HLG, SRGB, LINEAR = 16, 18, 13, 8  # transfer functions, ITU-T H.273
 BT709, BT2020, P3 = 1, 9, 12  # primaries

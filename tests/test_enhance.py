@@ -5,17 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 import torch
 from PIL import Image
 
 from lpienas.command import main
 from lpienas.networks import saved_network
+from nas.task.data.vips import vips
 from results.files import load_network, save_network
 from results.progress import Silent
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+
+pyvips = vips()
 
 
 @pytest.fixture

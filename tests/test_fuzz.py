@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 from PIL import Image
 from scipy.io import savemat
 
@@ -19,10 +18,13 @@ from nas.task.data.arrays import blocks_of
 from nas.task.data.facts import looked_at
 from nas.task.data.matlab import arrays_of, variables
 from nas.task.data.reading import Unreadable, opened, pixels_of
+from nas.task.data.vips import vips
 from nas.task.degrade import kernels
 from nas.task.degrade.kernels import KernelFile
 from tests.fuzz.__main__ import run
 from tests.fuzz.tried import _unchanged
+
+pyvips = vips()
 
 
 def test_damaged_pictures_in_all_formats_end_no_process_hang_none_and_take_little_memory():

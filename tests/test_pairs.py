@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 import torch
 from PIL import Image
 
@@ -14,7 +13,10 @@ from nas.task.data.patches import PatchSampler, Sampling
 from nas.task.data.photo import Photo
 from nas.task.data.photos import read_folder
 from nas.task.data.tiles import Tiles
+from nas.task.data.vips import vips
 from nas.task.degrade import CameraNoise, SensorNoise
+
+pyvips = vips()
 
 
 def write(path: Path, pixels: np.ndarray) -> np.ndarray:

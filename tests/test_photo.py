@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-import pyvips
 import torch
 from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
@@ -18,9 +17,12 @@ from compress.runtime.exif import into_tiff, of_tiff
 from compress.runtime.photo import draw_before_after, enhance_photo, plan_outputs
 from compress.runtime.runtimes import in_pytorch
 from compress.runtime.tiles import enhance_rows
+from nas.task.data.vips import vips
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
+
+pyvips = vips()
 
 ORIENTATION = 0x0112
 MAKER = 0x010F

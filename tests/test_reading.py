@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 import torch
 from PIL import Image, ImageOps
 
@@ -18,6 +17,9 @@ from nas.task.data.layouts import recognise
 from nas.task.data.photos import read_folder
 from nas.task.data.reading import Unreadable, header_of, opened, strips
 from nas.task.data.tiles import Tiles
+from nas.task.data.vips import vips
+
+pyvips = vips()
 
 HEIGHT, WIDTH = 20, 30
 

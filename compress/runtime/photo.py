@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import numpy as np
-import pyvips
 import torch
 from PIL import Image
 from torch import Tensor
@@ -24,6 +23,7 @@ from compress.runtime.tiles import Rows
 from nas.task.data import reading
 from nas.task.data.beside import has, left_out
 from nas.task.data.reading import ENDINGS, MOST_MEGAPIXELS, Unreadable, in_one_line
+from nas.task.data.vips import VipsImage, vips
 from results.files import written_whole
 
 SUFFIXES = ENDINGS  # looked for
@@ -69,7 +69,7 @@ def enhance_photo(
     with enhanced(network, picture, source, target, keeps_alpha) as result, written_whole(target) as temporary:
         try:
             _described(result, picture).write_to_file(str(temporary), **options)
-        except pyvips.Error as error:
+        except vips().Error as error:
             raise ValueError(f"{target} cannot be written: {in_one_line(error)}") from error
         if target.suffix.lower() in exif.TIFF and has(picture, _EXIF):
             with _without_exif(source, say):
@@ -147,7 +147,7 @@ def _name(source: Path) -> str:
     return source.name if source.suffix.lower() in WRITTEN else f"{source.stem}.png"
 
 
-def _opened(source: Path, most_megapixels: float, say: Callable[[str], None] = warnings.warn) -> pyvips.Image:
+def _opened(source: Path, most_megapixels: float, say: Callable[[str], None] = warnings.warn) -> VipsImage:
     """`source` upright, in three colours and perhaps alpha, with its EXIF."""
     try:
         picture = reading.opened(source, most_megapixels=most_megapixels)
@@ -159,11 +159,11 @@ def _opened(source: Path, most_megapixels: float, say: Callable[[str], None] = w
     return picture
 
 
-def _with_exif(picture: pyvips.Image, block: bytes) -> pyvips.Image:
+def _with_exif(picture: VipsImage, block: bytes) -> VipsImage:
     if not block:
         return picture
     picture = picture.copy()
-    picture.set_type(pyvips.GValue.blob_type, _EXIF, block)
+    picture.set_type(vips().GValue.blob_type, _EXIF, block)
     return picture
 
 
@@ -176,7 +176,7 @@ def _without_exif(source: Path, say: Callable[[str], None]) -> Iterator[None]:
         say(f"{source}: its EXIF cannot be read and is left out: {error}")
 
 
-def _pixels(picture: pyvips.Image, source: Path) -> reading.Pixels:
+def _pixels(picture: VipsImage, source: Path) -> reading.Pixels:
     """(H, W, 3 or 4), uint8 or uint16; here the file is decoded."""
     try:
         return reading.pixels_of(picture)
@@ -185,9 +185,7 @@ def _pixels(picture: pyvips.Image, source: Path) -> reading.Pixels:
 
 
 @contextmanager
-def _whole(
-    network: Network, picture: pyvips.Image, source: Path, target: Path, keeps_alpha: bool
-) -> Iterator[pyvips.Image]:
+def _whole(network: Network, picture: VipsImage, source: Path, target: Path, keeps_alpha: bool) -> Iterator[VipsImage]:
     """`picture` enhanced, in memory."""
     pixels = _pixels(picture, source)
     enhanced = np.empty_like(pixels) if keeps_alpha else np.empty_like(pixels[..., :3])
@@ -197,13 +195,13 @@ def _whole(
         enhanced[done : done + strip.shape[-2], :, :3] = strip[0].numpy().transpose(1, 2, 0)
         done += strip.shape[-2]
     interpretation = "rgb16" if pixels.dtype == np.uint16 else "srgb"
-    yield pyvips.Image.new_from_array(enhanced, interpretation=interpretation).copy()
+    yield vips().Image.new_from_array(enhanced, interpretation=interpretation).copy()
 
 
 @contextmanager
 def _strip_by_strip(
-    network: Network, picture: pyvips.Image, source: Path, target: Path, keeps_alpha: bool
-) -> Iterator[pyvips.Image]:
+    network: Network, picture: VipsImage, source: Path, target: Path, keeps_alpha: bool
+) -> Iterator[VipsImage]:
     """The same in a temporary TIFF beside `target`; libvips decodes a picture of this size into a file of its own."""
 
     def pixels(first: int, end: int) -> reading.Pixels:
@@ -222,7 +220,7 @@ def _strip_by_strip(
             done += len(rows)
         file.flush()
         # A TIFF is read row by row; a file without a format would be mapped into memory whole.
-        enhanced = pyvips.Image.tiffload(file.name, access="sequential")
+        enhanced = vips().Image.tiffload(file.name, access="sequential")
         yield enhanced.copy(xres=1, yres=1)  # as of pixels; not those of a page
 
 
@@ -231,7 +229,7 @@ def _colours(pixels: reading.Pixels) -> Tensor:
     return torch.from_numpy(pixels)[..., :3].permute(2, 0, 1)[None]
 
 
-def _described(picture: pyvips.Image, source: pyvips.Image) -> pyvips.Image:
+def _described(picture: VipsImage, source: VipsImage) -> VipsImage:
     """`picture` with the metadata of `source`."""
     try:
         fields = source.get_fields()
@@ -240,7 +238,7 @@ def _described(picture: pyvips.Image, source: pyvips.Image) -> pyvips.Image:
     for field in fields:
         if field in _KEPT or field.startswith("exif-ifd"):
             picture.set_type(source.get_typeof(field), field, source.get(field))
-    picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the block of EXIF still has the old one
+    picture.set_type(vips().GValue.gint_type, "orientation", 1)  # the block of EXIF still has the old one
     return picture
 
 
@@ -254,5 +252,5 @@ def _drawn(path: Path) -> tuple[Image.Image, Image.Image]:
     return _in_eight_bits(drawn, path), _in_eight_bits(centre, path)
 
 
-def _in_eight_bits(picture: pyvips.Image, path: Path) -> Image.Image:
+def _in_eight_bits(picture: VipsImage, path: Path) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(_pixels(picture, path)[..., :3]))

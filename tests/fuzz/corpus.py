@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyvips
 from PIL import Image
 
 from nas.task.data.photos import sample_photos
 from nas.task.data.tiles import Tiles
+from nas.task.data.vips import vips
+
+pyvips = vips()
 
 SIZES = ((40, 56), (33, 17), (96, 64))  # height, width in pixels
 MAPPED = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:hdrgm='x' hdrgm:Version='1.0'/>"  # as a gain map's JPEG has

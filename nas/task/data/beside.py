@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyvips
 from PIL import Image
+
+from nas.task.data.vips import VipsImage
 
 _START = 1 << 18  # bytes of a file in which all that is before its pixels is looked for
 _THUMBNAIL, _MASK, _SUBFILE = 1, 4, 254  # bits of a TIFF's tag of what a page is for
@@ -53,7 +54,7 @@ def colours_of(path: Path, loader: str) -> Colours | None:
     return Colours(*struct.unpack(">HH", codes)) if loader == "heifload" else Colours(codes[0], codes[1])
 
 
-def pages_of(picture: pyvips.Image, path: Path, loader: str) -> int:
+def pages_of(picture: VipsImage, path: Path, loader: str) -> int:
     """How many pictures of full size are in a file: pages, or the images of an animation."""
     if loader == "pngload":
         before = _start(path).partition(b"IDAT")[0]
@@ -80,7 +81,7 @@ def left_out(path: Path) -> str:
     return f"{others} other picture{'s' if others > 1 else ''} of the file" if others > 0 else ""
 
 
-def has(picture: pyvips.Image, field: str) -> bool:
+def has(picture: VipsImage, field: str) -> bool:
     """Whether a picture has a field of this name; pyvips fails to list fields where the name of one is no UTF-8."""
     return bool(picture.get_typeof(field))
 

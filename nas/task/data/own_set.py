@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import pyvips
-
 from nas.task.data.layouts import DataError
 from nas.task.data.reading import Pixels
+from nas.task.data.vips import vips
 
 PARTS = ("train", "val", "test")  # as folders of parts are named; None: by a digest of the scene's name
 
@@ -70,7 +69,7 @@ def write_folder(photographs: OwnPhotographs, folder: Path | str) -> int:
             path = folder / (one.part or "") / side / f"{one.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             form = "rgb16" if pixels.dtype == "uint16" else "srgb"
-            pyvips.Image.new_from_array(pixels, interpretation=form).pngsave(str(path))
+            vips().Image.new_from_array(pixels, interpretation=form).pngsave(str(path))
     if first is None:
         raise DataError("there are no photographs: the first one is missing")
     return len(names)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
 from nas.task.data.beside import colours_of, has, pages_of
+from nas.task.data.vips import VipsImage, vips
 
 _HEIC = (".heic", ".heif")  # read where libvips has a decoder of HEVC, which the wheel has not
 ENDINGS = (".png", ".jpg", ".jpeg", ".mpo", ".bmp", ".tif", ".tiff", ".webp", ".avif", *_HEIC)
@@ -54,7 +54,7 @@ def header_of(path: Path) -> Header:
     return Header(picture.height, picture.width, 16 if picture.format == "ushort" else 8)
 
 
-def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_MEGAPIXELS) -> pyvips.Image:
+def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_MEGAPIXELS) -> VipsImage:
     """The picture in `path`, upright, in three colours and perhaps alpha, of 8 or 16 bits; not decoded yet.
 
     `sequential`: it will be read once, from top to bottom. Raises Unreadable, for pictures above `most_megapixels` or
@@ -65,11 +65,11 @@ def opened(path: Path, sequential: bool = False, most_megapixels: float = MOST_M
         raise Unreadable("is no file" if path.exists() else "is not there")
     try:
         return _opened(path, sequential, most_megapixels)
-    except pyvips.Error as error:  # of a picture whose header speaks against itself
+    except vips().Error as error:  # of a picture whose header speaks against itself
         raise Unreadable(f"cannot be read as a picture ({in_one_line(error)})") from error
 
 
-def without_alpha(picture: pyvips.Image) -> pyvips.Image:
+def without_alpha(picture: VipsImage) -> VipsImage:
     """Three colours; transparent parts become white."""
     if picture.bands <= 3:
         return picture
@@ -77,11 +77,11 @@ def without_alpha(picture: pyvips.Image) -> pyvips.Image:
     return picture.flatten(background=[white] * 3, max_alpha=white).cast(picture.format)
 
 
-def pixels_of(picture: pyvips.Image) -> Pixels:
+def pixels_of(picture: VipsImage) -> Pixels:
     """(H, W, 3 or 4), uint8 or uint16; here the file is decoded. Raises Unreadable."""
     try:
         pixels: Pixels = picture.numpy()
-    except pyvips.Error as error:
+    except vips().Error as error:
         raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
     return pixels
 
@@ -89,12 +89,12 @@ def pixels_of(picture: pyvips.Image) -> Pixels:
 def strips(path: Path, rows: int) -> Iterator[Pixels]:
     """The colours of `path` from top to bottom, (at most `rows`, W, 3) at a time. Raises Unreadable."""
     picture = without_alpha(opened(path, sequential=True))
-    region = pyvips.Region.new(picture)
+    region = vips().Region.new(picture)
     for top in range(0, picture.height, rows):
         height = min(rows, picture.height - top)
         try:
             fetched = region.fetch(0, top, picture.width, height)
-        except pyvips.Error as error:
+        except vips().Error as error:
             raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
         values: Pixels = np.frombuffer(fetched, np.uint16 if picture.format == "ushort" else np.uint8)
         yield values.reshape(height, picture.width, 3)
@@ -109,12 +109,12 @@ def is_whole(start: bytes, end: bytes) -> bool:
     return True
 
 
-def in_one_line(error: pyvips.Error) -> str:
+def in_one_line(error: Exception) -> str:
     """What libvips says, which takes several lines."""
     return "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip()) or str(error)
 
 
-def _opened(path: Path, sequential: bool, most_megapixels: float) -> pyvips.Image:
+def _opened(path: Path, sequential: bool, most_megapixels: float) -> VipsImage:
     picture = _bitmap(path) if _begins(path, b"BM") else _loaded(path, sequential)
     _require_size(picture.width, picture.height, most_megapixels)
     if picture.format not in ("uchar", "ushort"):
@@ -136,16 +136,16 @@ def _opened(path: Path, sequential: bool, most_megapixels: float) -> pyvips.Imag
     return picture
 
 
-def _loaded(path: Path, sequential: bool) -> pyvips.Image:
+def _loaded(path: Path, sequential: bool) -> VipsImage:
     access = "sequential" if sequential else "random"
     try:
         # Read anew: libvips would give a file of this name that it read before, whatever is in it now.
-        picture = pyvips.Image.new_from_file(str(path), fail_on="truncated", access=access, revalidate=True)
+        picture = vips().Image.new_from_file(str(path), fail_on="truncated", access=access, revalidate=True)
         if picture.get("vips-loader") == "uhdrload":  # a JPEG with a gain map
-            picture = pyvips.Image.jpegload(str(path), fail_on="truncated", access=access, revalidate=True)
+            picture = vips().Image.jpegload(str(path), fail_on="truncated", access=access, revalidate=True)
         if path.suffix.lower() in _HEIC:  # that there is no decoder shows behind the header only
-            pyvips.Image.new_from_file(str(path), revalidate=True).crop(0, 0, 1, 1).avg()
-    except pyvips.Error as error:
+            vips().Image.new_from_file(str(path), revalidate=True).crop(0, 0, 1, 1).avg()
+    except vips().Error as error:
         convert = "; convert it to .jpg or .png" if path.suffix.lower() in _HEIC else ""
         raise Unreadable(f"cannot be read as a picture ({in_one_line(error)}){convert}") from error
     loader = picture.get("vips-loader")
@@ -166,7 +166,7 @@ def _require_size(width: int, height: int, most_megapixels: float) -> None:
         raise Unreadable(f"has sides of {width:,} and {height:,} pixels, and at most {MOST_PIXELS:,} are read")
 
 
-def _in_tagged_colours(picture: pyvips.Image, path: Path) -> pyvips.Image:
+def _in_tagged_colours(picture: VipsImage, path: Path) -> VipsImage:
     """With a profile that says what the tags of a PNG or AVIF say, which other kinds of files do not have."""
     loader = picture.get("vips-loader") if has(picture, "vips-loader") else ""
     colours = colours_of(path, loader)
@@ -176,23 +176,23 @@ def _in_tagged_colours(picture: pyvips.Image, path: Path) -> pyvips.Image:
         raise Unreadable(f"is tagged with colours that are not read ({colours}); save it in sRGB or Display P3")
     if not has(picture, "icc-profile-data"):
         picture = picture.copy()
-        picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Operation.call("profile_load", "p3"))
+        picture.set_type(vips().GValue.blob_type, "icc-profile-data", vips().Operation.call("profile_load", "p3"))
     return picture
 
 
-def _bitmap(path: Path) -> pyvips.Image:
+def _bitmap(path: Path) -> VipsImage:
     """A BMP, which libvips reads through ImageMagick only."""
     try:
         with Image.open(path, formats=("BMP",)) as bitmap:
             _require_size(bitmap.width, bitmap.height, MOST_MEGAPIXELS)
-            return pyvips.Image.new_from_array(np.array(bitmap.convert("RGB")), interpretation="srgb")
+            return vips().Image.new_from_array(np.array(bitmap.convert("RGB")), interpretation="srgb")
     except Unreadable:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more
         raise Unreadable(f"cannot be read as a picture ({error})") from error
 
 
-def _orientation(picture: pyvips.Image, path: Path) -> int:
+def _orientation(picture: VipsImage, path: Path) -> int:
     """1 to 8, as in EXIF."""
     if has(picture, _ORIENTATION):
         return int(picture.get(_ORIENTATION))
@@ -219,28 +219,28 @@ def _text_orientation(path: Path) -> int:
         return 0
 
 
-def _upright(picture: pyvips.Image, orientation: int, sequential: bool) -> pyvips.Image:
+def _upright(picture: VipsImage, orientation: int, sequential: bool) -> VipsImage:
     """Turned as `orientation` says, and marked so in EXIF and XMP."""
     if orientation != 1:
         if sequential:  # another order of pixels than the file's
             picture = _decoded(picture)
         picture = picture.copy()
-        picture.set_type(pyvips.GValue.gint_type, _ORIENTATION, orientation)
+        picture.set_type(vips().GValue.gint_type, _ORIENTATION, orientation)
         picture = picture.autorot()
     if has(picture, _XMP) and _XMP_ORIENTATION.search(before := bytes(picture.get(_XMP))):
         picture = picture.copy()
-        picture.set_type(pyvips.GValue.blob_type, _XMP, _XMP_ORIENTATION.sub(rb"\g<1>1", before))
+        picture.set_type(vips().GValue.blob_type, _XMP, _XMP_ORIENTATION.sub(rb"\g<1>1", before))
     return picture
 
 
-def _decoded(picture: pyvips.Image) -> pyvips.Image:
+def _decoded(picture: VipsImage) -> VipsImage:
     """A copy in memory, or of a large one in a temporary file of libvips, which goes with it. Raises Unreadable."""
     try:
         if picture.width * picture.height < 1e7:
             return picture.copy_memory()
-        copy = pyvips.Image.new_temp_file("%s.v")
+        copy = vips().Image.new_temp_file("%s.v")
         picture.write(copy)
-    except pyvips.Error as error:
+    except vips().Error as error:
         raise Unreadable(f"cannot be read whole ({in_one_line(error)})") from error
     return copy
 
