@@ -52,9 +52,9 @@ def _waits(way: str, times: int) -> int:
     if way == WAYS[1]:
         from nas.task.data.vips import vips
 
-        pyvips = vips()
-    else:
-        import pyvips
+        vips()
+    import pyvips
+
     picture = pyvips.Image.new_from_array(np.zeros((32, 32, 3), np.uint8))
     time.sleep(random.uniform(0, GOES))  # not all at once
     picture.copy().write_to_buffer(".png")
