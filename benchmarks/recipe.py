@@ -185,23 +185,34 @@ def _batches(task: Task, way: Way, steps: int, seed: int) -> Batch:
 
 
 def _publish(out: Path, file: Path) -> None:
-    """One row a training, and their means by network, way and steps."""
-    rows = []
+    """One row a training, and their means by network, way and steps.
+
+    Rows of `file` that are of no training in `out` stay; each has what its test photographs were degraded to.
+    """
+    published = read_json(file) if file.exists() else {"trainings": []}
+    rows = {_key(row): row for row in published["trainings"]}
+    for row in rows.values():
+        row.get("test", {}).setdefault("input", published["input"])
     for folder in sorted(path for path in out.iterdir() if path.is_dir()):
         found = read_json(folder / "curve.json") if (folder / "curve.json").exists() else {}
         if kept(folder) is None and "failed" not in found:
             continue
         name, way, steps, seed = folder.name.split(",")
-        rows.append({"network": name, "way": way, **found, "steps": int(steps), "seed": int(seed)})
+        row = {"network": name, "way": way, **found, "steps": int(steps), "seed": int(seed)}
+        rows[_key(row)] = row
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in rows.values():
         groups.setdefault((row["network"], row["way"], row["steps"]), []).append(row)
     for key, group in groups.items():
         done = [row["test"] for row in group if "test" in row]
         if done:
             ssim, psnr = (fmean(one[metric] for one in done) for metric in ("ssim", "psnr"))
             print(f"{key[0]:14} {key[1]:10} {key[2]:6} steps, {len(done)} seeds: SSIM {ssim:.4f}, PSNR {psnr:.2f} dB")
-    write_json(file, {"trainings": rows, **read_json(out / "data.json")})
+    write_json(file, {"trainings": [rows[key] for key in sorted(rows)], **read_json(out / "data.json")})
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, int, int]:
+    return row["network"], row["way"], row["steps"], row["seed"]
 
 
 if __name__ == "__main__":
