@@ -23,7 +23,10 @@ def worst_files(compared: "Compared", folder: Path, most: int) -> dict[int, Path
 
 
 def draw(compared: "Compared", place: int, file: Path) -> None:
-    """One photograph as it was given, as every method leaves it, and clean, side by side, with figures above."""
+    """One photograph as it was given, as every method leaves it, and clean, side by side, with figures above.
+
+    One that is judged at several levels is shown at the middle one, under the mean figures of all.
+    """
     from nas.task.judging import restored
     from nas.task.panels import captioned, picture_of, side_by_side
     from results.files import written_whole
@@ -33,8 +36,9 @@ def draw(compared: "Compared", place: int, file: Path) -> None:
     for one, row in zip(compared.entrants, compared.rows, strict=True):
         if row.kind != "input":
             panels.append((Path(one.name).name, restored(one.method, degraded, clean)[0], row.photos[place]))
+    of = f", mean of {levels} levels" if (levels := compared.judged_on.pairs.levels) > 1 else ""
     pictures = [
-        captioned(picture_of(image), title, f"SSIM {on.ssim:.4f}, {on.psnr:.2f} dB") for title, image, on in panels
+        captioned(picture_of(image), title, f"SSIM {on.ssim:.4f}, {on.psnr:.2f} dB{of}") for title, image, on in panels
     ]
     with written_whole(file) as temporary:
         side_by_side([*pictures, captioned(picture_of(clean), "clean", "")]).save(temporary)

@@ -11,6 +11,7 @@ from scipy.ndimage import convolve
 from skimage.data import astronaut
 
 from lpienas.command import main
+from nas.task import panels
 from nas.task.evaluation import EQUAL, evaluate
 from nas.task.judging import Measures, judge_each
 from nas.task.similarity import DEFINITIONS
@@ -91,6 +92,21 @@ def test_every_photograph_is_in_the_csv_and_the_worst_are_pictures(model, pairs,
             np.testing.assert_array_equal(np.asarray(worst)[28:, -72:], np.asarray(clean))
     assert main(["evaluate", *map(str, words)]) == 1
     assert "all.csv exists" in capsys.readouterr().err
+
+
+def test_a_photograph_of_several_levels_is_drawn_at_one_under_the_mean_of_all(model, tmp_path, monkeypatch, capsys):
+    titles = []
+    captioned = panels.captioned
+    monkeypatch.setattr(panels, "captioned", lambda *of: titles.append(of[1:]) or captioned(*of))
+    words = [model, "--worst", 1, "--out", tmp_path / "worst"]
+    first = min(
+        zip(*(row["photographs"] for row in found(capsys, *words, "--against", "input")["compared"]), strict=True),
+        key=lambda both: both[0]["ssim"] - both[1]["ssim"],
+    )
+    assert titles[0] == (
+        f"{first[1]['name']}, as it is", f"SSIM {first[1]['ssim']:.4f}, {first[1]['psnr']:.2f} dB, mean of 4 levels"
+    )  # fmt: skip
+    assert len(list((tmp_path / "worst").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

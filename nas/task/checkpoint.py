@@ -54,7 +54,7 @@ def restore(path: Path, learner: Learner) -> int:
     """
     if not path.exists() and not before(path).exists():
         return 0
-    first = _Kept(learner)
+    first = _Before(learner)
     for file, otherwise in ((path, "goes on from the one before it"), (before(path), "begins again")):
         if not file.exists():
             continue
@@ -79,7 +79,7 @@ def before(path: Path) -> Path:
     return path.with_stem(f"{path.stem}-before")
 
 
-class _Kept:
+class _Before:
     """The state of a learner before a file was loaded into it."""
 
     def __init__(self, learner: Learner) -> None:

@@ -168,7 +168,7 @@ def descend(
     """
     recipe = course.recipe
     optimizer = _optimizer(network, recipe)
-    kept = _Kept(course.checkpoint, Learner(network, optimizer, critic))
+    kept = _Resumed(course.checkpoint, Learner(network, optimizer, critic))
     threads = ThreadChoice(course.device.threads)
     for step in range(kept.done, recipe.steps):
         threads.begin_step()
@@ -199,7 +199,7 @@ def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Co
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         optimizer = _optimizer(network, recipe, capturable=True)
-        kept = _Kept(course.checkpoint, Learner(network, optimizer))
+        kept = _Resumed(course.checkpoint, Learner(network, optimizer))
         graphed = GraphedStep(network, optimizer, value, recipe.clip)
         for block in blocks(kept.done, recipe.steps):
             found = []
@@ -216,7 +216,7 @@ def descend_in_graphs(network: nn.Module, batch: Batch, value: Value, course: Co
     torch.cuda.current_stream().wait_stream(stream)
 
 
-class _Kept:
+class _Resumed:
     """A training that goes on from its checkpoint, where there is a path for one, and writes it from time to time."""
 
     def __init__(self, path: Path | None, learner: Learner) -> None:
