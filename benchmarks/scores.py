@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument(
         "--train", type=Path, metavar="DIR", help="only train shortly what table.py drew in its --out DIR"
     )
-    parser.add_argument("--block", choices=BLOCKS, help="rank only networks with this block")
+    parser.add_argument("--block", choices=BLOCKS, help="only networks with this block, and a supernet of it alone")
     parser.add_argument("--publish", type=Path, metavar="FILE")
     options = parser.parse_args()
     one_thread()
@@ -60,8 +60,8 @@ def main() -> None:
                 _short(task, genotype, number, steps, options.out)
         return
     networks = _networks(read_json(options.table)["networks"])
-    space = _space_of([_genotype(rows) for rows in networks])
     networks = [rows for rows in networks if options.block in (None, _genotype(rows).block)]
+    space = _space_of([_genotype(rows) for rows in networks])
     genotypes = [_genotype(rows) for rows in networks]
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
