@@ -20,7 +20,14 @@ import numpy as np
 
 from curves import claimed, first_weights, one_thread, task_of
 from nas.scoring.predictor import Features, features, fit, smoothed
-from nas.scoring.supernet import SupernetSettings, SupernetTraining, crops, have_supernet, score_by_supernet
+from nas.scoring.supernet import (
+    SupernetSettings,
+    SupernetTraining,
+    crops,
+    have_supernet,
+    open_supernet,
+    score_by_supernet,
+)
 from nas.scoring.tuned import TUNING, score_tuned
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
@@ -44,6 +51,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path("results/published/table/table.json"))
     parser.add_argument("--out", type=Path, default=Path("runs/scores"))
     parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the supernets (1000)")
+    parser.add_argument("--crops", type=int, nargs="*", default=[], help="judge slices on so many crops too, beside 12")
     parser.add_argument("--short", type=int, nargs="*", default=[400, 1000], help="of short trainings (400 and 1000)")
     parser.add_argument(
         "--train", type=Path, metavar="DIR", help="only train shortly what table.py drew in its --out DIR"
@@ -71,6 +79,10 @@ def main() -> None:
         found, seconds = _by_supernet(task, space, genotypes, steps, options.out)
         scores[f"supernet of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
         scores[f"supernet of {steps} steps"] = found, seconds
+        for count in options.crops:
+            more, its = _on_crops(task, space, genotypes, (steps, count), options.out)
+            scores[f"supernet of {steps} steps, {count} crops"] = more, its
+            scores[f"supernet of {steps} steps, {count} crops, smoothed"] = smoothed(genotypes, more), its
         tuned, its = _by_tuning(task, space, networks, steps, options.out)
         scores[f"tuned slices of a supernet of {steps} steps"] = tuned, its
         scores[f"tuned slices of a supernet of {steps} steps, smoothed"] = smoothed(genotypes, tuned), its
@@ -125,12 +137,15 @@ def _left_out(rows: Features, truth: Sequence[float]) -> list[float]:
     return found
 
 
+def _supernet(task: Task, space: Space, steps: int, out: Path) -> Path:
+    settings = SupernetSettings(Recipe(steps), ceiling=_CEILING)
+    return have_supernet(SupernetTraining(space, task, settings, 0), out, Silent())
+
+
 def _by_supernet(
     task: Task, space: Space, genotypes: list[Genotype], steps: int, out: Path
 ) -> tuple[list[float], float]:
-    path = have_supernet(
-        SupernetTraining(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0), out, Silent()
-    )
+    path = _supernet(task, space, steps, out)
     begun = time.process_time()
     found = [
         score_by_supernet(task, lambda step, loss: None, path, space, Blueprint.from_genotype(genotype)).ssim
@@ -139,11 +154,22 @@ def _by_supernet(
     return found, (time.process_time() - begun) / len(genotypes)
 
 
+def _on_crops(
+    task: Task, space: Space, genotypes: list[Genotype], of: tuple[int, int], out: Path
+) -> tuple[list[float], float]:
+    """As _by_supernet, by a supernet of `of[0]` steps on `of[1]` crops."""
+    supernet, pairs = open_supernet(_supernet(task, space, of[0], out), space), in_batches(crops(task, of[1]))
+    begun, found = time.process_time(), []
+    for genotype in genotypes:
+        network = supernet.network(Blueprint.from_genotype(genotype)).eval()
+        found.append(evaluate(network, pairs, task.device.torch, margin=0).ssim)
+    return found, (time.process_time() - begun) / len(genotypes)
+
+
 def _by_tuning(
     task: Task, space: Space, networks: list[list[dict[str, Any]]], steps: int, out: Path
 ) -> tuple[list[float], float]:
-    training = SupernetTraining(space, task, SupernetSettings(Recipe(steps), ceiling=_CEILING), 0)
-    path, rows = have_supernet(training, out, Silent()), []
+    path, rows = _supernet(task, space, steps, out), []
     for network in networks:
         kept = out / f"tuned-{path.stem}-{TUNING.steps}" / f"{network[0]['number']:03d}.json"
         if not kept.exists():

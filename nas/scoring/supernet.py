@@ -222,13 +222,13 @@ class Slices:
         return Blueprint.from_genotype(reach.draw_within(self._space, drawn, self._settings.ceiling, COUNTED_AT))
 
 
-def crops(task: Task) -> tuple[Pair, ...]:
-    """Parts of the validation photographs, few and small enough to score hundreds of candidates a minute on.
+def crops(task: Task, most: int = _CROPS) -> tuple[Pair, ...]:
+    """`most` parts of the validation photographs, few and small enough to score hundreds of candidates a minute on.
 
     Photographs are taken evenly along how degraded they are, so that no degree counts more than another, and of each
     the centre of one of its four quarters in turns; where there are few, several quarters.
     """
-    count = min(_CROPS, 4 * len(task.validation))
+    count = min(most, 4 * len(task.validation))
     by_degradation = sorted(task.validation, key=lambda pair: float(psnr(pair[1], pair[2])))
     found = []
     for number in range(count):
