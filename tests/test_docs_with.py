@@ -101,7 +101,7 @@ def test_faults_are_injected_and_the_pins_audited_in_a_clone(clone):
 
 @pytest.mark.skipif(binaries() is None, reason="no PostgreSQL: see tests/install-postgres")
 @runs("docs/storage.md", "a server")
-def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_is_watched(tmp_path, monkeypatch, capfd):
+def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_is_watched(tmp_path, monkeypatch):
     """A machine is a home folder here, with the password in its ~/.pgpass, as the page has it."""
     first, second, seen, proxy, by_proxy = shown("docs/storage.md", "a server")
     with running_postgres() as server:
@@ -121,9 +121,7 @@ def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_i
             of_more_trials(monkeypatch, 5)
             run_sh(named(second, at | {"/mnt/photos": "~/photos"}).text)
             watch, dashboard = commands_of(named(seen, at).text)
-            capfd.readouterr()
-            with capfd.disabled():
-                (study,) = visited(dashboard, two)
+            (study,) = visited(dashboard, two)
             assert study["study_name"] == "night"
             run_sh(f"{watch} > watched")
             assert "scored 5 of 5" in (two / "watched").read_text()
@@ -145,7 +143,7 @@ def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_i
 
 @runs("docs/cluster.md", "a cluster")
 def test_a_search_and_a_calibration_use_ray_on_this_machine_and_a_cluster_of_two_nodes(tmp_path, monkeypatch):
-    """Where no GPU is, the search of which each worker is to have half of one is asked for none: it would wait for one."""
+    """Where no GPU is, the search whose workers are to have half of one each asks for none: it would wait for it."""
     (block,) = shown("docs/cluster.md", "a cluster")
     monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # it finds what the tests have installed, and must find all of it
