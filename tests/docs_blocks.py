@@ -78,6 +78,14 @@ def outside_of_blocks(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
+def commands_in_sentences(page: Path) -> Iterator[str]:
+    """What stands between backticks, or in an indented line, and begins with a program; lines that go on are joined."""
+    text = outside_of_blocks(page)
+    for found in re.finditer(r"(?<!`)`([^`]+)`(?!`)|^ {4}(\S(?:\\\n|[^\n])*)$", text, re.MULTILINE):
+        words = " ".join((found[1] or found[2]).replace("\\\n", " ").split())
+        yield words.partition("  #")[0]
+
+
 def commands_of(text: str) -> Iterator[str]:
     """The lines of a shell block, those that go on in the next one joined; without comments."""
     for line in text.replace("\\\n", " ").splitlines():

@@ -5,23 +5,27 @@ All but the phone are real. tests/test_docs.py runs the others.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
 from compress.bench.phone_log import imported
 from results.storage import Shared
 from results.study import open_study
-from tests.docs_blocks import ROOT, SMALL, commands_of, named, run_sh
+from tests.docs_blocks import PAGES, ROOT, SMALL, commands_in_sentences, commands_of, named, run_sh
 from tests.docs_with import PROGRAMS, every_shown, living_at, run_bash, shown, stand_in_phone, visited
 from tests.postgres import PASSWORD, USER, binaries, running_postgres
 from tests.ray_nodes import two_nodes
 from tests.served import free_port, listens
 
+NAMES = {"DIR": "photos", "RUN": "runs/night", "MODEL": "runs/night", "runs/demo": "runs/night"}
 RUN: set[tuple[str, str]] = set()  # pages, with what this file runs their blocks with
 INSTALLED = "source .venv/bin/activate\n"
 
@@ -34,6 +38,18 @@ def runs(page: str, what: str) -> pytest.MarkDecorator:
 
 def of_more_trials(patch: pytest.MonkeyPatch, count: int) -> None:
     patch.setitem(SMALL, "search", re.sub(r"--trials \d+", f"--trials {count}", SMALL["search"]))
+
+
+def in_sentences() -> list[str]:
+    """Whole commands of lpienas that stand in sentences, on a run of this machine; without --in-float alone."""
+    found = set()
+    for command in {one for page in PAGES for one in commands_in_sentences(page)}:
+        program, *words = command.split()
+        if program != "lpienas" or len(words) < 2 or words == ["compress", "--in-float"]:  # a word for what is not said
+            continue
+        about = [] if words[0] == "enhance" or not words[1].startswith("--") else ["runs/night"]
+        found.add(shlex.join([program, words[0], *about, *(NAMES.get(word, word) for word in words[1:])]))
+    return sorted(found)
 
 
 def test_every_block_that_needs_something_is_run_with_it():
@@ -97,6 +113,17 @@ def test_faults_are_injected_and_the_pins_audited_in_a_clone(clone):
     if "it ended with" in said and not re.search(r"Found \d+ known", said):
         assert "Error" in said
         assert re.search(r"would have audited \d\d+ packages", run_bash(f"{own}{ask} --dry-run", clone))
+
+
+@pytest.mark.long
+def test_what_sentences_say_of_make_and_scripts_that_write_pages_is_so_in_a_clone(clone):
+    said = run_bash("make docs hashes", clone)
+    assert "build/site/index.html" in said
+    assert (clone / "build" / "site" / "index.html").exists()
+    run_bash(INSTALLED + "python docs/licences.py", clone)
+    for name in ("docs/licences.md", "docs/tutorial.ipynb"):
+        assert (clone / name).read_text() == (ROOT / name).read_text()
+    assert (clone / "requirements.txt").read_text().count("--hash=sha256:") > 1000
 
 
 @pytest.mark.skipif(binaries() is None, reason="no PostgreSQL: see tests/install-postgres")
@@ -176,6 +203,20 @@ def night(tmp_path_factory) -> Path:
     with living_at(tmp_path_factory.mktemp("night") / "home") as home:
         run_sh("lpienas search --out runs/night --data ~/photos\nlpienas compress runs/night --name small")
     return home
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", in_sentences())
+def test_a_command_in_a_sentence_runs(command, night, tmp_path, monkeypatch):
+    monkeypatch.setitem(SMALL, "export", "--size 64x64 --workers 1")
+    with living_at(shutil.copytree(night, tmp_path / "home")) as home:
+        shutil.copy("noisy.jpg", "photo.jpg")
+        blocks = np.random.default_rng(0).integers(0, 256, (1, 2, 16, 24, 3), dtype=np.uint8)
+        savemat("BenchmarkNoisyBlocksSrgb.mat", {"BenchmarkNoisyBlocksSrgb": blocks})
+        if "delegates" in command:  # of what was exported
+            run_sh("lpienas export runs/night --to litert")
+        run_sh(command)
+        assert "-o" not in command or (home / command.split()[-1]).stat().st_size > 0
 
 
 @runs("docs/verbs/bench.md", "a phone")
