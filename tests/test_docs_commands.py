@@ -1,6 +1,6 @@
 """Docs' commands: those that stand in sentences and in indented lines name verbs, options and files that there are.
 
-Those in fenced blocks are run by tests/test_docs.py and tests/test_docs_with.py, and by the latter whole ones in sentences.
+Those in fenced blocks are run by tests/test_docs.py and tests/test_docs_with.py, and by the latter those of sentences.
 """
 
 import re

@@ -19,7 +19,7 @@ from scipy.io import savemat
 from compress.bench.phone_log import imported
 from results.storage import Shared
 from results.study import open_study
-from tests.docs_blocks import PAGES, ROOT, SMALL, commands_in_sentences, commands_of, named, run_sh
+from tests.docs_blocks import PAGES, ROOT, SMALL, commands_in_sentences, commands_of, in_small, named, run_sh
 from tests.docs_with import PROGRAMS, every_shown, living_at, run_bash, shown, stand_in_phone, visited
 from tests.postgres import PASSWORD, USER, binaries, running_postgres
 from tests.ray_nodes import two_nodes
@@ -148,8 +148,7 @@ def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_i
             of_more_trials(monkeypatch, 5)
             run_sh(named(second, at | {"/mnt/photos": "~/photos"}).text)
             watch, dashboard = commands_of(named(seen, at).text)
-            (study,) = visited(dashboard, two)
-            assert study["study_name"] == "night"
+            assert {study["study_name"] for study in visited(dashboard, two)} == {"night", "night leases"}
             run_sh(f"{watch} > watched")
             assert "scored 5 of 5" in (two / "watched").read_text()
         (one / "proxy.py").write_text(named(proxy, {"localhost": at["db.lab"], "13000": str(port)}).text)
@@ -168,6 +167,12 @@ def test_three_machines_feed_one_study_by_the_database_and_by_the_proxy_and_it_i
         assert len({trial.user_attrs["search"] for trial in trials}) == 3
 
 
+def run_apart(command: str) -> None:
+    """In a process of its own: in one that had a cluster of `--ray local`, Ray 2.60 ends what it begins on others."""
+    words = in_small(command.split()[1:])
+    subprocess.run(" ".join([sys.executable, "-m", "lpienas", *words]), shell=True, check=True)
+
+
 @runs("docs/cluster.md", "a cluster")
 def test_a_search_and_a_calibration_use_ray_on_this_machine_and_a_cluster_of_two_nodes(tmp_path, monkeypatch):
     """Where no GPU is, the search whose workers are to have half of one each asks for none: it would wait for it."""
@@ -180,10 +185,10 @@ def test_a_search_and_a_calibration_use_ray_on_this_machine_and_a_cluster_of_two
         names = {"head.cluster:6379": cluster.address, "--gpus-per-trial 0.5": f"--gpus-per-trial {gpus}"}
         install, here, there, calibrate = commands_of(named(block, names).text)
         run_sh(install)
-        run_sh(here)
+        run_apart(here)
         of_more_trials(monkeypatch, 5)
-        run_sh(there)
-        run_sh(f"{calibrate} > calibrated")
+        run_apart(there)
+        run_apart(calibrate)
         found = open_study(home / "runs" / "night" / "study.journal").trials
         assert [trial.state.name for trial in found] == ["COMPLETE"] * 5
         assert (home / "runs" / "night" / "calibration.json").exists()
