@@ -35,7 +35,7 @@ test-long: $(TESTABLE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m long
 
 test-faults: $(TESTABLE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py $(FAULTS)
 
 browser: $(TESTABLE)
 	tests/install-browser $(BIN)/python

@@ -1,7 +1,8 @@
 """Docs blocks: the fenced blocks of the pages, and how tests run them: as they stand, with small numbers put in place.
 
-In every `lpienas` command the options of SMALL take the place of what is written, or are added: they say how much is
-trained, and none of them is what a page is about. Commands run in this process, and any other program in a shell.
+In every `lpienas` command, and in scripts of benchmarks/, the options of SMALL take the place of what is written, or
+are added: they say how much is trained, and none of them is what a page is about. Commands run in this process, and any
+other program in a shell. What a block needs beside a folder, its note says, and tests/docs_with.py brings.
 """
 
 import contextlib
@@ -10,8 +11,9 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ SMALL = {
     "bench": "--seconds 0.01 --size 32x32",
     "space": "--samples 20",
     **dict.fromkeys(("enhance", "evaluate", "anatomy", "sensitivity"), "--threads 1"),  # several wait on a busy machine
+    "benchmarks/fuzz.py": "--inputs 40",
+    "benchmarks/rivals.py": "--only optuna",  # the one that lpienas itself brings
     "calibrate": "--networks 4 --seeds 1 --steps 3 --full-steps 3 --short-steps 3 --patch 16 --workers 1",
 }
 PHONE_LOG = """STARTING!
@@ -37,7 +41,7 @@ count=50 first=182000 curr=181000 min=179000 max=190000 avg=181500 std=1200 p5=1
 Inference timings in us: Init: 8123, First inference: 210000, Warmup (avg): 195000, Inference (avg): 181500
 """  # as benchmark_model prints
 WAYS = {"--ptq", "--qat", "--float"}  # to int8; one excludes the others
-_NOTE = re.compile(r"<!-- (not run|in small|file): (.*) -->")
+_NOTE = re.compile(r"<!-- (with|in small|file): (.*) -->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Block:
     line: int
     language: str
     text: str
-    note: tuple[str, str] | None  # of the line above: ("not run", reason), ("in small", reason), or ("file", name)
+    note: tuple[str, str] | None  # of the line above: ("with", what), ("in small", reason), or ("file", name)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -72,6 +76,14 @@ def blocks_of(page: Path) -> list[Block]:
 def outside_of_blocks(page: Path) -> str:
     """The text of a page without its fenced blocks."""
     return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands_in_sentences(page: Path) -> Iterator[str]:
+    """What stands between backticks, or in an indented line, and begins with a program; lines that go on are joined."""
+    text = outside_of_blocks(page)
+    for found in re.finditer(r"(?<!`)`([^`]+)`(?!`)|^ {4}(\S(?:\\\n|[^\n])*)$", text, re.MULTILINE):
+        words = " ".join((found[1] or found[2]).replace("\\\n", " ").split())
+        yield words.partition("  #")[0]
 
 
 def commands_of(text: str) -> Iterator[str]:
@@ -100,6 +112,9 @@ def run_sh(text: str) -> None:
     """Run a shell block in the current folder; raises AssertionError for a command that fails."""
     for line in commands_of(text):
         words = shlex.split(line)
+        if words[:1] == ["python"] and words[1].startswith("benchmarks/"):  # in a checkout, which this is
+            subprocess.run([sys.executable, *in_small(words[1:])], check=True, cwd=ROOT)
+            continue
         if words[0] != "lpienas":
             subprocess.run(line, shell=True, check=True)
             continue
@@ -109,6 +124,15 @@ def run_sh(text: str) -> None:
         with target.open(into) as out, contextlib.redirect_stdout(out):
             status = main(in_small(words))
         assert status == 0, f"{line} ended with {status}"
+
+
+def named(block: Block, names: Mapping[str, str]) -> Block:
+    """The block with names of this machine in the place of the page's, each of which it must have."""
+    text = block.text
+    for name, real in names.items():
+        assert name in text, f"{block.page.name}, line {block.line} has no {name}"
+        text = text.replace(name, real)
+    return replace(block, text=text)
 
 
 def run_blocks(blocks: Sequence[Block]) -> None:

@@ -1,14 +1,10 @@
 """Dashboard: a run's study is an ordinary one of Optuna, which its own dashboard shows over HTTP."""
 
 import json
-import socket
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -19,6 +15,7 @@ from results.dashboard import Beside
 from results.study import name_metrics, open_study
 from results.trials import attributes_of, tell_scores, write_rejected, write_running
 from search_spaces.space import ADDITIVE, default_space
+from tests.served import asked, free_port
 
 SPACE = default_space()
 NOTE, PICTURE = f"Trained *fully*. {'x' * 3000}", b"a picture"  # longer than one attribute of a database holds
@@ -46,9 +43,7 @@ def storage(request, tmp_path):
 
 def served(path):
     """What the dashboard's own interface says of the only study in `path`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     where = str(path) if path.suffix == ".journal" else f"sqlite:///{path}"
     command = Path(sys.executable).with_name("optuna-dashboard")
     words = [str(command), "--host", "127.0.0.1", "--port", str(port), where]
@@ -64,17 +59,6 @@ def served(path):
     finally:
         dashboard.kill()
         dashboard.wait()
-
-
-def asked(port, which, dashboard):
-    for _ in range(300):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}{which}") as answer:
-                return answer.read()
-        except URLError:
-            assert dashboard.poll() is None, "the dashboard ended"
-            time.sleep(0.2)
-    raise AssertionError("the dashboard does not answer")
 
 
 def test_the_dashboard_shows_names_genes_scores_the_constraint_the_note_and_the_picture(storage):

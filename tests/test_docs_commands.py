@@ -1,16 +1,15 @@
 """Docs' commands: those that stand in sentences and in indented lines name verbs, options and files that there are.
 
-Commands in fenced blocks are run, or parsed, by tests/test_docs.py.
+Those in fenced blocks are run by tests/test_docs.py and tests/test_docs_with.py, and by the latter those of sentences.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lpienas.command import whole_parser
-from tests.docs_blocks import PAGES, ROOT, outside_of_blocks, run_sh
+from tests.docs_blocks import PAGES, ROOT, commands_in_sentences, run_sh
 
 OTHERS = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"]
 PUBLISHED = sorted((ROOT / "results" / "published").rglob("*.md"))
@@ -20,14 +19,6 @@ NONE_HAS = {"--help", "--json", "--version"}  # every verb takes the first two
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def commands_in_sentences(page: Path) -> Iterator[str]:
-    """What stands between backticks, or in an indented line, and begins with a program; lines that go on are joined."""
-    text = outside_of_blocks(page)
-    for found in re.finditer(r"(?<!`)`([^`]+)`(?!`)|^ {4}(\S(?:\\\n|[^\n])*)$", text, re.MULTILINE):
-        words = " ".join((found[1] or found[2]).replace("\\\n", " ").split())
-        yield words.partition("  #")[0]
 
 
 def options_of(command: str) -> list[str]:
