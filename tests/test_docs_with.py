@@ -25,6 +25,7 @@ from tests.postgres import PASSWORD, USER, binaries, running_postgres
 from tests.ray_nodes import two_nodes
 from tests.served import free_port, listens
 
+ONE = {"export": {"--to": "litert"}, "bench": {"--runtime": "onnx"}}
 NAMES = {"DIR": "photos", "RUN": "runs/night", "MODEL": "runs/night", "runs/demo": "runs/night"}
 RUN: set[tuple[str, str]] = set()  # pages, with what this file runs their blocks with
 INSTALLED = "source .venv/bin/activate\n"
@@ -213,12 +214,16 @@ def night(tmp_path_factory) -> Path:
 @pytest.mark.long
 @pytest.mark.parametrize("command", in_sentences())
 def test_a_command_in_a_sentence_runs(command, night, tmp_path, monkeypatch):
+    """In one format and one runtime, where none is named."""
     monkeypatch.setitem(SMALL, "export", "--size 64x64 --workers 1")
+    verb = command.split()[1]
+    for option, value in ONE.get(verb, {}).items():
+        command += "" if option in command else f" {option} {value}"
     with living_at(shutil.copytree(night, tmp_path / "home")) as home:
         shutil.copy("noisy.jpg", "photo.jpg")
         blocks = np.random.default_rng(0).integers(0, 256, (1, 2, 16, 24, 3), dtype=np.uint8)
         savemat("BenchmarkNoisyBlocksSrgb.mat", {"BenchmarkNoisyBlocksSrgb": blocks})
-        if "delegates" in command:  # of what was exported
+        if verb == "delegates":  # of what was exported
             run_sh("lpienas export runs/night --to litert")
         run_sh(command)
         assert "-o" not in command or (home / command.split()[-1]).stat().st_size > 0
@@ -232,7 +237,7 @@ def test_a_bench_on_a_phone_is_taken_up_from_its_log(night, tmp_path, monkeypatc
     monkeypatch.setenv("PATH", f"{adb}{os.pathsep}{os.environ['PATH']}")
     with living_at(home):
         (home / "phone.log").unlink()
-        run_sh(block.text)
+        run_sh(named(block, {"--import phone.log": "--import phone.log --runtime onnx"}).text)  # here in one runtime
         assert {row.runtime for row in imported(home / "phone.log")} == ON_PHONE
 
 
@@ -246,6 +251,7 @@ def test_files_go_to_a_phone_and_run_there_by_the_verb_and_by_hand(night, tmp_pa
     adb = stand_in_phone(home, phone)
     monkeypatch.setenv("PATH", f"{adb}{os.pathsep}{os.environ['PATH']}")
     with living_at(home):
+        (home / "phone.log").unlink()
         monkeypatch.delitem(SMALL, "export")  # the page's formats and sizes, though fewer of them
         run_sh("lpienas export runs/night --to litert --size 1088x1920")
         run_sh("lpienas export runs/night --to executorch --size 256x256 --compression small")
