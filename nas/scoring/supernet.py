@@ -1,8 +1,7 @@
 """Supernet: one elastic network whose slices are the candidates; trained once, then asked for each one's SSIM.
 
-Every step sums the gradients of a large slice and of random ones. The sandwich rule (Yu and Huang, "Universally
-slimmable networks", 2019) has the smallest slice in every step too: that leaves all slices nearly the same function of
-the first level, and their scores say nothing (results/published/scores).
+Trained by the sandwich rule (Yu and Huang, "Universally slimmable networks", 2019): every step sums the gradients of
+a large slice, of the smallest one, and of random ones in between.
 """
 
 import random
@@ -33,7 +32,7 @@ from search_spaces.lpienet import LPIENet, build
 from search_spaces.space import Space
 
 COUNTED_AT = (256, 256)  # height, width at which the ceiling is meant
-_METHOD = 3  # of training; another number, and weights that were trained before are not taken for these
+_METHOD = 2  # of training; another number, and weights that were trained before are not taken for these
 _MEND = "put a copy of it back, or delete it to have it trained again"
 _CROPS = 12  # of all validation photographs together
 _CROP_SIDE = 96  # pixels, at most
@@ -45,7 +44,7 @@ class SupernetSettings:
     """How a supernet is trained."""
 
     recipe: Recipe
-    random_slices: int = 2  # a step, beside the large one
+    random_slices: int = 2  # a step, beside the large and the smallest one
     ceiling: int | None = None  # MACs at 256x256; slices above it are not trained, since no candidate is
 
     def __post_init__(self) -> None:
@@ -207,16 +206,17 @@ class Slices:
         self._space, self._settings, self._seed = space, settings, seed
 
     def __call__(self, step: int) -> list[Blueprint]:
-        """A large slice and random ones, none above the ceiling."""
+        """A large slice, the smallest, and random ones, none above the ceiling (but for the smallest)."""
         drawn = random.Random(derive_seed(self._seed, step, "slices"))
+        words = {gene: drawn.choice(values) for gene, values in self._space.choices.items() if "." not in gene}
+        smallest = Blueprint.from_genotype(self._space.extreme(False, words))
         if self._settings.ceiling is None:
-            words = {gene: drawn.choice(values) for gene, values in self._space.choices.items() if "." not in gene}
             large = Blueprint.from_genotype(self._space.extreme(True, words))
         else:
             large = max(
                 (self._draw(drawn) for _ in range(_LARGE_OF)), key=lambda blueprint: macs_of(blueprint, COUNTED_AT)
             )
-        return [large, *(self._draw(drawn) for _ in range(self._settings.random_slices))]
+        return [large, smallest, *(self._draw(drawn) for _ in range(self._settings.random_slices))]
 
     def _draw(self, drawn: random.Random) -> Blueprint:
         return Blueprint.from_genotype(reach.draw_within(self._space, drawn, self._settings.ceiling, COUNTED_AT))
