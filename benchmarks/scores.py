@@ -69,21 +69,22 @@ def main() -> None:
         return
     networks = _networks(read_json(options.table)["networks"])
     networks = [rows for rows in networks if options.block in (None, _genotype(rows).block)]
-    space = _space_of([_genotype(rows) for rows in networks])
     genotypes = [_genotype(rows) for rows in networks]
+    space = _space_of(genotypes)
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
     counts = features(genotypes)
     scores: dict[str, tuple[Any, float]] = {}  # the default score is the first
     for steps in options.steps:
-        found, seconds = _by_supernet(task, space, genotypes, steps, options.out)
+        path = _supernet(task, space, steps, options.out)
+        found, seconds = _by_supernet(task, space, genotypes, path)
         scores[f"supernet of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
         scores[f"supernet of {steps} steps"] = found, seconds
         for count in options.crops:
-            more, its = _on_crops(task, space, genotypes, (steps, count), options.out)
+            more, its = _on_crops(task, space, genotypes, path, count)
             scores[f"supernet of {steps} steps, {count} crops"] = more, its
             scores[f"supernet of {steps} steps, {count} crops, smoothed"] = smoothed(genotypes, more), its
-        tuned, its = _by_tuning(task, space, networks, steps, options.out)
+        tuned, its = _by_tuning(task, space, networks, path, options.out)
         scores[f"tuned slices of a supernet of {steps} steps"] = tuned, its
         scores[f"tuned slices of a supernet of {steps} steps, smoothed"] = smoothed(genotypes, tuned), its
         both = np.column_stack((counts, found))
@@ -142,10 +143,7 @@ def _supernet(task: Task, space: Space, steps: int, out: Path) -> Path:
     return have_supernet(SupernetTraining(space, task, settings, 0), out, Silent())
 
 
-def _by_supernet(
-    task: Task, space: Space, genotypes: list[Genotype], steps: int, out: Path
-) -> tuple[list[float], float]:
-    path = _supernet(task, space, steps, out)
+def _by_supernet(task: Task, space: Space, genotypes: list[Genotype], path: Path) -> tuple[list[float], float]:
     begun = time.process_time()
     found = [
         score_by_supernet(task, lambda step, loss: None, path, space, Blueprint.from_genotype(genotype)).ssim
@@ -154,11 +152,9 @@ def _by_supernet(
     return found, (time.process_time() - begun) / len(genotypes)
 
 
-def _on_crops(
-    task: Task, space: Space, genotypes: list[Genotype], of: tuple[int, int], out: Path
-) -> tuple[list[float], float]:
-    """As _by_supernet, by a supernet of `of[0]` steps on `of[1]` crops."""
-    supernet, pairs = open_supernet(_supernet(task, space, of[0], out), space), in_batches(crops(task, of[1]))
+def _on_crops(task: Task, space: Space, genotypes: list[Genotype], path: Path, count: int) -> tuple[list[float], float]:
+    """As _by_supernet, on `count` crops."""
+    supernet, pairs = open_supernet(path, space), in_batches(crops(task, count))
     begun, found = time.process_time(), []
     for genotype in genotypes:
         network = supernet.network(Blueprint.from_genotype(genotype)).eval()
@@ -167,9 +163,9 @@ def _on_crops(
 
 
 def _by_tuning(
-    task: Task, space: Space, networks: list[list[dict[str, Any]]], steps: int, out: Path
+    task: Task, space: Space, networks: list[list[dict[str, Any]]], path: Path, out: Path
 ) -> tuple[list[float], float]:
-    path, rows = _supernet(task, space, steps, out), []
+    rows = []
     for network in networks:
         kept = out / f"tuned-{path.stem}-{TUNING.steps}" / f"{network[0]['number']:03d}.json"
         if not kept.exists():

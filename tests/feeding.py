@@ -4,7 +4,6 @@ The processes are forks of the test's own, which has imported everything already
 """
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from results.storage import PASSWORD, Shared, connected
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.space import default_space
+from tests.served import free_port
 
 LEASE = 6.0  # seconds
 
@@ -77,9 +77,7 @@ class Feeder:
 @contextmanager
 def running_proxy(behind: str) -> Iterator[str]:
     """The address of Optuna's proxy before the database at `behind`, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = get_context("fork").Process(target=_serve, args=(behind, port), daemon=True)
     process.start()
     try:

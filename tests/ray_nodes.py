@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from nas.where.joined import quiet_ray
+from tests.served import free_port
 
 _QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 _ROOT = Path(__file__).parents[1]
@@ -32,8 +32,8 @@ def two_nodes() -> Iterator[Any]:
             simulated = Simulated()
             try:
                 head = {"include_dashboard": False, "_system_config": _QUICK}
-                simulated.add_node(runtime_env_agent_port=_free_port(), **head, **small)
-                simulated.add_node(runtime_env_agent_port=_free_port(), **small)
+                simulated.add_node(runtime_env_agent_port=free_port(), **head, **small)
+                simulated.add_node(runtime_env_agent_port=free_port(), **small)
                 yield simulated
             finally:
                 simulated.shutdown()
@@ -55,11 +55,6 @@ def _without_agents(start_raylet: Any) -> Any:
         return start_raylet(*arguments, **how)
 
     return started
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
 
 
 def _patiently(get_node: Any) -> Any:

@@ -3,8 +3,12 @@
 import socket
 import subprocess
 import time
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
+
+Answer = TypeVar("Answer")
 
 
 def free_port() -> int:
@@ -14,24 +18,24 @@ def free_port() -> int:
 
 def asked(port: int, which: str, server: "subprocess.Popen[bytes]") -> bytes:
     """What is at `which`, as soon as `server` answers there."""
-    for _ in range(900):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}{which}") as answer:
-                return bytes(answer.read())
-        except URLError:
-            assert server.poll() is None, "it ended"
-            time.sleep(0.2)
-    raise AssertionError("it does not answer")
+
+    def ask() -> bytes:
+        with urlopen(f"http://127.0.0.1:{port}{which}") as answer:
+            return bytes(answer.read())
+
+    return _once_there(ask, server)
 
 
 def listens(port: int, server: "subprocess.Popen[bytes]") -> None:
     """Returns once `server` takes connections."""
+    _once_there(lambda: socket.create_connection(("127.0.0.1", port)).close(), server)
+
+
+def _once_there(ask: Callable[[], Answer], server: "subprocess.Popen[bytes]") -> Answer:
     for _ in range(900):
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
+            return ask()
+        except (URLError, ConnectionRefusedError):
             assert server.poll() is None, "it ended"
             time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("it does not listen")
+    raise AssertionError("it does not answer")
