@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from nas.task.device import Device
 from nas.task.task import Task, TaskSettings, make_task, read_photos
@@ -30,6 +31,14 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPIENAS_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """Each test begins with as many threads as the first one: what ran before it in this process says nothing."""
+    number = torch.get_num_threads()
+    yield
+    torch.set_num_threads(number)
 
 
 @pytest.fixture(scope="session")
