@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,12 +94,20 @@ def run_bash(text: str, folder: Path, **variables: str) -> str:
 
 
 def visited(command: str, folder: Path) -> list[dict[str, Any]]:
-    """The studies that an optuna-dashboard shows, at a free port; it is ended as by Ctrl-C."""
+    """The studies that an optuna-dashboard shows."""
+    return list(served(command, folder, "/api/studies")["study_summaries"])
+
+
+def served(command: str, folder: Path, which: str, programs: Path = PROGRAMS, least: int = 1) -> Any:
+    """The JSON that a program serves at `which`, at a free port, of at least so many things; it is ended by Ctrl-C."""
     program, *words = shlex.split(command)
     port = free_port()
-    server = subprocess.Popen([PROGRAMS / program, *words, "--port", str(port)], cwd=folder)
+    server = subprocess.Popen([programs / program, *words, "--port", str(port)], cwd=folder)
     try:
-        return list(json.loads(asked(port, "/api/studies", server))["study_summaries"])
+        until = time.monotonic() + 60
+        while len(found := json.loads(asked(port, which, server))) < least and time.monotonic() < until:
+            time.sleep(0.5)  # it still reads
+        return found
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(60)

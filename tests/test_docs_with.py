@@ -20,6 +20,7 @@ from compress.bench.phone_log import imported
 from results.storage import Shared
 from results.study import open_study
 from tests.docs_blocks import PAGES, ROOT, SMALL, commands_in_sentences, commands_of, in_small, named, run_sh
+from tests.docs_sentences import EXTRA, FAULT, HASHES, IN_CHECKOUT, OTHER_PYTHON, PAGE_OF_LICENCES, SITE
 from tests.docs_with import PROGRAMS, every_shown, living_at, run_bash, shown, stand_in_phone, visited
 from tests.postgres import PASSWORD, USER, binaries, running_postgres
 from tests.ray_nodes import two_nodes
@@ -118,13 +119,39 @@ def test_faults_are_injected_and_the_pins_audited_in_a_clone(clone):
 
 @pytest.mark.long
 def test_what_sentences_say_of_make_and_scripts_that_write_pages_is_so_in_a_clone(clone):
-    said = run_bash("make docs hashes", clone)
+    said = run_bash(f"{SITE}\n{HASHES}", clone)
     assert "build/site/index.html" in said
     assert (clone / "build" / "site" / "index.html").exists()
-    run_bash(INSTALLED + "python docs/licences.py", clone)
+    run_bash(INSTALLED + PAGE_OF_LICENCES, clone)
     for name in ("docs/licences.md", "docs/tutorial.ipynb"):
         assert (clone / name).read_text() == (ROOT / name).read_text()
     assert (clone / "requirements.txt").read_text().count("--hash=sha256:") > 1000
+
+
+@pytest.mark.long
+def test_the_fault_that_a_sentence_injects_again_is_gone_through(clone):
+    said = run_bash(INSTALLED + FAULT, clone)
+    assert re.search(r"^Ctrl-C twice after.* +3 +0 +0 ", said, re.MULTILINE), said
+
+
+@pytest.mark.long
+def test_every_extra_that_a_sentence_installs_is_found_and_goes_with_what_is_there(clone):
+    """From the clone: what is installed by the name of lpienas alone is what was published last."""
+    named_extras = sorted({found for page in PAGES for found in EXTRA.findall(page.read_text())})
+    assert len(named_extras) >= 6
+    for extra in named_extras:
+        run_bash(f"{INSTALLED}{IN_CHECKOUT.replace('EXTRA', extra)}", clone)
+    run_bash(INSTALLED + "pip check\nlpienas doctor", clone)
+
+
+@pytest.mark.long
+def test_the_demo_is_installed_and_run_by_the_python_that_is_named(clone, tmp_path):
+    """By another name of this one, since there may be no other; its search goes on from where the README's ended."""
+    (tmp_path / "python3.12").symlink_to(Path(sys.executable).resolve())
+    (clone / ".venv").rename(tmp_path / "before")
+    run_bash(OTHER_PYTHON.replace("python3.12", str(tmp_path / "python3.12")), clone)
+    assert f"command = {tmp_path / 'python3.12'} -m venv" in (clone / ".venv" / "pyvenv.cfg").read_text()
+    assert (clone / "runs" / "demo" / "report.html").exists()
 
 
 @pytest.mark.skipif(binaries() is None, reason="no PostgreSQL: see tests/install-postgres")

@@ -72,6 +72,11 @@ class Joined:
             said = str(error).partition("\n")[0]
             if placing.address == LOCAL:
                 raise ValueError(f"ray = {LOCAL!r}: no Ray cluster could begin on this machine ({said})") from error
+            if _asks_for_a_token(error):
+                raise ValueError(
+                    f"ray = {placing.address!r}: that cluster asks for a token: set RAY_AUTH_MODE=token, with the "
+                    "cluster's token in ~/.ray/auth_token (on a machine of it, `ray get-auth-token` prints it)"
+                ) from error
             raise ValueError(
                 f"ray = {placing.address!r}: no Ray cluster answers there ({said}); begin one with `ray start --head`, "
                 "and say the address that it prints, or write: --ray local"
@@ -103,3 +108,12 @@ class Joined:
         """What this process asked for ends; a cluster that began here, too."""
         if self._leaves:
             self.ray.shutdown()
+
+
+def _asks_for_a_token(error: BaseException | None) -> bool:
+    """Whether Ray was refused for want of the cluster's token; it says so in a text, somewhere below."""
+    while error is not None:
+        if "InvalidAuthToken" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
