@@ -22,7 +22,7 @@ from results.record import FOLDERS, RunSettings
 LATENCY_IN = ("onnx-float", "onnx-int8", "litert-float", "litert-int8")
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 RECIPES = ("default", "demo", "short", "full", "paper")
-LOSSES = ("ssim", "gradient", "clipped", "fft", "adversarial")
+LOSSES = ("ssim", "gradient", "clipped", "fft", "adversarial", "relative")
 _FILES = ("kernels", "noise_profile", "teacher", "degradation", "own_loss")  # are read by who begins a run
 Size = tuple[int, int]  # height, width in pixels
 

@@ -72,6 +72,32 @@ def test_a_step_of_brightness_has_an_edge_of_its_height_on_both_of_its_sides():
     np.testing.assert_allclose(edges(image)[0, 0], [expected] * 3, atol=1.1e-3)  # 1e-3: the floor under the root
 
 
+def test_a_relative_loss_counts_as_much_of_weak_noise_as_of_strong_noise(images):
+    """The same tenth of the noise of two images is taken away, one of which has 16 times as much."""
+    target = images[1] * 0.5 + 0.25
+    noise = (images[0][:1] - 0.5) * torch.tensor([0.4, 0.025]).view(2, 1, 1, 1)
+    degraded = target + noise
+    better = (target + 0.9 * noise).requires_grad_()
+
+    def pull(loss, which):
+        (gradient,) = torch.autograd.grad(loss.of(degraded)(better, target), better)
+        return (gradient[which] * noise[which]).sum().item()
+
+    assert pull(Loss(0), 0) == pytest.approx(16 * pull(Loss(0), 1), rel=1e-3)
+    strong, weak = (pull(Loss(0, relative=1.0), which) for which in (0, 1))
+    floor = [noise[which].abs().mean().item() / (noise[which].abs().mean().item() + 0.004) for which in (0, 1)]
+    assert strong / floor[0] == pytest.approx(weak / floor[1], rel=1e-3)
+    alone = [Loss(0.1, relative=1.0).of(degraded[k : k + 1])(better[k : k + 1], target[k : k + 1]) for k in (0, 1)]
+    both = Loss(0.1, relative=1.0).of(degraded)(better, target)
+    assert both.item() == pytest.approx(sum(one.item() for one in alone) / 2, rel=1e-5)
+
+
+def test_a_relative_loss_of_a_clean_image_is_finite_and_of_no_degraded_one_is_as_ever(images):
+    output, target = images
+    assert 0 < Loss(relative=1.0).of(target)(output, target).item() < 1e2
+    assert torch.equal(Loss(relative=1.0)(output, target), Loss()(output, target))
+
+
 def test_the_loss_of_an_image_with_itself_is_zero(images):
     target = images[1]
     assert Loss(0.5, 0.5)(target, target).item() == pytest.approx(0, abs=1e-6)
@@ -131,4 +157,4 @@ def test_a_stripe_that_is_missing_weighs_in_the_spectrum_where_it_is_one_number(
     wave = torch.cos(torch.arange(16) * 2 * math.pi * 3 / 16).expand(1, 3, 16, 16)
     noise = torch.randn((1, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     noise *= wave.square().mean().sqrt() / noise.square().mean().sqrt()
-    assert spectral(wave, target) < 0.2 * spectral(noise, target)  # as L1 of a sparse signal is
+    assert (spectral(wave, target) < 0.2 * spectral(noise, target)).all()  # as L1 of a sparse signal is

@@ -76,7 +76,7 @@ def test_a_run_of_a_version_without_losses_is_not_gone_on_with_by_another_one(tm
 
 @pytest.mark.parametrize("word", ["fft", "fft=-1", "fft=much", "beauty=1", "=1"])
 def test_a_word_that_gives_no_term_a_weight_is_refused_with_the_terms(word):
-    with pytest.raises(ValueError, match=r"write one of ssim, gradient, clipped, fft, adversarial"):
+    with pytest.raises(ValueError, match=r"write one of ssim, gradient, clipped, fft, adversarial, relative"):
         weighted(Loss(), [word])
 
 

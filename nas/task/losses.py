@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nas.task.metrics import clipped, ssim
@@ -17,7 +16,10 @@ TERMS = {  # how a weight is asked for, and its field
     "clipped": "clipped",
     "fft": "fft",
     "adversarial": "adversarial",
+    "relative": "relative",
 }
+_COMMON = 0.06  # loss of a degraded image, about: one with so much weighs as much, however relative the loss is
+_LEAST_COMMON = 0.004  # added to the loss of each degraded image, so that a clean one does not outweigh all others
 _LEAST_CLIPPED = 0.01  # of a batch: where fewer pixels are clipped, each weighs no more than if so many were
 
 
@@ -29,6 +31,11 @@ class Loss:
     are judged apart since nothing of them is known, after Eilertsen et al., "HDR image reconstruction from a single
     exposure using deep CNNs", ACM TOG 2017, section 4.2.
 
+    `relative` says how far the loss of each image counts in relation to that of its degraded image, which `of` tells: 0
+    not at all, 1 wholly, so that a twentieth of weak noise counts as much as a twentieth of strong noise. Else nearly
+    clean images weigh next to nothing, and come out worse than they went in (results/published/shipped). It is of all
+    terms but those of the clipped pixels and of the critic.
+
     The terms are those of the LPIENet paper; its alpha and beta are not known, so the defaults are ours: in trainings
     of 300 steps alpha = 0.1 raised SSIM by 0.01 to 0.02 over plain L1 for at most 0.4 dB of PSNR, 0.5 cost another
     0.6 dB for no more SSIM, and beta = 0.1 changed neither.
@@ -39,6 +46,7 @@ class Loss:
     clipped: float = 0.0  # of the L1 of the clipped pixels alone
     fft: float = 0.0  # of the L1 of the spectra
     adversarial: float = 0.0  # of what a critic of the edges says (nas.task.critic), which `train` adds
+    relative: float = 0.0  # an exponent, see above
 
     def __post_init__(self) -> None:
         for name in TERMS.values():
@@ -48,26 +56,36 @@ class Loss:
 
     def of(self, degraded: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of what a network makes of `degraded` (B, 3, H, W) in [0, 1]."""
-        return partial(self, degraded=degraded) if self.clipped else self
+        return partial(self, degraded=degraded) if self.clipped or self.relative else self
 
     def __call__(self, output: Tensor, target: Tensor, degraded: Tensor | None = None) -> Tensor:
         """One number, of images (B, 3, H, W) in [0, 1]; computed in the precision of `target`.
 
-        Without `degraded` no pixel counts as clipped.
+        Without `degraded` no pixel counts as clipped, and each image as much as any other.
         """
         output = output.to(target.dtype)
-        loss = F.l1_loss(output, target)
-        if self.alpha:
-            loss = loss + self.alpha * (1 - ssim(output, target).mean())
-        if self.beta:
-            loss = loss + self.beta * F.l1_loss(edges(output), edges(target))
-        if self.fft:
-            loss = loss + self.fft * spectral(output, target)
+        losses = self._each(output, target)
+        if self.relative and degraded is not None:
+            with torch.no_grad():
+                before = self._each(degraded.to(target.dtype), target) + _LEAST_COMMON
+            losses = losses * (_COMMON / before).pow(self.relative)
+        loss = losses.mean()
         if self.clipped and degraded is not None:
             lost = clipped(degraded)
             apart = ((output - target).abs() * lost).sum() / 3  # one for each pixel: mean over R, G and B
             loss = loss + self.clipped * apart / lost.sum().clamp(min=_LEAST_CLIPPED * lost.numel())
         return loss
+
+    def _each(self, output: Tensor, target: Tensor) -> Tensor:
+        """(B,): of each image, what it has of the terms that look at one image alone."""
+        losses = _of_each(output - target)
+        if self.alpha:
+            losses = losses + self.alpha * (1 - ssim(output, target))
+        if self.beta:
+            losses = losses + self.beta * _of_each(edges(output) - edges(target))
+        if self.fft:
+            losses = losses + self.fft * spectral(output, target)
+        return losses
 
 
 def weighted(loss: Loss, words: Sequence[str]) -> Loss:
@@ -86,13 +104,17 @@ def weighted(loss: Loss, words: Sequence[str]) -> Loss:
 
 
 def spectral(output: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of the spectra of images (B, C, H, W), of their real and imaginary parts alike.
+    """Mean absolute difference (B,) of the spectra of images (B, C, H, W), of their real and imaginary parts alike.
 
     After Cho et al., "Rethinking coarse-to-fine approach in single image deblurring", ICCV 2021, at one scale; spectra
     are orthonormal, so that the term is as large as L1 on white noise whatever the size of the patch is.
     """
     difference = torch.view_as_real(torch.fft.rfft2(output - target, norm="ortho"))
-    return difference.abs().mean()
+    return _of_each(difference)
+
+
+def _of_each(difference: Tensor) -> Tensor:
+    return difference.abs().flatten(1).mean(1)
 
 
 def edges(image: Tensor) -> Tensor:

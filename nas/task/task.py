@@ -20,7 +20,7 @@ from nas.task.degrade.own import Own
 from nas.task.degrade.tasks import DENOISE
 from nas.task.device import Device
 from nas.task.evaluation import Quality, input_quality
-from nas.task.losses import Loss, weighted
+from nas.task.losses import TERMS, Loss, weighted
 from nas.task.own import OwnCode
 from nas.task.own_loss import OwnLoss
 from nas.task.teacher import Teacher, taught
@@ -142,7 +142,7 @@ class TaskSettings:
         """Plain values for run.json; what is without effect is left out, as it was before it could be set."""
         values = asdict(self)
         usual = {name: getattr(TaskSettings(), name) for name in ("synthetic", *_OF_DATA, *_OF_TASK)}
-        for term in ("clipped", "fft", "adversarial"):
+        for term in set(TERMS.values()) - {"alpha", "beta"}:
             if isinstance(self.loss, Loss) and not values["loss"][term]:
                 del values["loss"][term]
         if self.own is not None:
