@@ -14,6 +14,7 @@ folder; the one with 16 bits goes beside the network as well.
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from compress.export.ship import Bare, ship_network
@@ -24,7 +25,8 @@ from lpienas.ready import WIDE
 from nas.prepare import prepare
 from nas.scoring.full import train_fully
 from nas.scoring.training import NETWORK, Training
-from nas.task.degrade import TASKS, make_noise
+from nas.task.degrade import TASKS, BlendedNoise, CameraNoise, make_noise
+from nas.task.losses import Loss
 from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from nas.unseen import Unseen
@@ -34,7 +36,12 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.space import ADDITIVE
 
-STEPS = 40_000
+STEPS = 60_000
+# Many photographs are nearly clean, and a loss that is not relative hardly asks for anything there: with both as usual
+# such a photograph came out 5 dB worse than it went in (results/published/shipped).
+OF_TASK = {
+    "denoise": TaskSettings(noise=BlendedNoise(CameraNoise(weak=0.5), share=0.4), loss=Loss(relative=0.75)),
+}
 
 
 def main() -> None:
@@ -47,13 +54,12 @@ def main() -> None:
     parser.add_argument("--quantize", type=Path, metavar="NETWORK")
     options = parser.parse_args()
     folders = {name: str((options.data / name).absolute()) for name in ("training", "validation", "test")}
-    settings = TaskSettings(
-        folders["training"],
-        options.seed,
+    settings = replace(
+        OF_TASK.get(options.task, TaskSettings(task=options.task, noise=make_noise("camera"))),
+        data=folders["training"],
+        seed=options.seed,
         validation=folders["validation"],
         test=folders["test"],
-        task=options.task,
-        noise=make_noise("blend" if options.task == "denoise" else "camera"),
     )
     options.out.mkdir(parents=True, exist_ok=True)
     task = prepare(settings, options.out / "device.json", 1)

@@ -154,14 +154,17 @@ def test_a_level_is_the_same_for_all_images_and_a_higher_one_is_noisier():
             noise.degrade_at(clean, wrong, generator())
 
 
-def test_drawn_levels_are_uniform_and_every_images_own():
+@pytest.mark.parametrize("weak", [0.0, 0.5, 1.0])
+def test_drawn_levels_are_every_images_own_and_uniform_but_for_the_share_of_weak_ones(weak):
     profile = NoiseProfile("test", "test", (1e-5, 1e-2), (1e-8, 1e-8), **(PLAIN | WHITE))
     clean = torch.full((2000, 3, 16, 16), 0.5)
-    spread = (CameraNoise(profile, jpeg=0.0).degrade(clean, generator()) - clean).std(dim=(1, 2, 3))
-    spread = spread / spread.max()
-    shares = (spread.log() / math.log(1000) * 2 + 1).sort().values  # deviation goes with the root of shot
-    # Kolmogorov-Smirnov distance to the uniform distribution; 0.06 leaves room for the spread's own estimate.
-    assert (shares - torch.linspace(0, 1, 2000)).abs().max() < 0.06
+    noise = CameraNoise(profile, jpeg=0.0, weak=weak)
+    spread = (noise.degrade(clean, generator()) - clean).std(dim=(1, 2, 3))
+    most = (noise.degrade_at(clean, 1.0, generator()) - clean).std()
+    levels = ((spread / most).log() / math.log(1000) * 2 + 1).sort().values.clamp(0, 1)  # deviation: the root of shot
+    expected = (1 - weak) * levels + weak * levels ** (1 / 3)  # how many are weaker
+    # Kolmogorov-Smirnov distance; 0.06 leaves room for the spread's own estimate. Where that is all, nothing is told.
+    assert (torch.linspace(0, 1, 2000) - expected)[levels > 0.02].abs().max() < 0.06
 
 
 def test_between_measured_gains_shot_and_read_are_those_of_the_profile():
@@ -269,6 +272,7 @@ def test_noise_by_its_name():
         (lambda: CameraNoise(jpeg=1.5), "jpeg = 1.5"),
         (lambda: CameraNoise(quality=(90.0, 20.0)), "quality"),
         (lambda: CameraNoise(quality=(0.0, 20.0)), "quality"),
+        (lambda: CameraNoise(weak=-0.1), "weak = -0.1"),
         (lambda: BlendedNoise(share=-0.1), "blend = -0.1"),
     ],
 )

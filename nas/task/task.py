@@ -145,6 +145,9 @@ class TaskSettings:
         for term in set(TERMS.values()) - {"alpha", "beta"}:
             if isinstance(self.loss, Loss) and not values["loss"][term]:
                 del values["loss"][term]
+        camera = values["noise"].get("camera", values["noise"])
+        if not camera.get("weak"):
+            camera.pop("weak", None)
         if self.own is not None:
             del values["noise"]
         return {name: value for name, value in values.items() if name not in usual or value != usual[name]}

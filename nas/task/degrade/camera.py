@@ -30,12 +30,15 @@ class CameraNoise:
     profile: NoiseProfile = field(default_factory=lambda: PROFILES[DEFAULT_PROFILE])
     jpeg: float = 0.3  # share of the images that are compressed afterwards
     quality: Range = (60.0, 95.0)  # of the JPEG
+    weak: float = 0.0  # share of the images to train on whose level is the cube of another: most are nearly clean
     margin = 0  # pixels around an image that are read with it
     turns = EVERY_TURN
 
     def __post_init__(self) -> None:
         if not 0 <= self.jpeg <= 1:
             raise ValueError(f"camera noise jpeg = {self.jpeg}: must be a share from 0 to 1")
+        if not 0 <= self.weak <= 1:
+            raise ValueError(f"camera noise weak = {self.weak}: must be a share from 0 to 1")
         low, high = self.quality
         if not 1 <= low <= high <= 95:
             raise ValueError(f"camera noise quality = ({low}, {high}): must be (low, high) with 1 <= low <= high <= 95")
@@ -45,8 +48,12 @@ class CameraNoise:
         return self.profile.at(level)
 
     def degrade(self, clean: Tensor, generator: Generator) -> Tensor:
-        """Noisy copy of `clean` (B, 3, H, W) in [0, 1], each image at a level of its own, uniform in [0, 1]."""
-        return self.capture(clean, torch.rand(len(clean), generator=generator, device=clean.device), generator)
+        """Noisy copy of `clean` (B, 3, H, W) in [0, 1], each image at a level of its own in [0, 1], see `weak`."""
+        levels = torch.rand(len(clean), generator=generator, device=clean.device)
+        if self.weak:
+            chosen = torch.rand(len(clean), generator=generator, device=clean.device) < self.weak
+            levels = torch.where(chosen, levels**3, levels)
+        return self.capture(clean, levels, generator)
 
     def degrade_at(self, clean: Tensor, level: float, generator: Generator) -> Tensor:
         """Noisy copy of `clean` (B, 3, H, W) in [0, 1], all at `level`; raises ValueError for one outside [0, 1].
@@ -107,6 +114,7 @@ class CameraNoise:
             f"Denoising, CVPR 2019), noise profile {profile.name} ({profile.source}), shot from {profile.shot[0]:.3g} "
             f"to {profile.shot[-1]:.3g}, correlated over {profile.correlation[0]:.2g} to {profile.correlation[1]:.2g} "
             f"pixels, {self.jpeg:.0%} of the images compressed as JPEG"
+            + (f", {self.weak:.0%} of them mostly at weak levels" if self.weak else "")
         )
 
     def _compress(self, noisy: Tensor, chosen: Tensor, quality: Tensor, generator: Generator) -> None:
