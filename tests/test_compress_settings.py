@@ -1,6 +1,6 @@
 """Settings of a compression that cannot be, and what distillation is for."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import torch
 from compress.prune.distill import Teacher, distill
 from compress.settings import CompressSettings, Fast
 from lpienas.command import main
+from nas.task.losses import Loss
 from nas.task.training import Course, Recipe
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -51,6 +52,39 @@ def test_a_distilled_network_comes_closer_to_its_teacher(task):
     assert distances[1] < 0.8 * distances[0]
     require_equal(before, teacher.state_dict())
     assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+@dataclass(frozen=True)
+class Seen(Loss):
+    """A loss that cannot look at more than `most` images at once, and keeps of which degraded images it is asked."""
+
+    most: int = 9
+    asked: list[torch.Tensor] = field(default_factory=list, compare=False)
+
+    def of(self, degraded):
+        if len(degraded) > self.most:
+            raise MemoryError
+        self.asked.append(degraded)
+        return super().of(degraded)
+
+
+@pytest.mark.filterwarnings("ignore:a batch of 2 does not fit into memory")
+@pytest.mark.parametrize("most", [2, 1])
+def test_the_loss_of_a_distillation_knows_the_degraded_images_and_is_taken_in_parts_where_few_fit(task, most):
+    """What is clipped, and how strong the noise is, is of those; a part is some images, and not some of the targets."""
+    network = build(Blueprint.from_genotype(GENOTYPES[3]), seed=2)
+    loss = Seen(relative=1.0, most=most)
+    taught = replace(task, settings=replace(task.settings, loss=loss))
+    losses = []
+    course = Course(Recipe(1), task.device, on_step=lambda step, loss: losses.append(loss))
+    distill(network, Teacher(build(Blueprint.from_genotype(GENOTYPES[3]), seed=1), 1.0), taught, 0, course)
+    degraded, clean = task.batches(0)(0)
+    assert torch.equal(torch.cat(loss.asked[-(2 // most) :]), degraded)
+    first = build(Blueprint.from_genotype(GENOTYPES[3]), seed=2)
+    with torch.no_grad():
+        output, teachers = first(degraded), build(Blueprint.from_genotype(GENOTYPES[3]), seed=1)(degraded)
+        expected = Loss(relative=1.0).of(degraded)(output, clean) + (output - teachers).abs().mean()
+    assert losses == [pytest.approx(expected.item(), rel=1e-4)]
 
 
 def test_a_negative_weight_of_distillation_is_refused(task):

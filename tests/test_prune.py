@@ -56,6 +56,19 @@ def judge_of(network: nn.Module, side: int = 16) -> Judge:
     return Judge(((images[:16], clean[:16]),), ((images[16:], clean[16:]),), Loss())
 
 
+def test_what_is_clipped_weighs_apart_where_moves_are_ranked():
+    """By the degraded images, of which half a one is white here."""
+    network = network_of(TINY)
+    judge = judge_of(network)
+    degraded, clean = judge.ranking[0]
+    degraded = degraded.clone()
+    degraded[0, :, :8] = 1.0
+    plain, apart = (replace(judge, ranking=((degraded, clean),), loss=loss) for loss in (Loss(), Loss(clipped=5.0)))
+    assert apart.lost(network) > 1.5 * plain.lost(network)
+    effects = [one.look(network).effects for one in (plain, apart)]
+    assert any((effects[0][name] - effects[1][name]).abs().max() > 1e-6 for name in effects[0])
+
+
 def share(network: LPIENet, gone: float) -> Target:
     return Target((1 - gone) * cost_of(network.blueprint).macs)
 

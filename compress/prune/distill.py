@@ -34,11 +34,11 @@ def distill(network: nn.Module, teacher: Teacher, task: Task, seed: int, course:
     def taught(step: int) -> tuple[Tensor, Tensor]:
         degraded, clean = batch(step)
         with torch.no_grad(), device.autocast():
-            return degraded, torch.stack([clean, taught_by(degraded).float()])
+            return degraded, torch.cat([clean, taught_by(degraded).float(), degraded], 1)  # in parts, where few fit
 
     def loss(output: Tensor, targets: Tensor) -> Tensor:
-        clean, teachers = targets
-        return task.loss(output, clean) + weight * F.l1_loss(output, teachers)
+        clean, teachers, degraded = targets.chunk(3, 1)
+        return task.loss.of(degraded)(output, clean) + weight * F.l1_loss(output, teachers)
 
     network.train()
     if weight:

@@ -39,7 +39,7 @@ class Judge:
     def lost(self, network: nn.Module) -> float:
         """The loss of `network` on the patches that rank."""
         with torch.inference_mode():
-            return fmean(self.loss(network(degraded), clean).item() for degraded, clean in self.ranking)
+            return fmean(self.loss.of(degraded)(network(degraded), clean).item() for degraded, clean in self.ranking)
 
     def ssim(self, network: nn.Module) -> float:
         """SSIM on the patches that only tell."""
@@ -64,7 +64,7 @@ class Judge:
             for degraded, clean in self.ranking:
                 # One by one: over more of them, what a channel does cancels out.
                 for few in zip(torch.split(degraded, 1), torch.split(clean, 1), strict=True):
-                    gradients.append(torch.autograd.grad(self.loss(network(few[0]), few[1]), weights))  # type: ignore[arg-type]
+                    gradients.append(torch.autograd.grad(self.loss.of(few[0])(network(few[0]), few[1]), weights))  # type: ignore[arg-type]
         finally:
             for hook in hooks:
                 hook.remove()
