@@ -1,7 +1,6 @@
 """Ship: write a run's network in every format and precision, and let no file out that its own runtime disproves."""
 
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +29,7 @@ from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen
-from nas.where.parent import end_at_once, end_with_parent
+from nas.where.parent import end_with_interrupt, end_with_parent, unheard
 from results.compressions import FLOAT, INT8, Compression
 from results.files import (
     bytes_of,
@@ -244,15 +243,17 @@ def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job,
     """Make and check the files of `jobs`: each with its figures, as they are done; converters talk into `log`.
 
     Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that has
-    used torch's threads can hang.
+    used torch's threads can hang. Each gets all jobs, and their photographs, when it begins: later a thread of this
+    process would hand them over, which would print a traceback where Ctrl-C ends the other one.
     """
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log, jobs)) as pool:
         yield from _as_made(pool, jobs)
 
 
 def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
     """Each job with its figures, in the order in which they end; the first failure cancels what has not begun."""
-    running = {pool.submit(_export, job): job for job in jobs}
+    with unheard():
+        running = {pool.submit(_export_number, number): job for number, job in enumerate(jobs)}
     try:
         for ended in as_completed(running):
             yield running[ended], ended.result()
@@ -265,10 +266,15 @@ def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin_worker(log: Path) -> None:
+_jobs: Sequence[_Job]  # of this worker process, set once by _begin_worker
+
+
+def _begin_worker(log: Path, jobs: Sequence[_Job]) -> None:
     """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
+    global _jobs
+    _jobs = jobs
     os.dup2(_opened(log), 2)
-    signal.signal(signal.SIGINT, end_at_once)  # the parent tells the user
+    end_with_interrupt()
     Thread(target=end_with_parent, daemon=True).start()
 
 
@@ -277,6 +283,10 @@ def _opened(log: Path) -> int:
     if log.is_symlink():
         log.unlink(missing_ok=True)
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)  # less the umask
+
+
+def _export_number(number: int) -> dict[str, Any]:
+    return _export(_jobs[number])
 
 
 def _export(job: _Job) -> dict[str, Any]:

@@ -5,7 +5,6 @@ instead of every operator of both.
 """
 
 import json
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +21,7 @@ import torch
 from nas.task.task import Task
 from nas.where.counted import Counted, all_counted
 from nas.where.killed import Kills, WorkerKilled
-from nas.where.parent import end_with_parent
+from nas.where.parent import end_with_parent, ignore_interrupt, unheard
 from nas.where.tasks import task_heard, task_told
 from nas.where.told import AsTold
 from nas.where.works import answered, asked, done, failed, key_of
@@ -89,11 +88,12 @@ class Processes:
 
     def _begin(self, piece: _Piece) -> None:
         self._running.add(piece)
-        try:
-            inner = self._pool.submit(_work, piece.text)
-        except BrokenProcessPool:  # a process was ended while nothing ran
-            self._pool = self._new_pool()
-            inner = self._pool.submit(_work, piece.text)
+        with unheard():
+            try:
+                inner = self._pool.submit(_work, piece.text)
+            except BrokenProcessPool:  # a process was ended while nothing ran
+                self._pool = self._new_pool()
+                inner = self._pool.submit(_work, piece.text)
         inner.add_done_callback(lambda done: self._finish(piece, done))
 
     def _finish(self, piece: _Piece, inner: "Future[str]") -> None:
@@ -190,7 +190,7 @@ _worker: _Worker  # of this worker process, set once by _begin
 def _begin(task: str, counts: str, also: tuple[str, ...]) -> None:
     global _worker
     _worker = _Worker(task, Path(counts), also)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the user, and ends this process
+    ignore_interrupt()
     Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -1,7 +1,6 @@
 """Together: a supernet is trained by several processes of this machine, a GPU each, by DistributedDataParallel."""
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +15,7 @@ import torch.distributed as dist
 from nas.scoring.supernet import SupernetTraining, train_supernet
 from nas.task.training import Failed
 from nas.where.counted import Counted, all_counted
-from nas.where.parent import end_with_parent
+from nas.where.parent import end_with_parent, ignore_interrupt, unheard
 from nas.where.tasks import task_heard, task_told
 from nas.where.told import AsTold, heard, told
 from nas.where.works import answered, failed
@@ -38,8 +37,9 @@ def train_together(training: SupernetTraining, folder: Path, count: int, on_step
         arguments = [(number, json.dumps(asked), beside) for number in range(count)]
         processes = [context.Process(target=_share, args=one, daemon=True) for one in arguments]
         try:
-            for process in processes:
-                process.start()
+            with unheard():
+                for process in processes:
+                    process.start()
             while any(process.is_alive() for process in processes) and not any(one.exitcode for one in processes):
                 time.sleep(_LOOK)
                 if steps := _steps(Path(beside)):
@@ -59,7 +59,7 @@ def train_together(training: SupernetTraining, folder: Path, count: int, on_step
 
 def _share(number: int, text: str, beside: str) -> None:
     """The life of one of the processes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the user, and ends this process
+    ignore_interrupt()
     Thread(target=end_with_parent, daemon=True).start()
     asked = json.loads(text)
     try:
