@@ -17,6 +17,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from compress.export.parity import ParityError
 from compress.export.ship import Bare, ship_network
 from compress.export.wanted import Wanted
 from compress.int8.calibration import int8_calibration
@@ -65,7 +66,10 @@ def main() -> None:
     task = prepare(settings, options.out / "device.json", 1)
     if options.quantize is not None:
         for activations in WIDTHS:
-            _quantize(task, options.quantize, options.out / "files", activations)
+            try:
+                _quantize(task, options.quantize, options.out / "files", activations)
+            except ParityError as error:
+                print(f"activations of {activations} bits: {error}")
         return
     training = Training.on(task, Blueprint.from_genotype(ADDITIVE), Recipe(options.steps), options.seed)
     store = Store(options.out / "made")

@@ -20,6 +20,7 @@ from compress.bench.latency import _write_onnx_by_tracing
 from compress.export.card import Known, about_of
 from compress.export.kit import kit_of
 from compress.export.parity import ParityError
+from compress.export.side_by_side import begin_worker, opened
 from compress.export.wanted import Wanted, asked, file_name
 from compress.runtime.about import texts_of
 from lpienas.command import main
@@ -42,10 +43,10 @@ import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from compress.export.ship import _begin_worker
+from compress.export.side_by_side import begin_worker
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(1, get_context("spawn"), _begin_worker, (Path(sys.argv[1]), ())) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (Path(sys.argv[1]), None, ())) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(600)
 """
@@ -129,7 +130,7 @@ def test_a_kind_of_int8_that_no_format_has_is_refused_and_one_that_some_lack_is_
         Wanted(("executorch",), [(32, 32)], io="uint8")
     with pytest.raises(ValueError, match="--activations 16: no such int8 file of executorch; there is of onnx"):
         Wanted(("executorch",), [(32, 32)], activations=16)
-    monkeypatch.setattr("compress.export.ship._made", lambda jobs, workers, log: iter(()))
+    monkeypatch.setattr(ship_module, "side_by_side", lambda work, jobs, workers, log: iter(()))
     told = Told()
     ship_module.ship(both, task, Wanted(("onnx", "executorch"), [(96, 96)], io="uint8"), told)
     assert told.lines == ["executorch: no int8 file, since it has none of the kind that is asked for (int8-io-uint8)"]
@@ -179,7 +180,7 @@ def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_com
 ):
     asked = []
 
-    def as_made(pool, jobs):
+    def made(work, jobs, workers, log):
         asked.append([job.path.name for job in jobs])
         for job in jobs:
             job.path.write_bytes(b"made")
@@ -198,7 +199,7 @@ def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_com
                 },
             )
 
-    monkeypatch.setattr(ship_module, "_as_made", as_made)
+    monkeypatch.setattr(ship_module, "side_by_side", made)
     for sizes, licence in (([(64, 64)], "free"), ([(64, 64), (64, 72)], None), ([(64, 64)], "not free")):
         exported = ship_module.ship(compressed, task, Wanted(("litert",), sizes, 1, licence), Silent())
     assert asked == [
@@ -223,7 +224,7 @@ def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_com
 
 def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
     log = tmp_path / "export.log"
-    with ProcessPoolExecutor(1, get_context("spawn"), ship_module._begin_worker, (log, ())) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (log, id, ())) as pool:
         worker, waiting = pool.submit(os.getpid).result(), pool.submit(time.sleep, 60)
         os.kill(worker, signal.SIGINT)
         with pytest.raises(BrokenProcessPool):
@@ -235,7 +236,7 @@ def test_a_log_that_is_a_link_is_a_file_of_its_own_and_what_it_led_to_stays(tmp_
     (tmp_path / "somebody's").write_text("as it was")
     (tmp_path / "export.log").symlink_to(tmp_path / "somebody's")
     for words in (b"one ", b"two"):
-        handle = ship_module._opened(tmp_path / "export.log")
+        handle = opened(tmp_path / "export.log")
         os.write(handle, words)
         os.close(handle)
     assert (tmp_path / "export.log").read_text() == "one two"
@@ -243,7 +244,7 @@ def test_a_log_that_is_a_link_is_a_file_of_its_own_and_what_it_led_to_stays(tmp_
 
 
 def test_a_size_that_the_network_cannot_be_tiled_at_is_refused_before_anything_is_made(compressed, task, monkeypatch):
-    monkeypatch.setattr(ship_module, "_as_made", lambda pool, jobs: pytest.fail("something was made"))
+    monkeypatch.setattr(ship_module, "side_by_side", lambda *asked: pytest.fail("something was made"))
     with pytest.raises(ValueError, match=r"--size 8x8: tiles of it cannot hold .* ask for \d+x\d+ or more"):
         ship_module.ship(compressed, task, Wanted(("onnx", "litert"), [(64, 64), (8, 8)]), Silent())
 

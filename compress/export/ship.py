@@ -1,15 +1,10 @@
 """Ship: write a run's network in every format and precision, and let no file out that its own runtime disproves."""
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -20,6 +15,7 @@ from compress.export.formats import FORMATS, SCHEMES, Variant, export_network, i
 from compress.export.kit import kit_of, write_kit
 from compress.export.onnx_file import at_opset, opset_of
 from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
+from compress.export.side_by_side import side_by_side
 from compress.export.wanted import Wanted, asked, file_name
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
 from compress.int8.equalise import equalised
@@ -29,7 +25,6 @@ from compress.runtime.tiles import enhance, fits
 from nas.task.evaluation import Pair, evaluate
 from nas.task.task import Task
 from nas.unseen import Unseen
-from nas.where.parent import end_with_interrupt, end_with_parent, unheard
 from results.compressions import FLOAT, INT8, Compression
 from results.files import (
     bytes_of,
@@ -104,7 +99,7 @@ def ship(compression: Compression, task: Task, wanted: Wanted, watcher: Watcher)
     watcher.begin("export", len(jobs))
     compression.exported.mkdir(parents=True, exist_ok=True)
     log = compression.run.folder / "export.log"
-    for done, (job, made) in enumerate(_made(jobs, wanted.workers, log), 1):
+    for done, (job, made) in enumerate(side_by_side(_export, jobs, wanted.workers, log), 1):
         there[job.path.name] = made
         compression.list_files(licence, there)
         watcher.at(done)
@@ -153,7 +148,7 @@ def ship_network(bare: Bare, wanted: Wanted, watcher: Watcher) -> dict[str, Any]
     require_inside(bare.out, [file for job in jobs for file in (job.path, *kit_of(job.path))])
     watcher.begin("export", len(jobs))
     bare.out.mkdir(parents=True, exist_ok=True)
-    for done, (job, made) in enumerate(_made(jobs, wanted.workers, bare.out / "export.log"), 1):
+    for done, (job, made) in enumerate(side_by_side(_export, jobs, wanted.workers, bare.out / "export.log"), 1):
         exported[job.path.name] = made
         watcher.at(done)
         watcher.say(_line(job.path.name, made))
@@ -237,56 +232,6 @@ class _Job:
         """Raises ValueError where there is no such file."""
         size = None if FORMATS[self.format].any_size else self.size
         return Variant(self.format, self.precision, size, self.origin.in_float, self.origin.wide)
-
-
-def _made(jobs: Sequence[_Job], workers: int, log: Path) -> Iterator[tuple[_Job, dict[str, Any]]]:
-    """Make and check the files of `jobs`: each with its figures, as they are done; converters talk into `log`.
-
-    Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that has
-    used torch's threads can hang. Each gets all jobs, and their photographs, when it begins: later a thread of this
-    process would hand them over, which would print a traceback where Ctrl-C ends the other one.
-    """
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (log, jobs)) as pool:
-        yield from _as_made(pool, jobs)
-
-
-def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
-    """Each job with its figures, in the order in which they end; the first failure cancels what has not begun."""
-    with unheard():
-        running = {pool.submit(_export_number, number): job for number, job in enumerate(jobs)}
-    try:
-        for ended in as_completed(running):
-            yield running[ended], ended.result()
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a process that made a file was ended from outside, or ran out of memory; export.log in the run folder, or "
-            "beside the files, has its last words; --workers 1 needs the least memory"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-_jobs: Sequence[_Job]  # of this worker process, set once by _begin_worker
-
-
-def _begin_worker(log: Path, jobs: Sequence[_Job]) -> None:
-    """Send what the converters write to standard error, past Python's control, into `log`; end with the parent."""
-    global _jobs
-    _jobs = jobs
-    os.dup2(_opened(log), 2)
-    end_with_interrupt()
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def _opened(log: Path) -> int:
-    """To be added to; a link goes, and what it leads to stays as it is."""
-    if log.is_symlink():
-        log.unlink(missing_ok=True)
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)  # less the umask
-
-
-def _export_number(number: int) -> dict[str, Any]:
-    return _export(_jobs[number])
 
 
 def _export(job: _Job) -> dict[str, Any]:
