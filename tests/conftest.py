@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LPIENAS_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Ctrl-C is heard, also where the tests are begun behind `&` in a script, whose commands ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,8 @@ def front(asked: FrontOptions, json_only: bool) -> None:
         ssim, _ = report.final(candidate)
         line(f"fell off the front: candidate {candidate.number}, SSIM {ssim:.4f} after full training")
     for number, found in sorted(looked_into.items()):
-        line(f"candidate {number}: {anatomy_line(found[0])}")
+        name = "the reference" if number == report.reference.number else f"candidate {number}"
+        line(f"{name}: {anatomy_line(found[0])}")
     if calibrated:
         line(calibrated)
     line(report.verdict)
