@@ -67,6 +67,10 @@ class FrontReport:
     failed: str | None = None  # why the reference has no scores; its comparison is None then
     judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
 
+    def named(self, number: int) -> str:
+        """What sentences call a candidate."""
+        return "the reference" if number == self.reference.number else f"candidate {number}"
+
     @property
     def split(self) -> str:
         """The photographs that final figures are of: test, or validation where no network was tested."""

@@ -45,6 +45,12 @@ def test_a_cost_keeps_what_is_cheaper_and_advises_the_best_of_it(run, report, ca
     assert f"candidate {best}; `lpienas compress {run.folder} --pick {best}`" in text
 
 
+def test_the_reference_is_called_so_and_is_no_candidate(run, report, capsys):
+    told = said(run, capsys)
+    assert f"candidate {report.reference.number}" not in told
+    assert "fell off the front: the reference, SSIM" in told
+
+
 def test_an_ssim_keeps_what_reaches_it_on_the_test_photographs_and_advises_the_cheapest(run, report, capsys):
     least = sorted(one.scores.test_ssim for one in report.front)[1]
     left = shown(run, capsys, "--above", str(least))["front"]

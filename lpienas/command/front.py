@@ -90,10 +90,9 @@ def front(asked: FrontOptions, json_only: bool) -> None:
     line("trials: " + ", ".join(f"{count} {state.lower()}" for state, count in report.trials.items()))
     for candidate in report.fell_off:
         ssim, _ = report.final(candidate)
-        line(f"fell off the front: candidate {candidate.number}, SSIM {ssim:.4f} after full training")
+        line(f"fell off the front: {report.named(candidate.number)}, SSIM {ssim:.4f} after full training")
     for number, found in sorted(looked_into.items()):
-        name = "the reference" if number == report.reference.number else f"candidate {number}"
-        line(f"{name}: {anatomy_line(found[0])}")
+        line(f"{report.named(number)}: {anatomy_line(found[0])}")
     if calibrated:
         line(calibrated)
     line(report.verdict)
