@@ -147,7 +147,8 @@ class RunOptions(ReadOptions):
     loss: tuple[str, ...] | None = kept(
         (),
         f"weights of the loss's terms beside L1: {', '.join(LOSSES)}; gradient is of edge magnitudes, adversarial of a "
-        "critic of them that learns beside the network, in full trainings",
+        "critic of them that learns beside the network, in full trainings; relative says how far an image counts by "
+        "the loss of the degraded one (0 to 1), so that nearly clean ones count too",
         "TERM=WEIGHT",
         several=True,
         accepts=lambda word: "=" in word,

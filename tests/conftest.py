@@ -1,7 +1,6 @@
 """What several test files share."""
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import build
 from tests.browser import MISSING, chromium
 from tests.compressed import keep_compression
+from tests.interrupts import hear_interrupts
 
 # Files that take longest. They begin first, so that two processes end at about the same time.
 LONGEST = ("test_chain", "test_export", "test_compress", "test_compress_int8", "test_sensitivity", "test_prune")
@@ -36,9 +36,8 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts():
-    """Ctrl-C is heard, also where the tests are begun behind `&` in a script, whose commands ignore it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Tests of Ctrl-C hold in the background too."""
+    hear_interrupts()
 
 
 @pytest.fixture(autouse=True)

@@ -66,7 +66,7 @@ def test_an_interrupt_that_comes_while_workers_are_begun_is_not_lost():
 
 
 IN_BACKGROUND = """
-import signal, sys
+import signal
 from nas.where.parent import end_with_interrupt
 end_with_interrupt()
 signal.raise_signal(signal.SIGINT)

@@ -46,7 +46,7 @@ from pathlib import Path
 from compress.export.side_by_side import begin_worker
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (Path(sys.argv[1]), None, ())) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (Path(sys.argv[1]),)) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(600)
 """
@@ -224,7 +224,7 @@ def test_a_file_is_made_again_only_when_its_words_change_and_none_of_another_com
 
 def test_a_worker_that_is_interrupted_ends_and_says_nothing(tmp_path):
     log = tmp_path / "export.log"
-    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (log, id, ())) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (log,)) as pool:
         worker, waiting = pool.submit(os.getpid).result(), pool.submit(time.sleep, 60)
         os.kill(worker, signal.SIGINT)
         with pytest.raises(BrokenProcessPool):

@@ -2,14 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import hypot
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -18,7 +16,7 @@ from compress.bench.resident import forget_peak, peak, resident
 from compress.runtime.runtimes import Runtime, in_pytorch, load, load_in_openvino
 from compress.runtime.tiles import enhance, holds
 from nas.task.evaluation import Pair, evaluate
-from nas.where.parent import end_with_interrupt, unheard
+from nas.where.apart import apart
 from results.files import has_network, load_network
 from results.progress import Watcher
 from search_spaces.sides import padded_side
@@ -26,7 +24,6 @@ from search_spaces.sides import padded_side
 ROUNDS = 3  # of all cases in turn, every second one backwards
 FEWEST = 3  # passes of a case in one round
 REFERENCE = "LPIENet reference"
-T = TypeVar("T")
 OPENVINO = "openvino"  # runs ONNX files, and is optional
 
 
@@ -84,7 +81,8 @@ def bench(cases: Sequence[Case], threads: int, seconds: float, watcher: Watcher,
     found: dict[Case, list[Measured]] = {case: [] for case in cases}
     watcher.begin("bench", rounds * len(cases))
     for number, case in enumerate(_in_turns(cases, rounds), 1):
-        found[case].append(_apart(measure, case, threads, seconds))
+        with apart([partial(measure, case, threads, seconds)]) as (measured,):
+            found[case].append(measured.result())
         watcher.at(number, f"{case.network}, {found[case][-1].runtime} {case.precision}")
     return [_row(case, threads, measured) for case, measured in found.items()]
 
@@ -101,7 +99,8 @@ def judge(cases: Sequence[Case], pairs: Sequence[Pair], threads: int, watcher: W
     found: dict[tuple[str, str, str | None, str], float | None] = {}
     for number, (key, group) in enumerate(alike.items(), 1):
         if all(case.judged for case in group):
-            found[key] = _apart(_quality, group, pairs, threads)
+            with apart([partial(_quality, group, pairs, threads)]) as (quality,):
+                found[key] = quality.result()
         watcher.at(number, group[0].network)
     return [replace(case, ssim=found.get(_made_of(case))) for case in cases]
 
@@ -143,32 +142,6 @@ def beside(row: Row, rows: Iterable[Row]) -> Row | None:
         return like and other.network == REFERENCE and other.precision == "float" and other is not row
 
     return next(filter(matches, rows), None)
-
-
-def _apart(work: Callable[..., T], *arguments: Any) -> T:
-    """What `work` makes of `arguments` in a process of its own.
-
-    Spawned, since a fork of a process that has used torch's threads can hang; tensors go with it when it begins, and
-    not by a thread of this process, which would print a traceback where Ctrl-C ends the other one.
-    """
-    with ProcessPoolExecutor(1, get_context("spawn"), _begin, (work, arguments)) as pool:
-        with unheard():
-            found: Future[T] = pool.submit(_do)
-        return found.result()
-
-
-_asked: tuple[Callable[..., Any], tuple[Any, ...]]  # of such a process, set once by _begin
-
-
-def _begin(work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    global _asked
-    _asked = work, arguments
-    end_with_interrupt()
-
-
-def _do() -> Any:
-    work, arguments = _asked
-    return work(*arguments)
 
 
 def _made_of(case: Case) -> tuple[str, str, str | None, str]:

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from nas.where.parent import end_with_interrupt, end_with_parent, unheard
+from nas.where.apart import apart
+from nas.where.parent import end_with_interrupt, end_with_parent
 
 Job = TypeVar("Job")
 Made = TypeVar("Made")
@@ -20,38 +21,23 @@ def side_by_side(
 ) -> Iterator[tuple[Job, Made]]:
     """Each of `jobs` with what `work` makes of it, as they are done; what is written to standard error goes to `log`.
 
-    Conversion is one thread of Python, so files are made side by side; spawned, because a fork of a process that has
-    used torch's threads can hang. Each process gets all jobs, and their photographs, when it begins: later a thread of
-    this process would hand them over, which would print a traceback where Ctrl-C ends the other one. Raises
-    RuntimeError where a process was ended, and what `work` raises.
+    Conversion is one thread of Python, so files are made side by side. The first failure cancels what has not begun.
+    Raises RuntimeError where a process was ended, and what `work` raises.
     """
-    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker, (log, work, jobs)) as pool:
-        yield from _as_made(pool, jobs)
+    with apart([partial(work, job) for job in jobs], workers, partial(begin_worker, log)) as running:
+        job_of = dict(zip(running, jobs, strict=True))
+        try:
+            for ended in as_completed(running):
+                yield job_of[ended], ended.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a process that made a file was ended from outside, or ran out of memory; export.log in the run "
+                "folder, or beside the files, has its last words; --workers 1 needs the least memory"
+            ) from error
 
 
-def _as_made(pool: ProcessPoolExecutor, jobs: Sequence[Job]) -> Iterator[tuple[Job, Any]]:
-    """Each job with what came of it, in the order in which they end; the first failure cancels what has not begun."""
-    with unheard():
-        running: dict[Future[Any], Job] = {pool.submit(_do, number): job for number, job in enumerate(jobs)}
-    try:
-        for ended in as_completed(running):
-            yield running[ended], ended.result()
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a process that made a file was ended from outside, or ran out of memory; export.log in the run folder, or "
-            "beside the files, has its last words; --workers 1 needs the least memory"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-_asked: tuple[Callable[[Any], Any], Sequence[Any]]  # of this worker process, set once by begin_worker
-
-
-def begin_worker(log: Path, work: Callable[[Any], Any], jobs: Sequence[Any]) -> None:
+def begin_worker(log: Path) -> None:
     """Send what is written to standard error, past Python's control too, into `log`; end with the parent."""
-    global _asked
-    _asked = work, jobs
     os.dup2(opened(log), 2)
     end_with_interrupt()
     Thread(target=end_with_parent, daemon=True).start()
@@ -62,8 +48,3 @@ def opened(log: Path) -> int:
     if log.is_symlink():
         log.unlink(missing_ok=True)
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)  # less the umask
-
-
-def _do(number: int) -> Any:
-    work, jobs = _asked
-    return work(jobs[number])

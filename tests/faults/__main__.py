@@ -13,6 +13,7 @@ from tests.faults.fault import Came, Fault, Place
 from tests.faults.processes import Commands, forks
 from tests.faults.rows import FAULTS
 from tests.faults.searching import begin
+from tests.interrupts import hear_interrupts
 from tests.small_photos import small_photos
 
 _LINE = "{:34} {:>8} {:>6} {:>8} {:>16}"
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=200, help="of a search in chaos (200)")
     parser.add_argument("--forks", action="store_true", help="begin commands as copies of one process, as tests do")
     asked = parser.parse_args()
+    hear_interrupts()
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-faults-")))
         os.environ["LPIENAS_CACHE"] = str(home / "cache")

@@ -57,10 +57,6 @@ class Commands:
     """Each a new Python, as a user begins it."""
 
     def begin(self, words: Sequence[object], says: Path, condition: str = "nothing", argument: str = "") -> Begun:
-        if (
-            signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        ):  # as behind `&` in a script; the command would ignore it too
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         under = ["-m", "lpienas"] if condition == "nothing" else ["-m", "tests.faults.conditions", condition, argument]
         with says.open("w") as told:
             process = subprocess.Popen(

@@ -114,7 +114,7 @@ class CameraNoise:
             f"Denoising, CVPR 2019), noise profile {profile.name} ({profile.source}), shot from {profile.shot[0]:.3g} "
             f"to {profile.shot[-1]:.3g}, correlated over {profile.correlation[0]:.2g} to {profile.correlation[1]:.2g} "
             f"pixels, {self.jpeg:.0%} of the images compressed as JPEG"
-            + (f", {self.weak:.0%} of them mostly at weak levels" if self.weak else "")
+            + (f", {self.weak:.0%} of the images mostly at weak levels" if self.weak else "")
         )
 
     def _compress(self, noisy: Tensor, chosen: Tensor, quality: Tensor, generator: Generator) -> None:
