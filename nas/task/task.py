@@ -31,7 +31,7 @@ from search_spaces.sides import STRIDE
 
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "least_judged", "validation", "test", "blur", "skip_unusable")  # runs of before state none
-_OF_TASK = ("task", "kernels", "teacher", "own")  # likewise
+_OF_TASK = ("task", "kernels", "shown", "teacher", "own")  # likewise
 _AS_STATED = ("data", "seed", "patch", "batch", "synthetic")  # settings of a run that are the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
@@ -56,6 +56,7 @@ class TaskSettings:
     loss: Loss | OwnLoss = field(default_factory=Loss)
     task: str = DENOISE  # one of nas.task.degrade.TASKS
     kernels: KernelFile | None = None  # of blur, or the display's point spread function; None: made
+    shown: float = 0.0  # share of what is blurred that is blurred as videos are, see MotionBlur
     own: Own | None = None  # the user's degradation, in the place of the task's and its noise
     teacher: Teacher | None = None  # whose outputs are a part of what patches are trained towards
 
@@ -81,7 +82,7 @@ class TaskSettings:
                 f"task = {self.task!r}: has a degradation of its own, and {self.own.code.file} was asked for in its "
                 "place: leave out one of them"
             )
-        degradation_of(self.task, self.noise, self.seed, self.kernels)  # raises where they do not go together
+        degradation_of(self.task, self.noise, self.seed, self.kernels, self.shown)  # raises where they do not agree
 
     @classmethod
     def of_run(cls, made_with: RunSettings) -> "TaskSettings":
@@ -121,7 +122,7 @@ class TaskSettings:
         if self.own is not None:
             return self.own
         stream = np.random.SeedSequence(self.seed, spawn_key=(_KERNELS,))
-        return degradation_of(self.task, self.noise, int(stream.generate_state(1)[0]), self.kernels)
+        return degradation_of(self.task, self.noise, int(stream.generate_state(1)[0]), self.kernels, self.shown)
 
     def made_from(self, photographs: str) -> dict[str, Any]:
         """For keys: all that decides a training; a folder's or a file's path is not among it, what they hold is."""

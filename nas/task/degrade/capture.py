@@ -98,6 +98,8 @@ class Capture:
             return light, (tone + self.curve * (2 * curve - 1)).clamp(0, 1)
 
         low, high = self.noise
+        if self.camera.weak:
+            noise = noise.where(torch.rand(batch, generator=generator, device=device) >= self.camera.weak, noise**3)
         return self.camera.capture(clean, low + (high - low) * noise, generator, before, self.bits)
 
     def _part(self, part: Part, of: tuple[Tensor, Tensor], drawn: Tensor, generator: Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Motion: blur of a camera that shakes and of objects that move by themselves, in linear light."""
+"""Motion: blur of a camera that shakes and of objects that move by themselves, in linear light or as shown."""
 
 import math
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from nas.task.degrade.shake import REACH, shaken_kernels, spread
 from nas.task.degrade.turns import EVERY_TURN, Turn, turned
 
 _EDGE = 2.0  # pixels over which an object's border fades
+_GAMMA = 2.2  # from values as shown to light, nearly
 _RADII = (0.08, 0.3)  # of objects, as shares of the picture's shorter side
 
 
@@ -32,12 +33,15 @@ class MotionBlur:
     longest: float = 30.0  # pixels across a path
     objects: float = 0.3  # share of the images in which something moves by itself
     highlights: Range = (1.0, 2.0)  # how much brighter lamps and the like are than white
+    shown: float = 0.0  # share of the images that are the mean of frames as shown, as pairs made of videos are (GoPro)
 
     def __post_init__(self) -> None:
         if not 0 <= self.longest <= 2 * REACH:
             raise ValueError(f"motion blur longest = {self.longest}: must be from 0 to {2 * REACH} pixels")
         if not 0 <= self.objects <= 1:
             raise ValueError(f"motion blur objects = {self.objects}: must be a share from 0 to 1")
+        if not 0 <= self.shown <= 1:
+            raise ValueError(f"motion blur shown = {self.shown}: must be a share from 0 to 1")
         low, high = self.highlights
         if not 1 <= low <= high <= 100:
             raise ValueError(f"motion blur highlights = ({low}, {high}): must be (low, high), 1 <= low <= high <= 100")
@@ -61,14 +65,19 @@ class MotionBlur:
         device, kernels = light.device, self.kernels().to(light.device)
         boost, objects, others = torch.rand((3, len(light)), generator=generator, device=device)
         low, high = self.highlights
-        light = relit(light, low * (high / low) ** boost)
+        boost, gamma = low * (high / low) ** boost, None
+        if self.shown:  # no lamp is brighter than white in a frame as shown
+            chosen = torch.rand(len(light), generator=generator, device=device) < self.shown
+            boost, gamma = boost.where(~chosen, 1.0), torch.where(chosen, _GAMMA, 1.0).view(-1, 1, 1, 1)
+        light = relit(light, boost)
+        light = light if gamma is None else light.pow_(1 / gamma)
         blurred = convolved(light, _at(kernels, levels))
         moving = (objects < self.objects).nonzero()[:, 0]
         if len(moving):
             masks = ellipses((len(moving), *light.shape[-2:]), generator)
             kernel = _at(kernels, others[moving])
             blurred[moving] = moved_over(blurred[moving], light[moving], masks, kernel)
-        return blurred
+        return blurred if gamma is None else blurred.pow_(gamma)
 
     def describe(self) -> str:
         """A part of a sentence that says what blur this is, for the model card."""
@@ -77,7 +86,9 @@ class MotionBlur:
             if self.file is None
             else f"the {len(self.file.read())} blur kernels of a file, digest {self.file.digest}"
         )
-        return f"blur of {said}, in {self.objects:.0%} of the images another one for an object that moves by itself"
+        objects = f"in {self.objects:.0%} of the images another one for an object that moves by itself"
+        shown = f", {self.shown:.0%} of them the mean of frames as shown" if self.shown else ""
+        return f"blur of {said}, {objects}{shown}"
 
 
 def moved_over(behind: Tensor, light: Tensor, masks: Tensor, kernels: Tensor) -> Tensor:

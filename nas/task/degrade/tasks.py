@@ -51,11 +51,13 @@ class Degradation(Protocol):
         """The end of a sentence, for the model card."""
 
 
-def degradation_of(task: str, noise: Noise, seed: int, kernels: KernelFile | None = None) -> Degradation:
+def degradation_of(
+    task: str, noise: Noise, seed: int, kernels: KernelFile | None = None, shown: float = 0.0
+) -> Degradation:
     """What `task`, one of TASKS, undoes: `noise` itself, or others with the noise of its camera.
 
-    `seed` is of the blur kernels where there is no file of them. Raises ValueError for another task, and for kernels
-    that the task has no use for.
+    `seed` is of the blur kernels where there is no file of them, `shown` of MotionBlur. Raises ValueError for another
+    task, and for kernels that the task has no use for.
     """
     require_task(task, kernels)
     if task == DENOISE:
@@ -63,14 +65,15 @@ def degradation_of(task: str, noise: Noise, seed: int, kernels: KernelFile | Non
     camera = (
         noise if isinstance(noise, CameraNoise) else noise.camera if isinstance(noise, BlendedNoise) else CameraNoise()
     )
+    blur = MotionBlur(seed, kernels, shown=shown)
     if task == "deblur":
-        return Capture((MotionBlur(seed, kernels),), camera)
+        return Capture((blur,), camera)
     if task == "udc":
         behind = Diffraction(file=kernels)
         return Capture((behind,), camera, noise=_amplified(camera, behind.display.transmission[1]))
     if task == "hdr":
         return Capture((Overexposure(),), camera, noise=(0.0, 0.3), curve=0.3)
-    return Capture((MotionBlur(seed, kernels), Overexposure()), camera, noise=(0.0, 0.8), chance=0.5, curve=0.3)
+    return Capture((blur, Overexposure()), camera, noise=(0.0, 0.8), chance=0.5, curve=0.3)
 
 
 def require_task(task: str, kernels: KernelFile | None = None) -> None:
