@@ -104,6 +104,29 @@ def test_lamps_leave_brighter_traces_than_white_paper():
     torch.testing.assert_close(lamps.sum() / plain.sum(), torch.tensor(4.9 / 0.9), rtol=1e-3, atol=0)
 
 
+def test_frames_are_averaged_as_shown_in_their_share_of_the_images():
+    shown = np.random.default_rng(0).random((60, 3, 60, 60))
+    light = torch.from_numpy(shown**2.2).float()
+    blur = still(shown=0.4)
+    found = blur.apply(light.clone(), torch.ones(60), generator()).numpy()
+    kernel = blur.kernels()[-1, 0].numpy().astype(float)
+    means = [convolve2d(frame, kernel, mode="valid") ** 2.2 for frame in shown[:, 0]]  # of values as shown
+    in_light = [convolve2d(frame, kernel, mode="valid") for frame in shown[:, 0] ** 2.2]
+    as_shown, as_light = (np.abs(found[:, 0] - np.stack(one)).max(axis=(1, 2)) for one in (means, in_light))
+    assert ((as_shown < 1e-4) != (as_light < 1e-4)).all()
+    assert (as_shown < 1e-4).mean() == pytest.approx(0.4, abs=0.15)
+
+
+def test_no_lamp_is_brighter_than_white_in_a_frame_as_shown():
+    light = torch.full((1, 3, 81, 81), 0.1)
+    light[..., 40, 40] = 1
+    plain, lamps = (
+        still(highlights=(boost, boost), shown=1.0).apply(light.clone(), torch.ones(1), generator())
+        for boost in (1.0, 5.0)
+    )
+    torch.testing.assert_close(lamps, plain)
+
+
 def test_an_object_that_moves_covers_what_is_behind_it_in_every_sub_frame():
     random = np.random.default_rng(0)
     photo, mask = random.random((24, 24)), np.zeros((24, 24))
@@ -149,7 +172,12 @@ def test_the_same_seed_has_the_same_kernels_and_another_one_others():
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [({"longest": 50.0}, "longest"), ({"objects": -0.1}, "objects"), ({"highlights": (0.5, 2.0)}, "highlights")],
+    [
+        ({"longest": 50.0}, "longest"),
+        ({"objects": -0.1}, "objects"),
+        ({"highlights": (0.5, 2.0)}, "highlights"),
+        ({"shown": 2.0}, "shown"),
+    ],
 )
 def test_a_blur_that_cannot_be_is_refused_by_name(words, named):
     with pytest.raises(ValueError, match=named):

@@ -115,6 +115,18 @@ def test_noise_comes_after_the_light_was_spread_and_not_before():
     assert abs((residual[..., 1:] * residual[..., :-1]).mean() / residual.var()) < 0.02
 
 
+def test_most_images_are_nearly_clean_where_noise_is_mostly_weak():
+    profile = NoiseProfile("test", "test", (1e-5, 1e-2), (1e-9, 1e-9), tone=(0.0, 0.0), correlation=(0.0, 0.0))
+    clean = torch.full((600, 3, 16, 16), 0.5)
+    usual, weak = (
+        Capture((Plus(0.0),), CameraNoise(profile, jpeg=0.0, weak=share), noise=(0.0, 1.0), bits=16)
+        for share in (0.0, 1.0)
+    )
+    spread = [(noise.degrade(clean, generator()) - clean).std(dim=(1, 2, 3)).median() for noise in (usual, weak)]
+    # The deviation goes with the root of 1000 ** level: half of the levels are below 0.5, of the weak ones below 0.125.
+    assert spread[0] / spread[1] == pytest.approx(1000 ** ((0.5 - 0.125) / 2), rel=0.15)
+
+
 def test_each_part_happens_by_chance_to_images_of_its_own():
     by_chance = Capture((Plus(0.1), Plus(0.4)), SILENT, noise=(0.0, 0.0), chance=0.5, bits=16)
     light = in_light(by_chance.degrade(torch.zeros(800, 3, 4, 4), generator()))[:, 0, 0, 0].round(1)
