@@ -43,7 +43,7 @@ STEPS = 60_000
 # such a photograph came out 5 dB worse than it went in (results/published/shipped).
 # A blur of 30 pixels needs patches that are larger than it, and a network that sees far and has channels to look with.
 OF_TASK = {
-    "deblur": TaskSettings(task="deblur", noise=CameraNoise(weak=0.75), shown=0.5, patch=160),
+    "deblur": TaskSettings(task="deblur", noise=CameraNoise(weak=0.75), shown=0.5, patch=192, batch=16),
     "denoise": TaskSettings(noise=BlendedNoise(CameraNoise(weak=0.5), share=0.4), loss=Loss(relative=0.75)),
 }
 DEBLURRER = replace(

@@ -117,6 +117,16 @@ def test_frames_are_averaged_as_shown_in_their_share_of_the_images():
     assert (as_shown < 1e-4).mean() == pytest.approx(0.4, abs=0.15)
 
 
+def test_what_moves_before_black_stays_a_number_in_frames_as_shown():
+    light = torch.zeros((100, 3, 60, 60))
+    found = MotionBlur(objects=1.0, shown=1.0).apply(light, torch.ones(100), generator())
+    bright = MotionBlur(objects=1.0, shown=1.0).apply(light + 1, torch.ones(100), generator())
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(bright).all()
+    dark = torch.rand((100, 3, 60, 60), generator=generator(5)).pow(20)
+    assert torch.isfinite(MotionBlur(objects=1.0, shown=1.0).apply(dark, torch.ones(100), generator())).all()
+
+
 def test_no_lamp_is_brighter_than_white_in_a_frame_as_shown():
     light = torch.full((1, 3, 81, 81), 0.1)
     light[..., 40, 40] = 1
