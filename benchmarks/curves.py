@@ -96,7 +96,7 @@ def judged(folder: Path, task: Task, found: dict[str, Any]) -> dict[str, Any]:
     given = task.test_input.to_json()
     if "anatomy" in found and found["test"].get("input") == given:
         return found
-    network = load_network(folder / "network").eval()
+    network = load_network(folder / "network").eval().to(task.device.torch)
     scores = evaluate_each(network, task.test, task.device.torch)
     found["test"] = {
         "ssim": sum(score.ssim for score in scores) / len(scores),

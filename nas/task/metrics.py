@@ -52,7 +52,8 @@ def ssim(image: Tensor, clean: Tensor) -> Tensor:
         if max(image.shape[-2:]) <= _MATRIX_SIDE and image.dtype == clean.dtype and not clean.requires_grad:
             similarity = _PatchSimilarity.apply(image, clean)  # type: ignore[no-untyped-call]
         else:
-            similarity = pytorch_msssim.ssim(image, clean, data_range=1.0, size_average=False)
+            window = _window(image.shape[1], image.dtype, image.device)
+            similarity = pytorch_msssim.ssim(image, clean, data_range=1.0, size_average=False, win=window)
     return similarity
 
 
@@ -96,6 +97,15 @@ class _PatchSimilarity(torch.autograd.Function):
         gradient = by_mean.addcmul_(by_squares, x, value=2).addcmul_(by_product, y)
         scale = upstream / derivatives[0, 0].numel()
         return torch.mul(gradient, scale.view(-1, 1, 1, 1), out=torch.empty_like(image)), None
+
+
+@lru_cache(maxsize=16)
+def _window(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(channels, 1, 1, 11), pytorch_msssim's own, on the device: no step in a graph may bring it there."""
+    with torch.inference_mode(False):
+        distances = torch.arange(_WINDOW, dtype=torch.float32) - _WINDOW // 2
+        window = torch.exp(-distances.square() / (2 * _SIGMA**2))
+        return (window / window.sum()).repeat(channels, 1, 1, 1).to(device, dtype)
 
 
 @lru_cache(maxsize=16)
