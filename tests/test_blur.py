@@ -117,14 +117,11 @@ def test_frames_are_averaged_as_shown_in_their_share_of_the_images():
     assert (as_shown < 1e-4).mean() == pytest.approx(0.4, abs=0.15)
 
 
-def test_what_moves_before_black_stays_a_number_in_frames_as_shown():
-    light = torch.zeros((100, 3, 60, 60))
-    found = MotionBlur(objects=1.0, shown=1.0).apply(light, torch.ones(100), generator())
-    bright = MotionBlur(objects=1.0, shown=1.0).apply(light + 1, torch.ones(100), generator())
+def test_a_black_object_before_a_bright_wall_leaves_numbers_in_frames_as_shown():
+    light = (torch.rand((200, 3, 9, 9), generator=generator()) < 0.5).float()
+    light = torch.nn.functional.interpolate(light, size=(90, 90), mode="nearest")  # black tiles and white ones
+    found = MotionBlur(objects=1.0, shown=1.0).apply(light, torch.rand(200, generator=generator(1)), generator(2))
     assert torch.isfinite(found).all()
-    assert torch.isfinite(bright).all()
-    dark = torch.rand((100, 3, 60, 60), generator=generator(5)).pow(20)
-    assert torch.isfinite(MotionBlur(objects=1.0, shown=1.0).apply(dark, torch.ones(100), generator())).all()
 
 
 def test_no_lamp_is_brighter_than_white_in_a_frame_as_shown():

@@ -97,7 +97,7 @@ def moved_over(behind: Tensor, light: Tensor, masks: Tensor, kernels: Tensor) ->
     The object moves as `kernels` (B, 1 or 3, K, K) say, and h = H - K + 1. This is the mean of sub-frames in each of
     which the moved object covers the light behind it, where that stands still; where both move, each is averaged apart.
     """
-    covered = convolved(masks, kernels.mean(dim=1, keepdim=True))
+    covered = convolved(masks, kernels.mean(dim=1, keepdim=True)).clamp_(max=1)  # rounding leaves it a little above
     return convolved(light * masks, kernels) + (1 - covered) * behind
 
 
