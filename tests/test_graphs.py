@@ -1,9 +1,13 @@
 """Graphs: patches of a block of steps are those of each step, a captured optimizer moves as the plain one, on a GPU."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from nas.task.data.on_card import BlockSampler, Held
 from nas.task.data.patches import PatchSampler, Sampling
@@ -151,6 +155,41 @@ def trained(device: Device, steps: int, optimizer: str = "soap", **course) -> tu
     course.setdefault("on_step", lambda step, loss: losses.append(loss))
     train(network, batch if device.name == "cpu" else on_card_batch, Loss(), Course(recipe, device, **course))
     return network, losses
+
+
+class Elsewhere(TorchDispatchMode):
+    """Raises where an operation on a device takes values of the processor, which a graph cannot bring there."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        tensors = [one for one in tree_leaves((args, kwargs, found)) if isinstance(one, Tensor)]
+        devices = {one.device.type for one in tensors if one.ndim}
+        assert len(devices) < 2, f"{func} of {devices}"
+        return found
+
+
+@pytest.mark.parametrize("patch", [64, 192])
+@pytest.mark.parametrize(
+    "loss", [Loss(), Loss(relative=0.5), Loss(beta=0.1), Loss(fft=0.1), Loss(clipped=0.5)], ids=str
+)
+def test_after_the_first_steps_no_loss_needs_anything_of_the_processor(loss, patch, monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which there is none of without values
+    output, clean, degraded = (torch.rand(2, 3, patch, patch, device="meta") for _ in range(3))
+    output.requires_grad_()
+    loss.of(degraded)(output, clean).backward()  # what is kept from then on may come from anywhere
+    with Elsewhere():
+        loss.of(degraded)(output, clean).backward()
+
+
+@on_a_card
+def test_large_patches_train_in_graphs_too():
+    def large(step: int) -> tuple[Tensor, Tensor]:
+        return tuple(image.repeat(1, 1, 8, 8)[..., :192, :192] for image in on_card_batch(step))
+
+    losses: list[float] = []
+    course = Course(Recipe(30), Device("cuda", False, "test"), on_step=lambda step, loss: losses.append(loss))
+    train(build(SMALL, 0).train(), large, Loss(), course)
+    assert len(losses) == 30
 
 
 @on_a_card
