@@ -74,6 +74,7 @@ class Way:
     begun: Callable[[LPIENet], None] = lambda network: None
     patches: tuple[int, int] | None = None  # pixels a side, patches a step, in place of 64 and 8
     late: tuple[int, int] | None = None  # the same for the last third of the steps
+    bfloat16: bool = False  # in place of float32; judged in float32 all the same
     teacher: float = 0.0  # how much of the target is what the published network `adds` makes of the same patches
 
 
@@ -104,6 +105,7 @@ WAYS = {
     "patch-32": Way({}, {}, patches=(32, 32)),
     "batch-4": Way({}, {}, patches=(64, 4)),
     "batch-16": Way({}, {}, patches=(64, 16)),
+    "bfloat16": Way({}, {}, bfloat16=True),
     "teacher": Way({}, {}, teacher=0.5),
 }
 
@@ -156,7 +158,8 @@ def _train(out: Path, task: Task, row: Row) -> None:
         network = first_weights(blueprint, seed)
         WAYS[way].begun(network)
         recipe, batch = Recipe(steps, **WAYS[way].recipe), _batches(task, WAYS[way], steps, seed)
-        found = curve(folder, task, network, Plan(recipe, seed, batch=batch))
+        of_way = replace(task, device=replace(task.device, bfloat16=WAYS[way].bfloat16))
+        found = curve(folder, of_way, network, Plan(recipe, seed, batch=batch))
         result = found["failed"] if "failed" in found else f"{found['test']['ssim']:.4f} {found['test']['psnr']:.2f} dB"
         print(f"{folder.name}: {result}", flush=True)
 
