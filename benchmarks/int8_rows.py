@@ -32,7 +32,6 @@ from results.progress import Silent
 from search_spaces.lpienet import LPIENet
 
 Run = Callable[[Tensor], Tensor]  # a photograph (1, 3, H, W) in [0, 1], any size, to an enhanced one
-_COSTLY = 4  # layers that the mixed row keeps at 16 bits
 TRAINED, LONGER = "trained", "longer"  # networks after training for int8, and as long in float
 
 
@@ -98,10 +97,10 @@ def _of_scheme(case: Case, scheme: Scheme) -> Run:
     return _in_torch(case, post_training_quantize(equal, case.calibration, scheme=scheme))
 
 
-def _costly_wide(case: Case) -> Run:
-    """The layers that lose the most alone, at 16 bits."""
+def _costly_wide(case: Case, layers: int) -> Run:
+    """The so many layers that lose the most alone, at 16 bits."""
     alone = sensitivity(case.network, case.calibration, list(case.task.validation)[:12], Silent())[1:]
-    return _of_scheme(case, Scheme(wide=frozenset(one.layer for one in alone[:_COSTLY])))
+    return _of_scheme(case, Scheme(wide=frozenset(one.layer for one in alone[:layers])))
 
 
 def _weights_only(case: Case) -> Run:
@@ -242,7 +241,8 @@ ROWS: dict[str, Callable[[Case], Run]] = {
     "int8-settled": partial(_of_scheme, scheme=Scheme(settled=True)),
     "int8-trained": partial(_ours, trained=True),
     "int8-ends": partial(_ours, precision="int8-io-int8"),
-    "int8-costly-16": _costly_wide,
+    "int8-costly-16": partial(_costly_wide, layers=4),
+    "int8-8-costly-16": partial(_costly_wide, layers=8),
     "16x8": partial(_ours, precision="16x8"),
     "16x8-onnxruntime": partial(_ours, format="onnx", precision="16x8"),
     "weights-only": _or_unavailable(_weights_only),
