@@ -2,12 +2,14 @@
 
     python benchmarks/search.py --data ~/photographs --out runs/rivals --seeds 3     # several at once share the work
     python benchmarks/search.py --out runs/rivals --publish results/published/search/search.json
+    python benchmarks/search.py --data ~/photographs --out runs/rivals --begun results/published/search/search.json
 
 For each seed lpienas searches as a user would ask it to, and once more with random genotypes under the same score; the
 plain script (benchmarks/plain_search.py) gets the processor seconds that lpienas took, on one thread, where a training
 step costs it least of them. Of each one's candidates the same number is trained fully, chosen along the cost axis in
 the same way, alike and from scratch, and judged on the test photographs. Printed are the best SSIM under each ceiling
-of MACs and the hypervolume below the budget and above the degraded photographs. Resumable.
+of MACs and the hypervolume below the budget and above the degraded photographs. Resumable; with --begun on another
+machine too, from what was published on the way.
 """
 
 import argparse
@@ -37,6 +39,7 @@ from search_spaces.genotype import Genotype
 from search_spaces.own import require_lpienet
 
 OURS, RANDOM, PLAIN = "lpienas", "lpienas, random sampler", "plain Optuna"
+_SCORES = "scores.json"  # of a finished training on the test photographs
 CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs
 
 
@@ -50,12 +53,28 @@ def main() -> None:
     parser.add_argument("--full-steps", type=int, default=6000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--begun", type=Path, metavar="FILE", help="search and train nothing that FILE has")
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and search nothing")
     options = parser.parse_args()
+    if options.begun is not None:
+        _restore(options)
     if options.publish is None:
         _work(options)
     else:
         _publish(options)
+
+
+def _restore(options: argparse.Namespace) -> None:
+    """Bring what the searches of --begun found, and the scores of their trainings, to where this machine's would be."""
+    begun = read_json(options.begun)
+    for row in begun["searches"]:
+        kept = _folder(options.out, row["search"], row["seed"]) / "found.json"
+        if not kept.exists():
+            write_json(kept, {"candidates": row["chosen"], **{name: row[name] for name in ("cpu_seconds", "scored")}})
+        for network in row["networks"]:
+            figures = _trained(options, Genotype.from_json(network["genotype"]), row["seed"])[0] / _SCORES
+            if not figures.exists():
+                write_json(figures, network)
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -140,32 +159,35 @@ def _trained(options: argparse.Namespace, genotype: Genotype, seed: int) -> tupl
 def _train_fully(options: argparse.Namespace, task: Task, genotype: Genotype, seed: int) -> None:
     folder, own = _trained(options, genotype, seed)
     with claimed(folder) as mine:
-        if mine:
-            network = first_weights(Blueprint.from_genotype(genotype), own)
-            found = curve(folder, task, network, Plan(Recipe(options.full_steps), own))
-            print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
+        if not mine or (folder / _SCORES).exists():
+            return
+        network = first_weights(Blueprint.from_genotype(genotype), own)
+        found = curve(folder, task, network, Plan(Recipe(options.full_steps), own))
+        print(folder.name, found["macs"], found.get("failed") or found["test"]["ssim"], flush=True)
+        if "test" in found:
+            write_json(folder / _SCORES, {"genotype": genotype.to_json(), "macs": found["macs"], **found["test"]})
 
 
 def _publish(options: argparse.Namespace) -> None:
     """Print and write what each search came to."""
     data = read_json(options.out / "data.json")
     corner = ReferencePoint(data["input"]["ssim"], options.budget)
-    rows = []
+    rows, missing = [], 0
     for seed in range(options.seeds):
         for name in (OURS, RANDOM, PLAIN):
-            networks = []
-            for genotype in _chosen(options, name, seed):
-                figures = _trained(options, genotype, seed)[0] / "curve.json"
-                found = read_json(figures) if figures.exists() else {}
-                if "test" in found:
-                    networks.append({"genotype": genotype.to_json(), "macs": found["macs"], **found["test"]})
+            chosen = _chosen(options, name, seed)
+            figures = [_trained(options, genotype, seed)[0] / _SCORES for genotype in chosen]
+            networks = [read_json(file) for file in figures if file.exists()]
             if networks:
                 kept = read_json(_folder(options.out, name, seed) / "found.json")
                 scores = [Scores(one["ssim"], one["psnr"], one["macs"], 1) for one in networks]
                 row = {"search": name, "seed": seed, "cpu_seconds": kept["cpu_seconds"], "networks": networks}
-                row |= {"candidates": len(kept["candidates"]), "hypervolume": hypervolume(scores, corner)}
+                row["scored"] = kept.get("scored", len(kept["candidates"]))  # of which those in "chosen" are trained
+                row["hypervolume"] = hypervolume(scores, corner)
+                row["chosen"] = [one for one in kept["candidates"] if Genotype.from_json(one["genotype"]) in chosen]
                 row["best"] = {str(round(top)): _best(scores, top) for top in CEILINGS}
                 rows.append(row)
+                missing += len(chosen) - len(networks)
     for name in (OURS, RANDOM, PLAIN):
         ones = [row for row in rows if row["search"] == name]
         for row in ones:
@@ -173,11 +195,13 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{float(top) / 1e6:.0f}M: " + ("-" if ssim is None else f"{ssim:.4f}")
                 for top, ssim in row["best"].items()
             )
-            said = f"{row['candidates']} candidates, {row['cpu_seconds']:.0f} s, hypervolume {row['hypervolume']:.4f}"
+            said = f"{row['scored']} candidates, {row['cpu_seconds']:.0f} s, hypervolume {row['hypervolume']:.4f}"
             print(f"{name}, seed {row['seed']}: {said}; best SSIM under {best}")
         if ones:
             print(f"{name}: mean hypervolume {fmean(row['hypervolume'] for row in ones):.4f}")
-    write_json(options.publish, {"corner": {"ssim": corner.ssim, "macs": corner.cost}, "searches": rows, **data})
+    print(f"{missing} trainings are missing")
+    corners = {"ssim": corner.ssim, "macs": corner.cost}
+    write_json(options.publish, {"corner": corners, "missing": missing, "searches": rows, **data})
 
 
 def _best(scores: list[Scores], ceiling: float) -> float | None:
