@@ -184,7 +184,8 @@ def _publish(options: argparse.Namespace) -> None:
                 row = {"search": name, "seed": seed, "cpu_seconds": kept["cpu_seconds"], "networks": networks}
                 row["scored"] = kept.get("scored", len(kept["candidates"]))  # of which those in "chosen" are trained
                 row["hypervolume"] = hypervolume(scores, corner)
-                row["chosen"] = [one for one in kept["candidates"] if Genotype.from_json(one["genotype"]) in chosen]
+                found = {Genotype.from_json(one["genotype"]): one for one in kept["candidates"]}
+                row["chosen"] = [found[genotype] for genotype in chosen]
                 row["best"] = {str(round(top)): _best(scores, top) for top in CEILINGS}
                 rows.append(row)
                 missing += len(chosen) - len(networks)
