@@ -4,12 +4,12 @@
     python benchmarks/shipped.py --data ~/free --out runs/shipped
     python benchmarks/shipped.py --data ~/free --quantize lpienas/shipped/denoise/network
 
-Trains the hand-made network that adds its skips (search_spaces.space.ADDITIVE) for --steps on the training folder of
---data (free_photographs.py) with the degradation of --task, and prints its key in OUT/made, its scores on the test
-folder and where its time went. Resumable: the same command goes on. What it is worth on photographs that it never saw,
-benchmarks/judge.py says. With --quantize nothing is trained: files of that network with weights of 8 bits and
-activations of 8 and of 16 take their ranges from degraded training patches, and go to OUT/files, checked on the test
-folder; the one with 16 bits goes beside the network as well.
+Trains the hand-made network that adds its skips (search_spaces.space.ADDITIVE; a wider one to deblur) for --steps on
+the training folder of --data (free_photographs.py) with the degradation of --task, and prints its key in OUT/made, its
+scores on the test folder and where its time went. Resumable: the same command goes on. What it is worth on photographs
+that it never saw, benchmarks/judge.py says. With --quantize nothing is trained: files of that network with weights of
+8 bits and activations of 8 and of 16 take their ranges from degraded training patches, and go to OUT/files, checked on
+the test folder; the one with 16 bits goes beside the network as well.
 """
 
 import argparse
@@ -52,7 +52,7 @@ DEBLURRER = replace(
     levels=3,
     stem="space-to-depth",
 )
-NETWORKS = {"deblur": DEBLURRER, "denoise": ADDITIVE}
+NETWORKS = {"deblur": DEBLURRER}  # of other tasks ADDITIVE
 
 
 def main() -> None:

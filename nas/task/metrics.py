@@ -103,9 +103,7 @@ class _PatchSimilarity(torch.autograd.Function):
 def _window(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(channels, 1, 1, 11), pytorch_msssim's own, on the device: no step in a graph may bring it there."""
     with torch.inference_mode(False):
-        distances = torch.arange(_WINDOW, dtype=torch.float32) - _WINDOW // 2
-        window = torch.exp(-distances.square() / (2 * _SIGMA**2))
-        return (window / window.sum()).repeat(channels, 1, 1, 1).to(device, dtype)
+        return _gaussian(torch.float32).repeat(channels, 1, 1, 1).to(device, dtype)
 
 
 @lru_cache(maxsize=16)
@@ -116,12 +114,17 @@ def _blur_matrix(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _windows(side: int) -> Tensor:
-    distances = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
-    window = torch.exp(-distances.square() / (2 * _SIGMA**2))
-    window /= window.sum()
+    window = _gaussian(torch.float64)
     offsets = torch.arange(side)[None, :] - torch.arange(side - _WINDOW + 1)[:, None]
     inside = (offsets >= 0) & (offsets < _WINDOW)
     return torch.where(inside, window[offsets.clamp(0, _WINDOW - 1)], 0.0)
+
+
+def _gaussian(dtype: torch.dtype) -> Tensor:
+    """(11,), of sum 1, computed in `dtype`."""
+    distances = torch.arange(_WINDOW, dtype=dtype) - _WINDOW // 2
+    window = torch.exp(-distances.square() / (2 * _SIGMA**2))
+    return window / window.sum()
 
 
 def _require_one_shape(image: Tensor, clean: Tensor) -> None:
