@@ -15,6 +15,7 @@ machine too, from what was published on the way.
 import argparse
 import hashlib
 import json
+import math
 import os
 import resource
 from pathlib import Path
@@ -23,13 +24,14 @@ from typing import Any
 
 from command import python
 from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
+from nas.merit import without_luck
 from nas.task.data.photos import write_pairs
 from nas.task.degrade import make_noise
 from nas.task.task import Task, TaskSettings
 from nas.task.training import Recipe
 from results.candidate import Candidate, Scores
 from results.files import read_json, write_json
-from results.front import ReferencePoint, along_cost, hypervolume
+from results.front import ReferencePoint, along_cost, hypervolume, to_train
 from results.run import Run
 from results.study import candidates, open_study
 from search_spaces.blueprint import Blueprint
@@ -37,6 +39,7 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of
 from search_spaces.genotype import Genotype
 from search_spaces.own import require_lpienet
+from search_spaces.space import default_space
 
 OURS, RANDOM, PLAIN = "lpienas", "lpienas, random sampler", "plain Optuna"
 _SCORES = "scores.json"  # of a finished training on the test photographs
@@ -137,7 +140,10 @@ def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
 
 
 def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]:
-    """What is trained fully of one search: along the cost axis, below the budget (the reference is above it)."""
+    """What is trained fully of one search, below the budget (the reference is above it): of ours as a run chooses.
+
+    Of the plain script what it holds for the best along the cost axis: it has no hand-made networks and no predictor.
+    """
     kept = _folder(options.out, name, seed) / "found.json"
     rows = read_json(kept)["candidates"] if kept.exists() else []
     found = []
@@ -146,7 +152,12 @@ def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]
         macs = macs_of(Blueprint.from_genotype(genotype), DEFAULT_SIZE)
         if macs <= options.budget:
             found.append(Candidate(number, genotype, Scores(row["ssim"], 0.0, macs, 1)))
-    return [require_lpienet(candidate.genotype) for candidate in along_cost(found, options.top)]
+    if name == PLAIN:
+        chosen = along_cost(found, options.top)
+    else:
+        known = {candidate.number for candidate in found if candidate.genotype in default_space().first()}
+        chosen = to_train(without_luck(found), options.top, -math.inf, known)
+    return [require_lpienet(candidate.genotype) for candidate in chosen]
 
 
 def _trained(options: argparse.Namespace, genotype: Genotype, seed: int) -> tuple[Path, int]:

@@ -124,7 +124,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             inherits = settings.score in OF_SUPERNET and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             searched = space if isinstance(space, OwnSpace) else None
-            confirm(Confirming(run, task, inherited, searched, logs, leases), full, workers, watcher)
+            known = () if isinstance(space, OwnSpace) else space.first()
+            confirm(Confirming(run, task, inherited, searched, logs, leases, known), full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
         run.summarize(

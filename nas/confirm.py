@@ -1,7 +1,7 @@
 """Confirm: train candidates of a search fully along its cost axis, so that its front stays one after full training."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from nas.where.protocol import Workers, as_finished
 from results.candidate import Candidate
 from results.dashboard import Beside
 from results.files import has_network, read_json
-from results.front import along_cost
+from results.front import to_train
 from results.leases import Alone, Leases
 from results.progress import Watcher
 from results.report import by_number, seed_noise
@@ -74,6 +74,7 @@ class Confirming:
     own: OwnSpace | None = None  # of which its candidates are; None: they are LPIENets
     logs: Path | None = None  # folder for TensorBoard; None: there are no logs
     leases: Leases = field(default_factory=Alone)  # who trains what, where several searches feed the study
+    known: Collection[AnyGenotype] = ()  # good ones, whatever their scores are
 
     def blueprint_of(self, genotype: AnyGenotype) -> AnyBlueprint:
         """What a candidate is built by."""
@@ -84,7 +85,8 @@ class Confirming:
 def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, watcher: Watcher) -> None:
     """Train candidates of all costs and the reference fully, and record what each came to.
 
-    The cheapest, and the best of each step of cost up to the dearest (`along_cost`).
+    Half of them are of those known to be good, the others the cheapest, and the best of each step of cost up to the
+    dearest (`to_train`).
 
     The reference is trained with every seed, which gives the seed noise; candidates whose SSIM is closer to that of a
     neighbour on the cost axis than twice the noise are trained again. What is recorded of the same training already is
@@ -96,7 +98,8 @@ def confirm(search: Confirming, settings: ConfirmSettings, workers: Workers, wat
     plan = _Plan(search, study, settings, reference.number)
     state_full(study, settings.recipe.steps, plan.start)
     others = [candidate for candidate in candidates(trials) if candidate.number != reference.number]
-    best = along_cost(held_for(study, others), settings.count, reference_point(study).ssim)
+    known = {candidate.number for candidate in others if candidate.genotype in search.known}
+    best = to_train(held_for(study, others), settings.count, reference_point(study).ssim, known)
     scored = {candidate.number: candidate for candidate in others}
     chosen = [*(scored[candidate.number] for candidate in best), reference]
     wanted = [(candidate, seed) for seed in range(settings.least) for candidate in chosen]

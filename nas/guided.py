@@ -29,7 +29,8 @@ from search_spaces.genotype import Gene, Genotype
 from search_spaces.own_space import OwnSpace
 from search_spaces.space import Space
 
-POOL = 192  # networks of which one is taken; half of them drawn, half like what is good already
+POOL = 192  # networks of which one is taken
+_KINDS = ("drawn", "like the best", "like a known one", "like a known one")  # of them, in turns
 _BESIDE, _LEAST_POOL = 8, 48  # where more candidates than these run, a pool is smaller by as much, for its time
 BAND = 1.25  # a network may cost so many times less than the cost that was drawn
 SPREAD = 10.0  # the budget over the least cost that is drawn
@@ -103,16 +104,21 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         return pool[near[hopes.index(max(hopes))]]
 
     def _pool(self, scored: Sequence[Scored], known: Set[Genotype]) -> list[Genotype]:
-        """Networks that are not known: drawn, and such as differ in few genes from those of the two best ranks."""
+        """Networks that nobody asked for yet: drawn, and such as differ in few genes from others.
+
+        These are the networks of the two best ranks, and twice as often the hand-made ones, which are better than what
+        a cheap score finds (results/published/search).
+        """
         space, found = self._space, dict[Genotype, None]()
         order = ranks([(one.score, one.decades) for one in scored])
-        parents = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
-        parents = [genotype for genotype in parents if space.holds(genotype)]
+        best = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
+        parents = {"like the best": best, "like a known one": space.first()}
+        parents = {kind: [one for one in ones if space.holds(one)] for kind, ones in parents.items()}
         for attempt in range(4 * self._size):
             if len(found) == self._size:
                 break
-            drawn = not parents or attempt % 2 == 0
-            one = space.sample_of_any_size(self._random) if drawn else self._changed(self._random.choice(parents))
+            of = parents.get(_KINDS[attempt % len(_KINDS)])
+            one = self._changed(self._random.choice(of)) if of else space.sample_of_any_size(self._random)
             if one not in known:
                 found[one] = None
         return list(found) or [space.sample_of_any_size(self._random)]

@@ -15,14 +15,20 @@ from search_spaces.own import require_lpienet
 def held_for(study: optuna.Study, found: Sequence[Candidate]) -> list[Candidate]:
     """`found` with the SSIM that all scores of the study together speak for, in the same order.
 
-    After successive halving that of the highest rung that each one reached. Else its score without its luck, that of
-    its training or that of its slice of a supernet, as a predictor knows it from the others: of many scores the best is
-    a lucky one (results/published/scores). Scores of an own family are as they are: the predictor knows nothing of its
-    networks.
+    After successive halving that of the highest rung that each one reached; else as `without_luck` gives it.
     """
     rungs = {training.number: training.ssim for training in trainings(study, "rung")}  # the highest comes last
     if rungs:
         return [_with_ssim(candidate, rungs.get(candidate.number, candidate.scores.ssim)) for candidate in found]
+    return without_luck(found)
+
+
+def without_luck(found: Sequence[Candidate]) -> list[Candidate]:
+    """`found` with scores that lack the luck of one training, or of one slice of a supernet, in the same order.
+
+    A predictor knows each from the others: of many scores the best is a lucky one (results/published/scores). Scores of
+    an own family are as they are: the predictor knows nothing of its networks.
+    """
     if not all(isinstance(candidate.genotype, Genotype) for candidate in found):
         return list(found)
     genotypes = [require_lpienet(candidate.genotype) for candidate in found]

@@ -6,13 +6,14 @@ memory. Costs are compared as they are and measured in decades (log10), as in th
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from results.candidate import Candidate, Scores
 from results.verdict import BETTER, Verdict
 
 Point = tuple[float, float]  # SSIM, cost
+_APART = 1.5  # times, at least, that one known candidate costs of the next cheaper one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,24 @@ def by_merit(points: Sequence[Point]) -> list[int]:
         for i, distance in zip(members, _crowding([points[i] for i in members]), strict=True):
             spacing[i] = distance
     return sorted(range(len(points)), key=lambda i: (rank[i], -spacing[i], i))
+
+
+def to_train(candidates: Sequence[Candidate], count: int, worthwhile: float, known: Set[int]) -> list[Candidate]:
+    """Up to `count` candidates that are worth a full training, cheapest first.
+
+    Half of the places, rounded down, are for candidates of the numbers `known`, which are good whatever a cheap score
+    says of them: the dearest one first, then each time the dearest that costs at most 1 / _APART of the one before. The
+    other candidates have the other places, as `along_cost` gives them.
+    """
+    sure: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: -c.scores.cost):
+        apart = not sure or candidate.scores.cost * _APART <= sure[-1].scores.cost
+        if candidate.number in known and apart and len(sure) < count // 2:
+            sure.append(candidate)
+    numbers = {candidate.number for candidate in sure}
+    others = [candidate for candidate in candidates if candidate.number not in numbers]
+    chosen = [*sure, *along_cost(others, count - len(sure), worthwhile)]
+    return sorted(chosen, key=lambda c: (c.scores.cost, c.number))
 
 
 def along_cost(candidates: Sequence[Candidate], count: int, worthwhile: float = -math.inf) -> list[Candidate]:

@@ -19,7 +19,7 @@ from results.study import BUDGET, Trained, fix_reference_point, full_trainings, 
 from results.trials import attributes_of, tell_scores
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
-from search_spaces.space import REFERENCE, scaled
+from search_spaces.space import ADDITIVE, REFERENCE, scaled
 
 # SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
 SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
@@ -77,14 +77,14 @@ class Trainings:
 def confirmed(study, task, tmp_path, monkeypatch):
     """A function that confirms with made-up trainings, which it returns; again after a kill."""
 
-    def go(ssim, settings=SETTINGS, kill_at=None, diverges=None):
+    def go(ssim, settings=SETTINGS, kill_at=None, diverges=None, known=()):
         made = Trainings(ssim)
         made.kill_at, made.diverges = kill_at, diverges
         monkeypatch.setattr(nas.confirm, "train_fully", made.score)
         try:
-            confirm(Confirming(Run(tmp_path), task), settings, Here(task), Silent())
+            confirm(Confirming(Run(tmp_path), task, known=known), settings, Here(task), Silent())
         except Killed:
-            confirm(Confirming(Run(tmp_path), task), settings, Here(task), Silent())
+            confirm(Confirming(Run(tmp_path), task, known=known), settings, Here(task), Silent())
         return made
 
     return go
@@ -130,6 +130,18 @@ def test_what_is_trained_spreads_over_the_costs_also_where_dearer_networks_score
         tell_scores(study, trial.number, Scores(0.85 + 0.001 * place, 30.0, 400 + 4 * place, 1000))
     done = confirmed(apart, ConfirmSettings(Recipe(40), count=3, seeds=1)).done
     assert {number for number, _ in done} == {0, 1, 2, 3}
+
+
+def test_a_hand_made_network_is_trained_although_it_has_the_worst_score(study, confirmed):
+    trial = study.ask()
+    for name, value in attributes_of(ADDITIVE, 300, 1000, 300.0).items():
+        trial.set_user_attr(name, value)
+    trial.set_constraint(BUDGET, -1.0)
+    tell_scores(study, trial.number, Scores(0.06, 20.0, 300, 1000))
+    once = ConfirmSettings(Recipe(40), count=4, seeds=1)
+    assert {number for number, _ in confirmed(apart, once).done} == {0, 1, 2, 3, 4}
+    made = confirmed(apart, once, known=(ADDITIVE,)).done
+    assert (trial.number, 0) in made
 
 
 def test_candidates_closer_than_the_seed_noise_are_trained_again(confirmed):

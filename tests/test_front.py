@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from results.candidate import Candidate, Scores
-from results.front import ReferencePoint, along_cost, by_merit, compare, hypervolume, knee, pareto_front, ranks, verdict
+from results.front import (
+    ReferencePoint,
+    along_cost,
+    by_merit,
+    compare,
+    hypervolume,
+    knee,
+    pareto_front,
+    ranks,
+    to_train,
+    verdict,
+)
 from results.verdict import judge
 from search_spaces.space import REFERENCE
 
@@ -318,6 +329,36 @@ def test_the_cheapest_worthwhile_is_the_cheapest_that_is_above_the_degraded_phot
     assert [c.number for c in along_cost(found, 3, worthwhile=0.5)] == [2, 3, 4]
     assert [c.number for c in along_cost(found, 4, worthwhile=0.5)] == [1, 2, 3, 4]
     assert [c.number for c in along_cost(found, 2, worthwhile=1.0)] == [1, 4]
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+@pytest.mark.parametrize("seed", range(5))
+def test_half_of_what_is_trained_are_known_ones_and_the_others_are_chosen_as_without_them(seed, count):
+    found = spread_set(seed)
+    known = {c.number for c in found if c.number % 3 == 0}
+    chosen = to_train(found, count, 0.0, known)
+    assert len({c.number for c in chosen}) == len(chosen) == min(count, len(found))
+    assert [c.scores.cost for c in chosen] == sorted(c.scores.cost for c in chosen)
+    sure = by_hand_from_the_dearest([c for c in found if c.number in known], count // 2)
+    left = [c for c in found if c.number not in sure]
+    assert {c.number for c in chosen} == sure | {c.number for c in along_cost(left, count - len(sure))}
+
+
+def by_hand_from_the_dearest(known: list[Candidate], count: int) -> set[int]:
+    """Numbers: the dearest, then each time the dearest of those that cost at most two thirds of it."""
+    chosen: set[int] = set()
+    while known and len(chosen) < count:
+        dearest = max(known, key=lambda c: c.scores.cost)
+        chosen.add(dearest.number)
+        known = [c for c in known if 1.5 * c.scores.cost <= dearest.scores.cost]
+    return chosen
+
+
+def test_a_known_candidate_is_trained_although_its_score_is_the_worst_of_all():
+    found = [candidate(1, 0.7, 10), candidate(2, 0.8, 200), candidate(3, 0.1, 210), candidate(4, 0.75, 20)]
+    assert 3 not in {c.number for c in to_train(found, 2, 0.0, frozenset())}
+    assert [c.number for c in to_train(found, 2, 0.0, {3})] == [2, 3]
+    assert [c.number for c in to_train(found, 1, 0.0, {3})] == [2], "one alone is the best by score"
 
 
 @pytest.mark.parametrize("seed", range(50))
