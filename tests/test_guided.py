@@ -35,7 +35,11 @@ def is_attentive(stage):
     return stage.attention != "none"
 
 
-def searched(sampler, trials, seed=0, space=SPACE, cost=cost_of):
+def attention_is_good(genotype, cost):
+    return worth(genotype, cost) + 0.02 * sum(map(is_attentive, genotype.stages))
+
+
+def searched(sampler, trials, seed=0, space=SPACE, cost=cost_of, truth=worth):
     """(genotype, cost, score) of each network in order, and the proposals that were over the budget or known."""
     study = optuna.create_study(directions=["maximize", "minimize"])
     proposals, luck = Proposals(study, Region(space, BUDGET), sampler, seed, []), random.Random(seed)
@@ -50,7 +54,7 @@ def searched(sampler, trials, seed=0, space=SPACE, cost=cost_of):
             rejected += 1
             continue
         proposals.accept(proposal)
-        score = worth(proposal.genotype, price)
+        score = truth(proposal.genotype, price)
         proposals.tell(proposal.number, [score + luck.gauss(0, 0.003), math.log10(price)])
         found.append((proposal.genotype, price, score))
     return found, rejected
@@ -81,9 +85,27 @@ def test_what_it_finds_is_better_than_what_chance_finds_at_every_cost(guided):
         assert best_below(guided[0], limit) > best_below(by_chance, limit) + 0.003
 
 
-def test_what_is_bad_is_proposed_less_often_once_it_is_known(guided):
-    attentive = [sum(map(is_attentive, genotype.stages)) / len(genotype.stages) for genotype, _, _ in guided[0]]
-    assert sum(attentive[15:]) / 15 < sum(attentive[:FEWEST]) / FEWEST - 0.2
+def attentive_of(found):
+    return sum(sum(map(is_attentive, genotype.stages)) / len(genotype.stages) for genotype, _, _ in found) / len(found)
+
+
+def test_what_is_good_is_proposed_more_often_once_it_is_known_and_what_is_bad_stays_rare(guided):
+    assert attentive_of(guided[0][15:]) < 0.3
+    praised = searched("guided", 30, truth=attention_is_good)[0]
+    assert attentive_of(praised[15:]) > max(attentive_of(praised[:FEWEST]), attentive_of(guided[0][15:])) + 0.2
+
+
+def test_most_proposals_are_like_hand_made_networks():
+    sampler, known = GuidedSampler(Region(SPACE, BUDGET), 0), [g for g in hand_made(SPACE) if SPACE.holds(g)]
+    pool = sampler._pool([], frozenset())
+    like = sum(any(differs_in(one, other) <= 3 for other in known) for one in pool)
+    assert 0.45 * len(pool) < like < 0.8 * len(pool)
+
+
+def differs_in(one, other):
+    """In how many genes that count in both."""
+    ours, theirs = one.flat(), other.flat()
+    return sum(ours[gene] != theirs[gene] for gene in set(one.counting()) & set(other.counting()))
 
 
 def test_a_cost_that_is_measured_is_learned_from_what_was_measured():
