@@ -6,8 +6,9 @@
 
 For each seed lpienas searches as a user would ask it to, and once more with random genotypes under the same score; the
 plain script (benchmarks/plain_search.py) gets the processor seconds that lpienas took, on one thread, where a training
-step costs it least of them. Of each one's candidates the same number is trained fully, chosen along the cost axis in
-the same way, alike and from scratch, and judged on the test photographs. Printed are the best SSIM under each ceiling
+step costs it least of them. Of each one's candidates the same number is trained fully, alike and from scratch, and
+judged on the test photographs: of ours those that a run trains, half of them hand-made, of the plain script the best
+along the cost axis. Printed are the best SSIM under each ceiling
 of MACs and the hypervolume below the budget and above the degraded photographs. Resumable; with --begun on another
 machine too, from what was published on the way.
 """

@@ -33,8 +33,8 @@ class SearchOptions(RunOptions):
     )
     confirm: int | None = option(
         None,
-        "how many to train fully beside the reference (5, or as --recipe says), from the cheapest to the dearest of "
-        "the front; 0: none",
+        "how many to train fully beside the reference (5, or as --recipe says): hand-made ones for half of them, the "
+        "others from the cheapest to the dearest; 0: none",
         "N",
         parse=count_or_none,
         default="",
