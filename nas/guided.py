@@ -5,7 +5,7 @@ that, so half of a search went to networks below a sixth of the budget; and what
 genes is little. Here each trial draws its cost first, log-uniform up to the budget, and takes of many networks near it
 the one whose predicted score may be the best: mean plus deviation (Auer, "Using confidence bounds for
 exploitation-exploration trade-offs", 2002, over an ensemble-free predictor as in White et al., "BANANAS", 2021).
-Most of these networks differ in few genes from hand-made ones.
+In most trials these networks differ in few genes from hand-made ones.
 """
 
 import math
@@ -31,7 +31,7 @@ from search_spaces.own_space import OwnSpace
 from search_spaces.space import Space
 
 POOL = 192  # networks of which one is taken
-_KINDS = ("drawn", "like the best", "like a known one", "like a known one")  # of them, in turns
+_LIKE_KNOWN = 0.75  # of the trials are of networks like hand-made ones
 _BESIDE, _LEAST_POOL = 8, 48  # where more candidates than these run, a pool is smaller by as much, for its time
 BAND = 1.25  # a network may cost so many times less than the cost that was drawn
 SPREAD = 10.0  # the budget over the least cost that is drawn
@@ -105,21 +105,21 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         return pool[near[hopes.index(max(hopes))]]
 
     def _pool(self, scored: Sequence[Scored], known: Set[Genotype]) -> list[Genotype]:
-        """Networks that nobody asked for yet: drawn, and such as differ in few genes from others.
+        """Networks that nobody asked for yet, that differ in few genes from others; or drawn, every second one.
 
-        These are the networks of the two best ranks, and twice as often the hand-made ones, which are better than what
-        a cheap score finds (results/published/search).
+        In most trials the others are hand-made ones, which are better than what a cheap score finds
+        (results/published/search), else the networks of the two best ranks, beside which as many are drawn.
         """
         space, found = self._space, dict[Genotype, None]()
         order = ranks([(one.score, one.decades) for one in scored])
         best = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
-        parents = {"like the best": best, "like a known one": space.first()}
-        parents = {kind: [one for one in ones if space.holds(one)] for kind, ones in parents.items()}
+        like_known = self._random.random() < _LIKE_KNOWN
+        parents = [one for one in (space.first() if like_known else best) if space.holds(one)]
         for attempt in range(4 * self._size):
             if len(found) == self._size:
                 break
-            of = parents.get(_KINDS[attempt % len(_KINDS)])
-            one = self._changed(self._random.choice(of)) if of else space.sample_of_any_size(self._random)
+            drawn = not parents or not (like_known or attempt % 2)
+            one = space.sample_of_any_size(self._random) if drawn else self._changed(self._random.choice(parents))
             if one not in known:
                 found[one] = None
         return list(found) or [space.sample_of_any_size(self._random)]

@@ -89,17 +89,20 @@ def attentive_of(found):
     return sum(sum(map(is_attentive, genotype.stages)) / len(genotype.stages) for genotype, _, _ in found) / len(found)
 
 
-def test_what_is_good_is_proposed_more_often_once_it_is_known_and_what_is_bad_stays_rare(guided):
-    assert attentive_of(guided[0][15:]) < 0.3
+def test_what_is_good_is_proposed_more_often_once_it_is_known_and_what_is_bad_no_more(guided):
     praised = searched("guided", 30, truth=attention_is_good)[0]
-    assert attentive_of(praised[15:]) > max(attentive_of(praised[:FEWEST]), attentive_of(guided[0][15:])) + 0.2
+    assert attentive_of(guided[0][15:]) < 0.1
+    assert attentive_of(praised[15:]) > attentive_of(praised[:FEWEST]) + 0.1
+    assert attentive_of(praised[15:]) > attentive_of(guided[0][15:]) + 0.3
 
 
-def test_most_proposals_are_like_hand_made_networks():
-    sampler, known = GuidedSampler(Region(SPACE, BUDGET), 0), [g for g in hand_made(SPACE) if SPACE.holds(g)]
-    pool = sampler._pool([], frozenset())
-    like = sum(any(differs_in(one, other) <= 3 for other in known) for one in pool)
-    assert 0.45 * len(pool) < like < 0.8 * len(pool)
+def test_most_proposals_are_like_hand_made_networks(guided):
+    """Also where, as here, a score praises others: chance alone has three in four of them so."""
+    known = [genotype for genotype in hand_made(SPACE) if SPACE.holds(genotype)]
+    praised = searched("guided", 30, truth=attention_is_good)[0]
+    for found in (guided[0], praised):
+        like = sum(any(differs_in(one, other) <= 3 for other in known) for one, _, _ in found)
+        assert 15 <= like <= 28
 
 
 def differs_in(one, other):
