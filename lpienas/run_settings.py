@@ -115,6 +115,14 @@ class RunOptions(ReadOptions):
         parse=a_file,
         default="made by a model",
     )
+    shown: float | None = kept(
+        0.0,
+        "of what --task deblur and mixed blur: the mean of frames as they are shown, as GoPro's pairs are made of a "
+        "video, in the place of light's",
+        "SHARE",
+        parse=float,
+        default="0",
+    )
     noise: str | None = kept(
         "blend",
         "what clean photographs are degraded with: white noise on sRGB values, noise as a camera makes it in linear "

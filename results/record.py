@@ -72,6 +72,7 @@ class RunSettings:
     batch: int = _stated(8, _WHOLE, needed=True)
     task: str = _stated("denoise", _TEXT)
     kernels: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.degrade.KernelFile as JSON
+    shown: float = _stated(0.0, _NUMBER)
     noise: str = _stated("white", _TEXT)
     blend: float = _stated(0.5, _NUMBER)
     noise_profile: Mapping[str, Any] | None = _stated(None, _or_null(_OBJECT))  # nas.task.degrade.NoiseProfile as JSON

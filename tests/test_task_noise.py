@@ -74,3 +74,13 @@ def test_mixing_without_pairs_is_refused_with_what_to_do():
 def test_a_share_of_synthetic_patches_outside_of_0_and_1_is_refused(share):
     with pytest.raises(ValueError, match="synthetic"):
         TaskSettings(synthetic=share)
+
+
+def test_a_runs_share_of_frames_as_shown_is_the_task_s_through_json_and_only_where_something_moves():
+    made_with = replace(OLD, task="deblur", noise="blend", shown=0.5)
+    assert TaskSettings.of_run(through_json(made_with)).shown == 0.5
+    assert TaskSettings.of_run(replace(made_with, shown=0.0)) == TaskSettings.of_run(
+        replace(OLD, task="deblur", noise="blend")
+    )
+    with pytest.raises(ValueError, match=r"shown = 0.5: task udc blurs nothing; leave it out, or take deblur, mixed"):
+        TaskSettings.of_run(replace(made_with, task="udc"))

@@ -17,6 +17,7 @@ from nas.task.degrade.turns import Turn
 TASKS = ("denoise", "deblur", "udc", "hdr", "mixed")
 DENOISE = "denoise"
 WITH_KERNELS = ("deblur", "udc", "mixed")
+WITH_MOTION = ("deblur", "mixed")
 
 
 class OneKind(Protocol):
@@ -57,9 +58,9 @@ def degradation_of(
     """What `task`, one of TASKS, undoes: `noise` itself, or others with the noise of its camera.
 
     `seed` is of the blur kernels where there is no file of them, `shown` of MotionBlur. Raises ValueError for another
-    task, and for kernels that the task has no use for.
+    task, and for kernels or a share of frames that the task has no use for.
     """
-    require_task(task, kernels)
+    require_task(task, kernels, shown)
     if task == DENOISE:
         return noise
     camera = (
@@ -76,14 +77,16 @@ def degradation_of(
     return Capture((blur, Overexposure()), camera, noise=(0.0, 0.8), chance=0.5, curve=0.3)
 
 
-def require_task(task: str, kernels: KernelFile | None = None) -> None:
-    """Raises ValueError for a task that there is not, and for kernels that it has no use for."""
+def require_task(task: str, kernels: KernelFile | None = None, shown: float = 0.0) -> None:
+    """Raises ValueError for a task that there is not, and for kernels or `shown` that it has no use for."""
     if task not in TASKS:
         raise ValueError(f"task = {task!r}: must be one of {', '.join(TASKS)}")
     if kernels is not None and task not in WITH_KERNELS:
         raise ValueError(
             f"kernels {kernels.path}: task {task} has none; leave them out, or take {', '.join(WITH_KERNELS)}"
         )
+    if shown and task not in WITH_MOTION:
+        raise ValueError(f"shown = {shown}: task {task} blurs nothing; leave it out, or take {', '.join(WITH_MOTION)}")
 
 
 def _amplified(camera: CameraNoise, share: float) -> tuple[float, float]:
