@@ -7,9 +7,10 @@
 
 The base is search_spaces.space.ADDITIVE. Each row is trained from scratch for --steps, with first weights and patches
 of its own for each seed, and judged on the test photographs; its anatomy says what its stages are worth. Rows cost more
-or fewer multiply-adds than the base: what a row is above the line of the base, half of its widths and one and a half
-times stands behind its cost. Several processes with the same arguments share the work, and what is finished is not
-repeated. Batch normalisation and a block without its second skip are in no genotype: see variants.py.
+or fewer multiply-adds than the base: what a row is above the lines from half of the base's widths to the base, and from
+there to one and a half times, stands behind its cost. Several processes with the same arguments share the work, and
+what is finished is not repeated. Batch normalisation and a block without its second skip are in no genotype: see
+variants.py.
 """
 
 import argparse
@@ -187,8 +188,9 @@ def _print(rows: dict[str, list[dict[str, Any]]]) -> None:
         macs, psnr = _macs(name), fmean(one["test"]["psnr"] for one in done)
         beyond = ""
         if len(by_width) == len(_BY_WIDTH):
-            costs, reached = np.log([_macs(one) for one in by_width]), [means[one] for one in by_width]
-            beyond = f", {means[name] - np.polyval(np.polyfit(costs, reached, 1), np.log(macs)):+.4f} beyond its cost"
+            two = by_width[:2] if macs < _macs("base") else by_width[1:]
+            line = np.polyfit(np.log([_macs(one) for one in two]), [means[one] for one in two], 1)
+            beyond = f", {means[name] - np.polyval(line, np.log(macs)):+.4f} beyond its cost"
         dead = [sentence for one in done if "anatomy" in one for sentence in worthless(one["anatomy"])]
         said = f"SSIM {means[name]:.4f}, PSNR {psnr:.2f} dB, {macs / 1e6:5.1f} MMACs{beyond}"
         print(f"{name:34} {len(done)} seeds: {said}" + (f"; {dead[0]}" if dead else ""))
