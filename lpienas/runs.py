@@ -51,6 +51,7 @@ class Run:
     def report(self) -> "FrontReport":
         """All that the study says about its front, by the best scores that there are."""
         from nas.confirm import anatomies
+        from nas.searching import space_of
         from results.report import report_front
         from results.run import Run as Folder
         from results.study import open_study
@@ -58,7 +59,8 @@ class Run:
         run = Folder(self.folder)
         settings, study = run.settings(), open_study(run.study)
         kept = anatomies(run, study)
-        return report_front(study, settings.score, settings.cost, kept)
+        hand_made = space_of(settings).first()[1:] if settings.family is None else ()  # without the reference
+        return report_front(study, settings.score, settings.cost, kept, hand_made)
 
     @property
     @tells

@@ -6,7 +6,7 @@ chosen is of the test photographs wherever full trainings have been judged on th
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean, variance
 from typing import Any
@@ -29,6 +29,7 @@ from results.study import (
     trainings,
 )
 from results.verdict import Verdict
+from search_spaces.own import AnyGenotype
 
 _BASES = {  # of what share weights, what a search goes by before any full training
     "supernet": "inherited weights of the supernet",
@@ -66,6 +67,7 @@ class FrontReport:
     test: HeldOut | None = None  # None where the scores are the search's own
     failed: str | None = None  # why the reference has no scores; its comparison is None then
     judged: Verdict | None = None  # on the candidate that the comparison names the best; None where it was not tested
+    hand_made: tuple[int, ...] = ()  # numbers of networks of the front that no search had to find, cheapest first
 
     def named(self, number: int) -> str:
         """What sentences call a candidate."""
@@ -101,9 +103,16 @@ class FrontReport:
                 "`lpienas search --confirm 5` trains the best and the reference fully."
             )
         unit = {"macs": "MACs", "latency": "latency", "memory": "memory"}[self.cost]
-        return (
-            f"{verdict(self.comparison, self.judged, self.seed_noise, unit)} Scores: {self.basis}, {self.measured_on}."
-        )
+        said = verdict(self.comparison, self.judged, self.seed_noise, unit)
+        return f"{said}{self._made_by_hand} Scores: {self.basis}, {self.measured_on}."
+
+    @property
+    def _made_by_hand(self) -> str:
+        """A sentence, after a space, on what of the front no search had to find; empty where that is nothing."""
+        if not self.hand_made:
+            return ""
+        named = ", ".join(str(number) for number in self.hand_made)
+        return f" Of the front's networks these were made by hand, not found: {named}."
 
     @property
     def measured_on(self) -> str:
@@ -121,6 +130,7 @@ class FrontReport:
             "reference": self.reference.to_json() | ({} if self.failed is None else {"ssim": None, "psnr": None}),
             "front": [candidate.to_json() for candidate in self.front],
             "dominated": [candidate.to_json() for candidate in self.trained_and_dominated],
+            "hand_made": list(self.hand_made),
             "fell_off": [candidate.to_json() for candidate in self.fell_off],
             "knee": self.knee.number,
             "hypervolume": self.hypervolume,
@@ -145,11 +155,13 @@ def report_front(
     score: str = "short",
     cost: str = "macs",
     anatomies: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    hand_made: Collection[AnyGenotype] = (),
 ) -> FrontReport:
     """The report of a study whose search scored by `score`; raises ValueError when nothing has been scored yet.
 
     `anatomies` are those of the full trainings, by candidate (nas.confirm.anatomies): a candidate counts without its
-    dead channels, as it is shipped. The reference counts as it was released.
+    dead channels, as it is shipped. The reference counts as it was released. Networks of the front that are among
+    `hand_made` are named as such.
     """
     trials = study.get_trials(deepcopy=False)
     reference, searched, corner = reference_of(trials), candidates(trials), reference_point(study)
@@ -195,6 +207,7 @@ def report_front(
         test=tested,
         failed=failed,
         judged=None if tested is None else _judged(comparison, judged, yardstick, full),
+        hand_made=tuple(candidate.number for candidate in front if candidate.genotype in hand_made),
     )
 
 

@@ -14,7 +14,7 @@ from results.report import report_front
 from results.study import BUDGET, Trained, fix_reference_point, record_test_input, record_training
 from results.table import front_table
 from results.trials import attributes_of, tell_scores
-from search_spaces.space import REFERENCE
+from search_spaces.space import ADDITIVE, REFERENCE, scaled
 
 
 def study_of(*scores, over_budget=()):
@@ -55,6 +55,22 @@ def test_the_comparison_is_with_the_reference(report):
     assert report.comparison.ssim_gain == pytest.approx(0.02)
     assert report.comparison.cost_ratio == 10
     assert report.verdict.startswith("The front beats the reference")
+
+
+def test_networks_of_the_front_that_nobody_had_to_find_are_named():
+    study = study_of((0.80, 1000), (0.70, 10))
+    for genotype, ssim, macs in ((ADDITIVE, 0.82, 100), (scaled(ADDITIVE, 0.5), 0.60, 500)):
+        trial = study.ask()
+        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
+            trial.set_user_attr(name, value)
+        trial.set_constraint(BUDGET, -1.0)
+        tell_scores(study, trial.number, Scores(ssim, 30.0, macs, 1000))
+    report = report_front(study, hand_made=(ADDITIVE, scaled(ADDITIVE, 0.5)))
+    assert [candidate.number for candidate in report.front] == [1, 3]
+    assert report.hand_made == (3,), "what is dominated is not told of"
+    assert " Of the front's networks these were made by hand, not found: 3. Scores: " in report.verdict
+    assert report.to_json()["hand_made"] == [3]
+    assert "made by hand" not in report_front(study).verdict
 
 
 def test_json_holds_the_same_figures_as_the_report(report):
