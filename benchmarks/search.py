@@ -18,7 +18,6 @@ import hashlib
 import json
 import math
 import os
-import resource
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -116,28 +115,17 @@ def _search(options: argparse.Namespace, task: Task, name: str, seed: int) -> No
         write_pairs(((p.name, p.clean[None] / 255, p.clean[None] / 255) for p in task.photos.training), photos)
         seconds = read_json(ours)["cpu_seconds"]
         words = [Path(__file__).with_name("plain_search.py"), "--photos", photos / "clean", "--cpu-seconds", seconds]
-        _cpu_seconds(
-            [*words, "--budget", options.budget, "--seed", seed, "--out", kept, *data], {"OMP_NUM_THREADS": "1"}
-        )
+        words += ["--budget", options.budget, "--seed", seed, "--out", kept, *data]
+        python(*words, environment={"OMP_NUM_THREADS": "1"})
     else:
         words = ["-m", "lpienas", "search", "--out", folder / "run", "--budget", options.budget, "--confirm", 0]
         words += ["--seed", seed, "--workers", options.workers, *data, *options.search]
         words += ["--sampler", "random"] if name == RANDOM else []
-        spent = folder / "seconds.json"  # also of calls that were cut off, as far as they wrote it
-        before = read_json(spent)["cpu_seconds"] if spent.exists() else 0.0
-        seconds = before + _cpu_seconds(words, {})
-        write_json(spent, {"cpu_seconds": seconds})
+        python(*words)
+        seconds = read_json(Run(folder / "run").spent)["cpu_seconds"]  # also of calls that were cut off
         found = candidates(open_study(Run(folder / "run").study).get_trials(deepcopy=False))
         rows = [{"genotype": c.genotype.to_json(), "ssim": c.scores.ssim, "macs": c.scores.macs} for c in found]
         write_json(kept, {"candidates": rows, "cpu_seconds": seconds})
-
-
-def _cpu_seconds(words: list[Any], environment: dict[str, str]) -> float:
-    """Run Python with `words`; user and system seconds of it and of its own children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    python(*words, environment=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
 def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]:
