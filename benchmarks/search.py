@@ -8,9 +8,8 @@ For each seed lpienas searches as a user would ask it to, and once more with ran
 plain script (benchmarks/plain_search.py) gets the processor seconds that lpienas took, on one thread, where a training
 step costs it least of them. Of each one's candidates the same number is trained fully, alike and from scratch, and
 judged on the test photographs: of ours those that a run trains, half of them hand-made, of the plain script the best
-along the cost axis. Printed are the best SSIM under each ceiling
-of MACs and the hypervolume below the budget and above the degraded photographs. Resumable; with --begun on another
-machine too, from what was published on the way.
+along the cost axis. Printed are the best SSIM under each ceiling of MACs and the hypervolume below the budget and above
+the degraded photographs. Resumable; with --begun on another machine too, from what was published on the way.
 """
 
 import argparse
@@ -43,6 +42,7 @@ from search_spaces.space import default_space
 
 OURS, RANDOM, PLAIN = "lpienas", "lpienas, random sampler", "plain Optuna"
 _SCORES = "scores.json"  # of a finished training on the test photographs
+_HAND_MADE = frozenset(default_space().first())
 CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs
 
 
@@ -144,7 +144,7 @@ def _chosen(options: argparse.Namespace, name: str, seed: int) -> list[Genotype]
     if name == PLAIN:
         chosen = along_cost(found, options.top)
     else:
-        known = {candidate.number for candidate in found if candidate.genotype in default_space().first()}
+        known = {candidate.number for candidate in found if candidate.genotype in _HAND_MADE}
         chosen = to_train(without_luck(found), options.top, -math.inf, known)
     return [require_lpienet(candidate.genotype) for candidate in chosen]
 
@@ -185,7 +185,8 @@ def _publish(options: argparse.Namespace) -> None:
                 row["scored"] = kept.get("scored", len(kept["candidates"]))  # of which those in "chosen" are trained
                 row["hypervolume"] = hypervolume(scores, corner)
                 if name != PLAIN:
-                    own = [score for score, one in zip(scores, networks, strict=True) if _is_hand_made(one)]
+                    made = (Genotype.from_json(one["genotype"]) in _HAND_MADE for one in networks)
+                    own = [score for score, by_hand in zip(scores, made, strict=True) if by_hand]
                     row["hypervolume_of_hand_made"] = hypervolume(own, corner)
                 found = {Genotype.from_json(one["genotype"]): one for one in kept["candidates"]}
                 row["chosen"] = [found[genotype] for genotype in chosen]
@@ -206,10 +207,6 @@ def _publish(options: argparse.Namespace) -> None:
     print(f"{missing} trainings are missing")
     corners = {"ssim": corner.ssim, "macs": corner.cost}
     write_json(options.publish, {"corner": corners, "missing": missing, "searches": rows, **data})
-
-
-def _is_hand_made(network: dict[str, Any]) -> bool:
-    return Genotype.from_json(network["genotype"]) in default_space().first()
 
 
 def _without_search(rows: list[dict[str, Any]]) -> str:

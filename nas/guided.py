@@ -111,10 +111,8 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         (results/published/search), else the networks of the two best ranks, beside which as many are drawn.
         """
         space, found = self._space, dict[Genotype, None]()
-        order = ranks([(one.score, one.decades) for one in scored])
-        best = [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]
         like_known = self._random.random() < _LIKE_KNOWN
-        parents = [one for one in (space.first() if like_known else best) if space.holds(one)]
+        parents = [one for one in (space.first() if like_known else _best(scored)) if space.holds(one)]
         for attempt in range(4 * self._size):
             if len(found) == self._size:
                 break
@@ -163,3 +161,9 @@ class GuidedSampler(optuna.samplers.BaseSampler):
         steps = math.floor(math.log(shaped / _OFTEN, _STEP))
         shaped = math.floor(_OFTEN * _STEP**steps)
         return fit(rows, scores, shape_of(rows[:shaped].tobytes(), tuple(scores[:shaped])))
+
+
+def _best(scored: Sequence[Scored]) -> list[Genotype]:
+    """Those of the two best non-dominated ranks."""
+    order = ranks([(one.score, one.decades) for one in scored])
+    return [one.genotype for one, rank in zip(scored, order, strict=True) if rank < 2]

@@ -247,8 +247,8 @@ def hand_made(space: Space) -> list[Genotype]:
     (results/published/search).
     """
     light = [
-        replace(half, stages=tuple(replace(stage, expansion=1.0) for stage in half.stages))
-        for half in (scaled(ADDITIVE, 0.5), ADDITIVE)
+        replace(wide, stages=tuple(replace(stage, expansion=1.0) for stage in wide.stages))
+        for wide in (scaled(ADDITIVE, 0.5), ADDITIVE)
     ]
     wishes = [ADDITIVE, scaled(ADDITIVE, 0.5), scaled(ADDITIVE, 1.5), *light]
     return list(dict.fromkeys([REFERENCE, *(space.nearest(wish) for wish in wishes)]))

@@ -32,14 +32,7 @@ from search_spaces.sides import STRIDE
 _TEST, _KERNELS = 1, 2  # random streams of a seed, apart from those of training and validation
 _OF_DATA = ("judged", "least_judged", "validation", "test", "blur", "skip_unusable")  # runs of before state none
 _OF_TASK = ("task", "kernels", "shown", "teacher", "own")  # likewise
-_AS_STATED = (
-    "data",
-    "seed",
-    "patch",
-    "batch",
-    "synthetic",
-    "shown",
-)  # settings of a run that are the task's as they are
+_AS_STATED = ("data", "seed", "patch", "batch", "synthetic", "shown")  # settings of a run, the task's as they are
 _CLIPPED = 0.5  # weight of clipped pixels in the loss where photographs are overexposed; ours, not tuned
 
 
