@@ -40,7 +40,7 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.genotype import Genotype
 from search_spaces.own import require_lpienet
-from search_spaces.space import Space, default_space, hand_made
+from search_spaces.space import Space, default_space
 
 CEILINGS = (100e6, 200e6, 400e6, 600e6)  # MACs; the last is the budget
 _REJECTED = 200  # proposals in a row, after which a search ends as lpienas search does
@@ -135,7 +135,7 @@ def _searched(truth: Truth, sampler: str, seed: int, trials: int) -> list[Scores
     """What a search of `trials` scored within the budget, with their true worth."""
     budget, luck = CEILINGS[-1], random.Random(seed)
     study = optuna.create_study(directions=["maximize", "minimize"])
-    first = hand_made(truth.space)[1:]  # without the reference, which is over the budget
+    first = truth.space.hand_made()  # without the reference, which is over the budget
     proposals = Proposals(study, Region(truth.space, budget), sampler, seed, first)
     found: list[Scores] = []
     rejected = 0

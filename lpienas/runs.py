@@ -59,7 +59,7 @@ class Run:
         run = Folder(self.folder)
         settings, study = run.settings(), open_study(run.study)
         kept = anatomies(run, study)
-        hand_made = space_of(settings).first()[1:] if settings.family is None else ()  # without the reference
+        hand_made = space_of(settings).hand_made() if settings.family is None else ()
         return report_front(study, settings.score, settings.cost, kept, hand_made)
 
     @property

@@ -124,8 +124,8 @@ def search(out: str | Path, options: SearchOptions | None = None, watcher: "Watc
             inherits = settings.score in OF_SUPERNET and options.start == "inherited"
             inherited = searching.inherited if inherits else None
             searched = space if isinstance(space, OwnSpace) else None
-            known = () if isinstance(space, OwnSpace) else space.first()
-            confirm(Confirming(run, task, inherited, searched, logs, leases, known), full, workers, watcher)
+            confirming = Confirming(run, task, inherited, searched, logs, leases, space.hand_made())
+            confirm(confirming, full, workers, watcher)
         made = Run(run.folder)
         report = made.report()
         run.summarize(

@@ -83,6 +83,10 @@ class OwnSpace:
         """What is worth trying first: LPIENet, which every search is compared with, and three of rising choices."""
         return list(dict.fromkeys([REFERENCE, *(self.at(place) for place in range(3))]))
 
+    def hand_made(self) -> list[AnyGenotype]:
+        """None: which networks of a family are known to be good is not told."""
+        return []
+
     def extreme(self, largest: bool, of: str = "macs") -> OwnBlueprint:
         """The network of fewest or most multiply-adds or `parameters`, by changes of one gene from the ends' choices.
 

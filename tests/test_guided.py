@@ -14,7 +14,7 @@ from nas.scoring.predictor import FEWEST, features
 from results.trials import attributes_of
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
-from search_spaces.space import Space, default_space, hand_made
+from search_spaces.space import Space, default_space
 
 SPACE = default_space().fixed(["head=conv3x3", "block=mobilenet", "activation=relu", "join=add"])
 BUDGET = 4e8
@@ -98,7 +98,7 @@ def test_what_is_good_is_proposed_more_often_once_it_is_known_and_what_is_bad_no
 
 def test_most_proposals_are_like_hand_made_networks(guided):
     """Also where, as here, a score praises others: chance alone has three in four of them so."""
-    known = [genotype for genotype in hand_made(SPACE) if SPACE.holds(genotype)]
+    known = [genotype for genotype in SPACE.first() if SPACE.holds(genotype)]
     praised = searched("guided", 30, truth=attention_is_good)[0]
     for found in (guided[0], praised):
         like = sum(any(differs_in(one, other) <= 3 for other in known) for one, _, _ in found)
@@ -138,14 +138,14 @@ def test_a_space_that_is_scored_whole_is_proposed_from_again():
 
 def test_a_network_outside_the_space_is_learned_from_and_never_a_parent():
     study = optuna.create_study(directions=["maximize", "minimize"])
-    proposals = Proposals(study, Region(SPACE, BUDGET), "guided", 0, hand_made(default_space()))
+    proposals = Proposals(study, Region(SPACE, BUDGET), "guided", 0, default_space().first())
     for number in range(FEWEST + 4):
         proposal = proposals.ask()
         price = cost_of(proposal.genotype)
         proposals.frozen(proposal, attributes_of(proposal.genotype, price, 1, price), None)
         proposals.accept(proposal)
         proposals.tell(proposal.number, [0.9 if number == 0 else 0.5 + number / 100, math.log10(price)])
-        if number >= len(hand_made(default_space())):
+        if number >= len(default_space().first()):
             SPACE.require(proposal.genotype)
 
 

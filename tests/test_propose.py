@@ -14,7 +14,7 @@ from results.study import BUDGET
 from results.trials import attributes_of, write_rejected, write_running
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of, parameters_of
-from search_spaces.space import REFERENCE, Space, default_space, hand_made
+from search_spaces.space import REFERENCE, Space, default_space
 
 # Few choices, so that a Gaussian process answers in a moment and duplicates come up.
 GENES = ("encoder1.width", "encoder2.width", "decoder2.depth", "head")
@@ -201,7 +201,7 @@ def test_other_samplers_see_that_it_was_rejected():
 def test_a_reference_outside_the_space_is_the_first_trial_and_no_concern_of_the_sampler():
     study = optuna.create_study(directions=["maximize", "minimize"])
     space = default_space().fixed(["head=conv3x3"])
-    proposals = Proposals(study, Region(space), "tpe", 0, hand_made(space))
+    proposals = Proposals(study, Region(space), "tpe", 0, space.first())
     first, second = proposals.ask(), proposals.ask()
     assert (first.number, first.genotype) == (0, REFERENCE)
     assert space.holds(second.genotype)

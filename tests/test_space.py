@@ -9,7 +9,7 @@ import pytest
 from search_spaces.blueprint import Blueprint
 from search_spaces.count import macs_of
 from search_spaces.genotype import GENES, GeneError, Genotype, Stage
-from search_spaces.space import PAPER, PRESETS, REFERENCE, Space, default_space, hand_made, scaled
+from search_spaces.space import PAPER, PRESETS, REFERENCE, Space, default_space, scaled
 
 
 def narrow(**choices: tuple[object, ...]) -> Space:
@@ -183,16 +183,17 @@ def test_scaled_changes_widths_only():
     assert replace(smaller, stages=widened) == PAPER
 
 
-def test_the_first_hand_made_genotype_is_the_reference():
-    assert hand_made(default_space())[0] == REFERENCE
+def test_what_is_tried_first_begins_with_the_reference():
+    assert default_space().first()[0] == REFERENCE
 
 
-def test_hand_made_genotypes_are_distinct_and_but_for_the_reference_in_the_space():
+def test_hand_made_genotypes_are_distinct_and_in_the_space_without_the_reference():
     space = default_space()
-    made = hand_made(space)
+    made = space.hand_made()
     assert len(set(made)) == len(made) >= 4
-    for genotype in made[1:]:
+    for genotype in made:
         space.require(genotype)
+    assert space.first() == [REFERENCE, *made]
 
 
 def test_genes_in_another_order_are_refused():

@@ -13,7 +13,7 @@ from nas.guided import Region
 from nas.samplers import AUTO, SAMPLERS, imputes, make_sampler, resolve_sampler
 from nas.suggest import POPULATION, derive_seed, parameters_of, suggest
 from search_spaces.genotype import GENES
-from search_spaces.space import REFERENCE, Space, default_space, hand_made
+from search_spaces.space import REFERENCE, Space, default_space
 
 ROOT = Path(__file__).parents[1]
 SPACE = default_space()
@@ -55,7 +55,7 @@ def proposal_after(length, seed=7):
 
 
 def test_enqueued_genotypes_are_suggested_exactly_and_in_order():
-    study, wishes = new_study(), [*hand_made(SPACE)[1:], *SAMPLES]
+    study, wishes = new_study(), [*SPACE.hand_made(), *SAMPLES]
     for wish in wishes:
         study.enqueue_trial(parameters_of(wish, SPACE))
     assert [suggest(study.ask(), SPACE) for _ in wishes] == wishes
