@@ -6,7 +6,8 @@ NETWORK is a path of NAME.json and NAME.safetensors. White sensor noise and, wit
 put on the test part of --data, at levels 0, 0.5 and 1, which chose nothing and trained nothing; real pairs are taken
 whole, by the part of their names before the first `_`. Beside the networks stand the degraded photographs themselves
 and, with --bm3d, BM3D that is told the true standard deviation of each photograph's noise (its package, `pip install
-bm3d`, is free for research only). Prints SSIM, PSNR and processor seconds a megapixel on one thread, and with --json
+bm3d`, is free for research only). With --hold each network stands there once more, held to so many times the noise of
+a photograph (compress/runtime/noise_level.py). Prints SSIM, PSNR and processor seconds a megapixel on one thread, and with --json
 one object.
 """
 
@@ -15,12 +16,15 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from compress.runtime.runtimes import in_pytorch
+from compress.runtime.tiles import enhance
 from nas.task.baselines import restore
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photo import Picture
@@ -47,6 +51,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every such test photograph (1): BM3D takes its time")
     parser.add_argument("--noise", nargs="+", choices=list(_NOISES), default=["white"])
     parser.add_argument("--bm3d", action="store_true")
+    parser.add_argument("--hold", type=float, metavar="TIMES", help="also held to so many times the noise")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -62,7 +67,11 @@ def main() -> None:
     for path in options.networks:
         network = load_network(path)
         macs = macs_of(network.blueprint, DEFAULT_SIZE) / 1e6
-        found[f"{path.parent.name}/{path.name}, {macs:.0f} MMACs"] = _judged(sets, network)
+        name = f"{path.parent.name}/{path.name}, {macs:.0f} MMACs"
+        found[name] = _judged(sets, network)
+        if options.hold is not None:
+            held = partial(enhance, in_pytorch(network), hold=options.hold)
+            found[f"{name}, held"] = _judged(sets, held)
     if options.bm3d:
         found["BM3D, true level"] = {name: _by_bm3d(sets[name]) for name in sets if name.split()[0] in _NOISES}
     counts = ", ".join(f"{name}: {len(pairs)}" for name, pairs in sets.items())

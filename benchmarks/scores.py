@@ -4,10 +4,11 @@
         --publish results/published/scores/scores.json
 
 Scores: a supernet trained for --steps, its slices as they are and tuned (nas/scoring/tuned.py), and short trainings of
---short steps with seeds of their own, as they are and smoothed over all networks (nas/scoring/predictor.py); predictors
-that saw the full trainings of the other networks of the table (leave one out), by genes and counts, with and without
-those scores; beside them multiply-adds alone and parameters alone. The truth is the mean SSIM on the test photographs
-over a network's full trainings. Resumable: the supernet, each short training and each tuned slice's score are kept.
+--short steps with seeds of their own, as they are and smoothed over all networks (nas/scoring/predictor.py); successive
+halving up to --halving steps, where the score is that of the highest rung that a network reached; predictors that saw
+the full trainings of the other networks of the table (leave one out), by genes and counts, with and without those
+scores; beside them multiply-adds alone and parameters alone. The truth is the mean SSIM on the test photographs over a
+network's full trainings. Resumable: the supernet, each training and each tuned slice's score are kept.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from curves import claimed, first_weights, one_thread, task_of
+from nas.scoring.halving import promotable, rungs_of
 from nas.scoring.predictor import Features, features, fit, smoothed
+from nas.scoring.short import score_by_training
 from nas.scoring.supernet import (
     SupernetSettings,
     SupernetTraining,
@@ -28,6 +31,7 @@ from nas.scoring.supernet import (
     open_supernet,
     score_by_supernet,
 )
+from nas.scoring.training import Training, in_rungs
 from nas.scoring.tuned import TUNING, score_tuned
 from nas.suggest import derive_seed
 from nas.task.degrade import make_noise
@@ -37,6 +41,7 @@ from nas.task.training import Course, Recipe, train
 from results.agreement import Networks, agreement, scores_json
 from results.files import read_json, write_json
 from results.progress import Silent
+from results.store import Store
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import BLOCKS, Genotype
 from search_spaces.space import Space, default_space
@@ -53,6 +58,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the supernets (1000)")
     parser.add_argument("--crops", type=int, nargs="*", default=[], help="judge slices on so many crops too, beside 12")
     parser.add_argument("--short", type=int, nargs="*", default=[400, 1000], help="of short trainings (400 and 1000)")
+    parser.add_argument("--halving", type=int, nargs="*", default=[], help="highest rungs of successive halving")
     parser.add_argument(
         "--train", type=Path, metavar="DIR", help="only train shortly what table.py drew in its --out DIR"
     )
@@ -95,6 +101,8 @@ def main() -> None:
         scores[f"training of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
         both = np.column_stack((counts, found))
         scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
+    for steps in options.halving:
+        scores[f"halving up to {steps} steps"] = _by_halving(task, networks, steps, options.out)
     scores["predictor of genes and counts"] = _left_out(counts, truth), 0.0
     scores |= {"multiply-adds alone": (macs, 0.0), "parameters alone": (parameters, 0.0)}
     known = Networks(truth, macs, parameters)
@@ -179,6 +187,31 @@ def _by_tuning(
 def _by_training(task: Task, networks: list[list[dict[str, Any]]], steps: int, out: Path) -> tuple[list[float], float]:
     found = [_short(task, Genotype.from_json(rows[0]["genotype"]), rows[0]["number"], steps, out) for rows in networks]
     return [one["ssim"] for one in found], float(np.mean([one["seconds"] for one in found]))
+
+
+def _by_halving(task: Task, networks: list[list[dict[str, Any]]], steps: int, out: Path) -> tuple[list[float], float]:
+    """As a search scores all of them, once every network has been trained to a rung before any goes to the next."""
+    store, rungs = Store(out / "halving"), rungs_of(steps)
+    numbers = [rows[0]["number"] for rows in networks]
+    costs = {rows[0]["number"]: rows[0]["macs"] for rows in networks}
+    parts = {rows[0]["number"]: _parts(task, rows[0], rungs) for rows in networks}
+    found: dict[int, float] = {}
+    seconds, chosen = 0.0, numbers
+    for rung in range(len(rungs)):
+        reached = {}
+        for number in chosen:
+            part = parts[number][rung]
+            reached[number] = score_by_training(task, lambda step, loss: None, parts[number][: rung + 1], store).ssim
+            seconds += store.record(part.scoring.key)["cpu_seconds"]
+        found |= reached
+        chosen = promotable(reached, costs)
+    return [found[number] for number in numbers], seconds / len(numbers)
+
+
+def _parts(task: Task, row: dict[str, Any], rungs: Sequence[int]) -> tuple[Training, ...]:
+    blueprint = Blueprint.from_genotype(Genotype.from_json(row["genotype"]))
+    seed = derive_seed(0, row["number"], "halving of the table")
+    return in_rungs(Training.on(task, blueprint, Recipe(rungs[-1]), seed), rungs)
 
 
 def _short(task: Task, genotype: Genotype, number: int, steps: int, out: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Comparing: networks, classical methods and quoted figures on the same photographs, row by row, in pairs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -71,6 +71,13 @@ class CompareOptions:
         "also show what others wrote of their networks on this public set ('SIDD validation'), where --data is that "
         "set, whole",
         "SET",
+        default="",
+    )
+    hold: float | None = option(
+        None,
+        "judge each network once more, held to so many times the noise of each photograph, as enhance --hold does",
+        "TIMES",
+        parse=float,
         default="",
     )
     whole: bool = WHOLE
@@ -167,8 +174,10 @@ def opened(models: Sequence[Path], options: CompareOptions) -> list[Entrant]:
             raise Error(f"--against {name} needs the kernel that blurred the photographs: name its file with --kernel")
         kind = INPUT if name == "input" else TOLD if told else BLIND
         others.append(Entrant(name, kind, partial(_by_baseline, name, kernel), told=told))
-    networks = [_entrant(str(path), load(path, options.threads), NETWORK) for path in dict.fromkeys(models)]
-    return [*networks, *others]
+    loaded = {str(path): load(path, options.threads) for path in dict.fromkeys(models)}
+    if options.hold is not None:
+        loaded |= {f"{name}, held": replace(network, hold=options.hold) for name, network in loaded.items()}
+    return [*(_entrant(name, network, NETWORK) for name, network in loaded.items()), *others]
 
 
 def _entrant(name: str, network: Network, kind: str) -> Entrant:

@@ -1,5 +1,6 @@
 """Networks: a run's network, a saved one or an exported file, opened, as an object that enhances pictures."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,11 @@ class Network:
 
     path: Path
     runtime: "Runtime"
+    hold: float = 0.0  # times the noise of a photograph that its updates are held to; 0: they are as they are
+
+    def __post_init__(self) -> None:
+        if not (self.hold == 0 or 1 <= self.hold < math.inf):
+            raise ValueError(f"hold = {self.hold}: must be 1 or more times the noise of a photograph, or 0: no limit")
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -79,7 +85,7 @@ class Network:
         """`enhance` for an image (1, 3, H, W), which keeps its type; floats are clipped to [0, 1] as a picture is."""
         from compress.runtime.tiles import enhance
 
-        output = enhance(self.runtime, image, on_tile)
+        output = enhance(self.runtime, image, on_tile, hold=self.hold)
         return output.clamp(0, 1) if output.is_floating_point() else output
 
     def compare(self, image: Picture) -> "BeforeAfter":
@@ -90,10 +96,12 @@ class Network:
 
 
 @tells
-def load(model: str | Path, threads: int | None = None) -> Network:
+def load(model: str | Path, threads: int | None = None, hold: float = 0.0) -> Network:
     """Open a run's compression (RUN, RUN/compressions/NAME.json), a network (its .json), a .onnx, .tflite or .pte file.
 
-    `threads` of the processor (None: all). Raises Error for what is none of these, or damaged.
+    `threads` of the processor (None: all). A denoiser takes away at most `hold` times the noise that the photograph has
+    at that brightness, 1 or more (compress.runtime.noise_level has what pays); 0: whatever it finds. Raises Error for
+    what is none of these, or damaged.
     """
     import torch
 
@@ -106,7 +114,7 @@ def load(model: str | Path, threads: int | None = None) -> Network:
     torch.set_num_threads(count)
     require_survives(path)
     compressed = is_run(path) or compression_at(path) is not None
-    return Network(path, opened(saved_network(path) if compressed else path, count))
+    return Network(path, opened(saved_network(path) if compressed else path, count), hold)
 
 
 def saved_network(path: Path) -> Path:
@@ -170,11 +178,11 @@ def enhancing(network: Network) -> "Callable[[Tensor], Tensor]":
     """What nas.task.evaluation takes: an image (1, 3, H, W) to an enhanced one."""
     from compress.runtime.tiles import enhance
 
-    return partial(enhance, network.runtime)
+    return partial(enhance, network.runtime, hold=network.hold)
 
 
 def enhancing_rows(network: Network, on_tile: OnTile) -> "Callable[[Rows], Iterator[Tensor]]":
     """What compress.runtime.photo takes: an image that is read in parts to its enhanced rows."""
     from compress.runtime.tiles import enhance_rows
 
-    return partial(enhance_rows, network.runtime, on_tile=on_tile)
+    return partial(enhance_rows, network.runtime, on_tile=on_tile, hold=network.hold)

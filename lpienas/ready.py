@@ -23,9 +23,11 @@ def shipped_tasks(folder: Path = SHIPPED) -> tuple[str, ...]:
 def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precision: str = "float") -> Network:
     """The network for `task` that came with the package, or lies in another `folder` of such, in float or 16x8.
 
-    16x8 is an ONNX file with weights of 8 and activations of 16 bits, which ONNX Runtime runs. Raises Error where
-    there is none.
+    16x8 is an ONNX file with weights of 8 and activations of 16 bits, which ONNX Runtime runs. A denoiser is held to
+    the noise of each photograph. Raises Error where there is none.
     """
+    from compress.runtime.noise_level import HELD
+
     there = shipped_tasks(folder)
     if task not in there:
         others = f"there is one for {', '.join(there)}" if there else "there is none for any task yet"
@@ -33,11 +35,12 @@ def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precisi
             f"no network for task {task} comes with this version, {others}: name a network or a run, lpienas enhance "
             "MODEL PHOTO -o OUT"
         )
+    hold = HELD if task == DEFAULT else 0.0
     if precision == "float":
-        return load(folder / task / f"{NETWORK}.json", threads)
+        return load(folder / task / f"{NETWORK}.json", threads, hold)
     if not (folder / task / WIDE).is_file():
         raise Error(f"the network for task {task} that comes with this version is in float alone")
-    return load(folder / task / WIDE, threads)
+    return load(folder / task / WIDE, threads, hold)
 
 
 def model_and_photos(words: Sequence[Path]) -> tuple[Path | None, list[Path]]:

@@ -8,10 +8,12 @@ the convolutions' zero padding.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 
 import torch
 from torch import Tensor
 
+from compress.runtime.noise_level import REACH, Network, noise_level
 from compress.runtime.runtimes import Runtime
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
@@ -20,6 +22,7 @@ from search_spaces.sides import STRIDE, is_grey, pad_to, padded_side, window
 
 TILE = 640  # where the runtime takes any size, a tile has at most TILE x TILE pixels
 _LOOKED = 64  # rows at a time, where it is asked whether a picture is grey
+_PART, _PARTS = 256, 4  # pixels a side, and how many down and across at most, by which the noise of a picture is told
 # For a file that says neither its rule nor its blueprint: the furthest that a network of three blocks a stage can see.
 _DEEPEST = Blueprint.from_genotype(Genotype((Stage(depth=3),) * len(STAGES), stem="space-to-depth"))
 
@@ -39,31 +42,44 @@ class Rows:
 
 
 def enhance(
-    runtime: Runtime, image: Tensor, on_tile: Callable[[int, int], None] | None = None, tile: int = TILE
+    runtime: Runtime,
+    image: Tensor,
+    on_tile: Callable[[int, int], None] | None = None,
+    tile: int = TILE,
+    hold: float = 0.0,
 ) -> Tensor:
     """`runtime` applied to `image` (1, 3, H, W) of any size; the result has the same shape, type and order in memory.
 
     The image holds floats in [0, 1], or uint8 or uint16 over their whole range, which take less memory: they become
     floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets tiles of at
     most `tile` x `tile` pixels, a file of one size tiles of that size. An image of three equal channels stays so: each
-    gets their mean. Raises ValueError when tiles are too small for the network's receptive field, and where the file
-    answers with what is no number, which would become black.
+    gets their mean. Where it is above 0, `hold` is how many times the noise of the image an update may be
+    (noise_level.py), for which parts of it are enhanced once more. Raises ValueError when tiles are too small for the
+    network's receptive field, and where the file answers with what is no number, which would become black.
     """
-    strips = enhance_rows(runtime, _rows_of(image), on_tile, tile)
+    strips = enhance_rows(runtime, _rows_of(image), on_tile, tile, hold)
     return _together(strips, image)
 
 
 def enhance_rows(
-    runtime: Runtime, rows: Rows, on_tile: Callable[[int, int], None] | None = None, tile: int = TILE
+    runtime: Runtime,
+    rows: Rows,
+    on_tile: Callable[[int, int], None] | None = None,
+    tile: int = TILE,
+    hold: float = 0.0,
 ) -> Iterator[Tensor]:
     """`enhance` for an image that is read in parts: the result from top to bottom, (1, 3, some rows, width) at a time.
 
     Memory is needed for a row of tiles, before and after, beside what the runtime needs for one.
     """
     radius = seen_by(runtime)
+    network = _grey(_of_numbers(runtime)) if rows.is_grey() else _of_numbers(runtime)
+    if hold and (level := noise_level(_parts(runtime, network, rows))) is not None:
+        network = level.held(network, hold)
+        if runtime.size is None or fits(radius + REACH, runtime.size, rows.height, rows.width):
+            radius += REACH  # a tile without room for it has other windows at its border
     size = runtime.size or tile_size(rows.height, rows.width, radius, tile * tile)
-    network = _of_numbers(runtime)
-    return strips_of(_on_values(_grey(network) if rows.is_grey() else network), rows, size, radius, on_tile)
+    return strips_of(_on_values(network), rows, size, radius, on_tile)
 
 
 def seen_by(runtime: Runtime) -> int:
@@ -172,6 +188,34 @@ def _grey(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return run
 
 
+def _parts(runtime: Runtime, network: Network, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
+    """Parts from all over an image, as they are and as `network`, the one of `runtime`, makes them."""
+    radius = seen_by(runtime)
+    halo = padded_side(radius)
+    down, across = runtime.size or (_PART + 2 * halo, _PART + 2 * halo)
+    for top, bottom in _evenly(rows.height, down - 2 * halo):
+        strip = rows.read(top, bottom)
+        for left, right in _evenly(rows.width, across - 2 * halo):
+            image = _as_floats(strip[..., left:right])
+            yield image, in_tiles(network, image, (down, across), radius)
+
+
+def _evenly(length: int, part: int) -> list[tuple[int, int]]:
+    """First and end of parts along one axis: as many as it takes to see all of it, and at most _PARTS.
+
+    The whole of it where a tile has no room for a part, which only one that holds all of the image may be.
+    """
+    part = min(length, part) if part > 0 else length
+    count = min(_PARTS, ceil(length / part))
+    firsts = (round((length - part) * place / max(1, count - 1)) for place in range(count))
+    return [(first, first + part) for first in firsts]
+
+
+def _as_floats(image: Tensor) -> Tensor:
+    """`image` in [0, 1], of floats, or of whole numbers over the range of their type."""
+    return image if image.is_floating_point() else image.to(torch.float32) / torch.iinfo(image.dtype).max
+
+
 def _rows_of(image: Tensor) -> Rows:
     return Rows(image.shape[-2], image.shape[-1], lambda first, end: image[..., first:end, :])
 
@@ -192,8 +236,7 @@ def _on_values(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
         if tile.is_floating_point():
             return network(tile)
         levels = torch.iinfo(tile.dtype).max
-        output = network(tile.to(torch.float32) / levels)
-        return (output.clamp(0, 1) * levels).round().to(tile.dtype)
+        return (network(_as_floats(tile)).clamp(0, 1) * levels).round().to(tile.dtype)
 
     return run
 

@@ -44,6 +44,14 @@ class EnhanceOptions:
     strength: float = option(
         1.0, "how much of the enhanced picture, the rest of it as it is: from 0 to 1", "SHARE", parse=float
     )
+    hold: float | None = option(
+        None,
+        "of a denoiser: take away nowhere more than so many times the noise that the photograph has at that "
+        "brightness, so that texture is not taken for noise; 1 or more, 0 for no limit",
+        "TIMES",
+        parse=float,
+        default="1.5 for the one that comes with the package, else 0",
+    )
     force: bool = switch("overwrite results that exist", instead="there")
     skip: bool = switch("leave results that exist, and do the rest", instead="there")
     megapixels: int = option(400, "larger pictures are refused by their header", "N", parse=count)
@@ -103,6 +111,8 @@ def _opened(asked: EnhanceOptions, model: Path | None) -> "Network":
         network = ready(asked.task or DEFAULT, asked.threads, precision=asked.precision or "float")
     else:
         network = load(model, asked.threads)
+    if asked.hold is not None:
+        network = replace(network, hold=asked.hold)
     return network if asked.strength == 1 else replace(network, runtime=network.runtime.blended(asked.strength))
 
 

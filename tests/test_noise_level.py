@@ -1,0 +1,132 @@
+"""Noise level: what most places say of a photograph's noise, and that an update is held to it where it is far above."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.data import chelsea
+from torch import Tensor
+
+import lpienas
+from compress.runtime.noise_level import HELD, NoiseLevel, noise_level
+from compress.runtime.runtimes import Runtime, in_pytorch
+from compress.runtime.tiles import enhance
+from lpienas.command import main
+from lpienas.ready import SHIPPED, ready
+from search_spaces.blueprint import Blueprint
+from search_spaces.lpienet import build
+from search_spaces.space import ADDITIVE, scaled
+
+BLACK, SLOPE = 0.01, 0.04  # of the noise that is made here
+FIELD = np.s_[..., 100:180, 100:180]  # where there is texture
+
+
+def noisy(height: int = 300, width: int = 400) -> tuple[Tensor, Tensor]:
+    """A photograph from dark to bright, smooth, and the noise that it has, by a generator of its own."""
+    brightness = torch.linspace(0.1, 0.8, width).expand(1, 3, height, width)
+    drawn = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    return brightness, drawn * (BLACK + SLOPE * brightness)
+
+
+def textured() -> tuple[Tensor, Tensor]:
+    """The same with a field of texture that a network takes for noise: what it would take away is the second."""
+    clean, noise = noisy()
+    noise[FIELD] += 0.3 * torch.randn(noise[FIELD].shape, generator=torch.Generator().manual_seed(1))
+    return clean, noise
+
+
+def told(clean: Tensor, noise: Tensor) -> NoiseLevel:
+    found = noise_level([(clean + noise, clean)])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("made", [noisy, textured])
+def test_the_level_at_each_brightness_is_that_of_the_noise_whatever_a_field_of_texture_has(made):
+    level = told(*made())
+    for brightness in (0.2, 0.5, 0.7):
+        assert float(level.at(torch.tensor(brightness))) == pytest.approx(BLACK + SLOPE * brightness, rel=0.05)
+
+
+def test_what_is_black_or_white_tells_nothing():
+    clean, noise = noisy()
+    clean, noise = clean.clone(), noise.clone()
+    clean[..., :200, :], noise[..., :200, :] = 0.0, 0.0  # two thirds
+    assert float(told(clean, noise).at(torch.tensor(0.5))) == pytest.approx(BLACK + SLOPE * 0.5, rel=0.05)
+    assert noise_level([(torch.zeros(1, 3, 300, 300), torch.zeros(1, 3, 300, 300))]) is None
+
+
+def test_of_few_windows_no_level_is_told():
+    assert noise_level([]) is None
+    assert noise_level([(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))]) is None
+
+
+def test_an_update_is_held_to_the_level_in_the_field_and_left_alone_elsewhere():
+    clean, noise = textured()
+    held = told(clean, noise).held(lambda image: image - noise, HELD)(clean + noise)
+    taken = clean + noise - held
+    inside = taken[..., 120:160, 120:160].square().mean().sqrt()
+    assert float(inside) == pytest.approx(HELD * (BLACK + SLOPE * float(clean[..., 140, 140].mean())), rel=0.05)
+    far = np.s_[..., 200:, :]
+    assert torch.equal(held[far], (clean + noise - noise)[far])
+
+
+def network() -> Runtime:
+    return in_pytorch(build(Blueprint.from_genotype(scaled(ADDITIVE, 0.5)), seed=1))
+
+
+def test_tiles_are_held_as_the_whole_picture_is():
+    clean, noise = textured()
+    image, runtime = (clean + noise).clamp(0, 1), network()
+    whole, cut = (enhance(runtime, image, tile=tile, hold=1.0) for tile in (1000, 232))
+    assert not torch.equal(whole, enhance(runtime, image))
+    assert (whole - cut).abs().max() < 1e-5
+    size = (232, 240)
+    assert (whole - enhance(replace(runtime, size=size), image, hold=1.0)).abs().max() < 0.02  # told by other parts
+
+
+def test_pictures_of_whole_numbers_and_grey_ones_are_held_too():
+    clean, noise = textured()
+    image = ((clean + noise).clamp(0, 1) * 255).round()
+    runtime = network()
+    of_floats, of_levels = enhance(runtime, image / 255, hold=1.0), enhance(runtime, image.to(torch.uint8), hold=1.0)
+    assert (of_floats.clamp(0, 1) * 255 - of_levels.float()).abs().max() <= 0.51
+    grey = enhance(runtime, image[:, :1].expand(-1, 3, -1, -1) / 255, hold=1.0)
+    assert torch.equal(grey[:, 0], grey[:, 1])
+
+
+def flowered() -> tuple[np.ndarray, np.ndarray]:
+    """A photograph with little noise, one field of which is as colourful as noise would be; and without its noise."""
+    generator = np.random.default_rng(0)
+    clean = chelsea().astype(float)
+    clean[FIELD[1:]] += generator.normal(0, 40, (80, 80, 3))
+    clean = clean.clip(0, 255)
+    return (clean + generator.normal(0, 2, clean.shape)).clip(0, 255).round().astype(np.uint8), clean
+
+
+def test_the_denoiser_of_the_package_leaves_texture_alone_that_it_would_take_for_noise():
+    image, clean = flowered()
+    held = ready("denoise").enhance(image)
+    free = lpienas.load(SHIPPED / "denoise/network.json").enhance(image)
+    lost = [np.abs(one.astype(float) - clean)[FIELD[1:]].mean() for one in (held, free)]
+    assert lost[0] < lost[1] / 3
+
+
+def test_a_photograph_is_held_as_asked_and_two_rows_of_a_table_say_what_it_brings(tmp_path, capsys):
+    image, clean = flowered()
+    (tmp_path / "pairs").mkdir()
+    for side, pixels in (("noisy", image), ("clean", clean.round().astype(np.uint8))):
+        Image.fromarray(pixels).save(tmp_path / f"pairs/chelsea_{side}.png")
+    photo, model = tmp_path / "pairs/chelsea_noisy.png", SHIPPED / "denoise/network.json"
+    for name, words in (("own", []), ("same", ["--hold", str(HELD)]), ("free", ["--hold", "0"])):
+        assert main(["enhance", str(photo), "-o", str(tmp_path / f"{name}.png"), *words]) == 0
+    assert main(["enhance", str(model), str(photo), "-o", str(tmp_path / "named.png")]) == 0
+    own, same, free, named = ((tmp_path / f"{name}.png").read_bytes() for name in ("own", "same", "free", "named"))
+    assert own == same != free == named
+    assert main(["enhance", str(photo), "-o", str(tmp_path / "no.png"), "--hold", "0.5"]) == 1
+    assert "hold = 0.5: must be 1 or more times" in capsys.readouterr().err
+    found = lpienas.evaluate(model, tmp_path / "pairs", hold=HELD)
+    assert [one.model for one in found] == [str(model), f"{model}, held"]
+    assert found[1].psnr > found[0].psnr + 1
