@@ -7,8 +7,8 @@ put on the test part of --data, at levels 0, 0.5 and 1, which chose nothing and 
 whole, by the part of their names before the first `_`. Beside the networks stand the degraded photographs themselves
 and, with --bm3d, BM3D that is told the true standard deviation of each photograph's noise (its package, `pip install
 bm3d`, is free for research only). With --hold each network stands there once more, held to so many times the noise of
-a photograph (compress/runtime/noise_level.py). Prints SSIM, PSNR and processor seconds a megapixel on one thread, and with --json
-one object.
+a photograph (compress/runtime/noise_level.py). Prints SSIM, PSNR and processor seconds a megapixel on one thread, and
+with --json one object.
 """
 
 import argparse
