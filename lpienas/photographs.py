@@ -112,19 +112,17 @@ def evaluate(
     threads: int | None = None,
     watcher: "Watcher | None" = None,
     whole: bool = False,
-    hold: float | None = None,
 ) -> list[Judged]:
     """SSIM and PSNR of each of `models` on the photographs of `data` that none of them was trained on.
 
-    Of each photograph a crop is judged, as training itself judges, or the `whole`. With `hold` each network is judged
-    once more, held to so many times the noise of a photograph (`lpienas.load`). Without `data` on the test
+    Of each photograph a crop is judged, as training itself judges, or the `whole`. Without `data` on the test
     photographs of the first one's run, or of the samples. Raises Error where none is left.
     """
     from lpienas.comparing import CompareOptions, compare
     from results.progress import Silent
 
     paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
-    options = CompareOptions(data=data, whole=whole, hold=hold, threads=threads or threads_here())
+    options = CompareOptions(data=data, whole=whole, threads=threads or threads_here())
     return judged(compare(paths, options, watcher or Silent()))
 
 

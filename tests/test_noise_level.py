@@ -1,6 +1,10 @@
 """Noise level: what most places say of a photograph's noise, and that an update is held to it where it is far above."""
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +24,24 @@ from search_spaces.lpienet import build
 from search_spaces.space import ADDITIVE, scaled
 
 BLACK, SLOPE = 0.01, 0.04  # of the noise that is made here
+LOOPS = Path(__file__).parent.parent / "docs" / "tiling"
+CPP = """
+#include "hold.hpp"
+#include <cstdio>
+#include <cstdlib>
+
+int main(int, char** words) {
+    const int height = std::atoi(words[1]), width = std::atoi(words[2]);
+    std::vector<float> image(static_cast<std::size_t>(height) * width * 3), output(image.size());
+    for (std::vector<float>* one : {&image, &output})
+        if (std::fread(one->data(), 4, one->size(), stdin) != one->size()) return 1;
+    const auto level = lpienas::noise_level(image, output, height, width);
+    lpienas::hold(image, output, height, width, level, std::atof(words[3]));
+    const double line[] = {level.black, level.slope, level.least};
+    std::fwrite(line, 8, 3, stdout);
+    std::fwrite(output.data(), 4, output.size(), stdout);
+}
+"""
 FIELD = np.s_[..., 100:180, 100:180]  # where there is texture
 
 
@@ -127,6 +149,28 @@ def test_a_photograph_is_held_as_asked_and_two_rows_of_a_table_say_what_it_bring
     assert own == same != free == named
     assert main(["enhance", str(photo), "-o", str(tmp_path / "no.png"), "--hold", "0.5"]) == 1
     assert "hold = 0.5: must be 1 or more times" in capsys.readouterr().err
-    found = lpienas.evaluate(model, tmp_path / "pairs", hold=HELD)
-    assert [one.model for one in found] == [str(model), f"{model}, held"]
-    assert found[1].psnr > found[0].psnr + 1
+    capsys.readouterr()
+    assert main(["evaluate", str(model), "--data", str(tmp_path / "pairs"), "--hold", str(HELD), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["models"]
+    assert [one["model"] for one in found] == [str(model), f"{model}, held"]
+    assert found[1]["psnr"] > found[0]["psnr"] + 1
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+def test_the_function_for_applications_in_another_language_holds_as_this_one_does(tmp_path):
+    clean, noise = textured()
+    image, output = (clean + noise).float(), clean.float()
+    height, width = image.shape[-2:]
+    (tmp_path / "twin.cpp").write_text(CPP)
+    flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-I", str(LOOPS)]
+    subprocess.run(["g++", *flags, str(tmp_path / "twin.cpp"), "-o", str(tmp_path / "twin")], check=True)
+    given = b"".join(one[0].permute(1, 2, 0).contiguous().numpy().tobytes() for one in (image, output))
+    words = [str(tmp_path / "twin"), str(height), str(width), str(HELD)]
+    made = subprocess.run(words, input=given, capture_output=True, check=True).stdout
+    level = told(clean, noise)
+    line = np.frombuffer(made[:24], dtype=np.float64)
+    np.testing.assert_allclose(line, (level.black, level.slope, level.least), rtol=1e-3)
+    found = torch.from_numpy(np.frombuffer(made[24:], dtype=np.float32).reshape(height, width, 3).copy())
+    held = level.held(lambda image: output, HELD)(image)
+    assert (found.permute(2, 0, 1) - held[0]).abs().max() < 1e-4
+    assert (held - output).abs().max() > 0.1
