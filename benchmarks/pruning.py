@@ -53,7 +53,7 @@ PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
 CONTROLS = ("narrow", "scratch")
 FURTHER = ("stretches", "zeros")
 ABOUT = 0.25  # by so much of its cost may a network of the front differ that stands beside a pruned one
-TRAINED_FOR = 12000  # steps that made the published networks
+TRAINED_FOR = 12000  # steps that made the networks of results/published/denoise
 RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
 CPU = torch.device("cpu")
 
@@ -95,6 +95,9 @@ def main() -> None:
     parser.add_argument(
         "--rate", type=float, default=RATE, help="peak learning rate of fine-tuning (default: %(default)s)"
     )
+    parser.add_argument(
+        "--trained-for", type=int, default=TRAINED_FOR, metavar="N", help="steps that made the networks (%(default)s)"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     says = "write what is there beside the rows that FILE has of the same photographs, and prune nothing"
     parser.add_argument("--publish", type=Path, metavar="FILE", help=says)
@@ -105,7 +108,7 @@ def main() -> None:
         settings = TaskSettings(options.data, noise=make_noise("blend"))
         task = task_of(settings)
         write_json(options.out / "data.json", described(task))
-        table = Table(options.out, task, options.steps, options.rate)
+        table = Table(options.out, task, options.trained_for, options.rate)
         for cell in cells:
             try:
                 table.fill(cell)
@@ -171,8 +174,8 @@ class Table:
 
     out: Path
     task: Task
-    steps: int
-    rate: float
+    trained_for: int  # steps that made the networks
+    rate: float  # peak of fine-tuning
 
     def fill(self, cell: Cell) -> None:
         """Make one cell, unless it is there or another process makes it; what it is made from is made first."""
@@ -236,7 +239,7 @@ class Table:
     def _control(self, cell: Cell, blueprint: Blueprint, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
         """A network from first weights, for as much computing as the pruned one took, the training of `whole` too."""
         macs = MACS.of(blueprint)
-        steps = round((TRAINED_FOR * MACS.of(whole.blueprint) + cell.steps * macs) / macs)
+        steps = round((self.trained_for * MACS.of(whole.blueprint) + cell.steps * macs) / macs)
         seed, folder = 1000 * int(cell.share * 100) + cell.seed, _folder(self.out, cell) / "training"
         row["steps"], row["rate"] = steps, Recipe(steps).peak
         row["curve"] = curve(folder, self.task, first_weights(blueprint, seed), Plan(Recipe(steps), seed))["curve"]
