@@ -37,7 +37,7 @@ class CompressSettings:
     training: Recipe
     fine_tuning: Recipe
     quantization: Recipe
-    prune: float | Fast | None = None  # share of the MACs to remove, or the latency to reach; None: no pruning
+    prune: float | int | Fast | None = None  # share of the MACs to remove; MACs, or the latency, to reach; None: off
     int8: str = "best"  # one of INT8
     distillation: float = 1.0  # weight of the teacher's output in the loss of fine-tuning
     in_float: tuple[str, ...] = ()  # layers that int8 leaves alone, see quantize.layers_of; AUTO: as many as it takes
@@ -49,6 +49,8 @@ class CompressSettings:
     def __post_init__(self) -> None:
         if isinstance(self.prune, float) and not 0 < self.prune < 1:
             raise ValueError(f"prune = {self.prune}: must be a share of the MACs above 0 and below 1, or off")
+        if isinstance(self.prune, int) and self.prune < 1:
+            raise ValueError(f"prune = {self.prune} MACs: must be 1 or more")
         if self.prune_loss is not None and not 0 < self.prune_loss < 1:
             raise ValueError(f"prune_loss = {self.prune_loss}: must be an SSIM above 0 and below 1")
         if self.prune_loss is not None and self.prune is None:

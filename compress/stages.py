@@ -42,6 +42,7 @@ from search_spaces.cost import DEFAULT_SIZE
 from search_spaces.count import macs_of, parameters_of
 from search_spaces.lpienet import LPIENet
 from search_spaces.own import require_lpienet
+from search_spaces.units import format_macs
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
@@ -117,6 +118,8 @@ class Stages:
             "seed": settings.seed,
         }
         least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{1 - asked:.0%} of its MACs"
+        if isinstance(asked, int):
+            least = format_macs(asked)
         if settings.prune_loss is not None:
             least = f"what a loss of {settings.prune_loss:g} SSIM allows"
 
@@ -237,8 +240,8 @@ class Stages:
         judge = Judge.of(self.task, derive_seed(settings.seed, 0, "pruning"))
         if not isinstance(asked, Fast):
             assert asked is not None
-            share = Target((1 - asked) * cost(trained.blueprint))
-            return prune(trained, share if loss is None else Target(lost=loss), judge)
+            left = Target(asked if isinstance(asked, int) else (1 - asked) * cost(trained.blueprint))
+            return prune(trained, left if loss is None else Target(lost=loss), judge)
         ranking = latency(cost, trained.blueprint)
         try:
             if loss is not None:

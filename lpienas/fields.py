@@ -117,18 +117,19 @@ def macs(text: str) -> int:
     return parse_macs(text)
 
 
-def share_or_latency_or_off(text: str) -> float | str | None:
-    """A share as a number, a latency as its text, or None; raises ValueError."""
-    from search_spaces.units import parse_cost
+def share_or_cost_or_off(text: str) -> float | str | None:
+    """A share as a number, a latency or multiply-adds as their text, or None; raises ValueError."""
+    from search_spaces.units import is_latency, parse_macs
 
     if text == "off":
         return None
-    wrong = f"{text!r}: write the share of the MACs to remove, like 0.5, a latency to reach, like 25ms, or off"
+    wrong = f"{text!r}: write the share of the MACs to remove, like 0.5, what to reach, like 100M or 25ms, or off"
     try:
         share = float(text)
     except ValueError:
         try:
-            parse_cost("latency", text)
+            if not is_latency(text):
+                parse_macs(text)
         except ValueError:
             raise ValueError(wrong) from None
         return text

@@ -140,7 +140,8 @@ class Run:
             run.require_test_part()
             if options.name is not None:
                 path_of(run, options.name)  # one that cannot be is named before the work
-            chosen, plan = pick(self.report(), options.pick), _plan_of(options, run)
+            chosen = pick(self.report(), options.pick)
+            plan = _plan_of(options, run, chosen)
             asked = asked_unopened(run, chosen, plan) if options.photographs == "same" else None
             made = None if asked is None else made_as(run, asked.key)
             if made is None:
@@ -226,17 +227,19 @@ def load_run(folder: str | Path) -> Run:
     return Run(Path(folder))
 
 
-def _plan_of(options: CompressOptions, run: "Folder") -> "CompressSettings":
+def _plan_of(options: CompressOptions, run: "Folder", chosen: "Candidate") -> "CompressSettings":
     """What a compression may do and spend; its full training goes as the recipe of the run says."""
     from compress.settings import CompressSettings, Fast
     from nas.task.data.manifest import Photographs
     from nas.task.recipes import PLANS
-    from search_spaces.units import parse_cost
+    from search_spaces.units import is_latency, parse_cost
 
-    prune: float | Fast | None
-    if isinstance(options.prune, str):
+    prune: float | int | Fast | None
+    if isinstance(options.prune, str) and is_latency(options.prune):
         runtime, precision = options.latency_in.split("-")
         prune = Fast(parse_cost("latency", options.prune), runtime, precision, options.size)
+    elif isinstance(options.prune, str):
+        prune = _macs_to(options.prune, chosen)
     else:
         prune = options.prune
     made_with = run.settings()
@@ -256,6 +259,23 @@ def _plan_of(options: CompressOptions, run: "Folder") -> "CompressSettings":
         calibration=None if options.calibration is None else Path(options.calibration).absolute(),
         seed=made_with.seed,
     )
+
+
+def _macs_to(text: str, chosen: "Candidate") -> int:
+    """How many MACs `text` says are to be left of `chosen`; raises Error for as many as it has, or more."""
+    from search_spaces.blueprint import Blueprint
+    from search_spaces.cost import DEFAULT_SIZE
+    from search_spaces.count import macs_of
+    from search_spaces.own import require_lpienet
+    from search_spaces.units import format_macs, parse_macs
+
+    now = macs_of(Blueprint.from_genotype(require_lpienet(chosen.genotype)), DEFAULT_SIZE)
+    if (left := parse_macs(text)) >= now:
+        raise Error(
+            f"--prune {text}: candidate {chosen.number} has {format_macs(now)}, as few already; ask for fewer, or "
+            "--prune off"
+        )
+    return left
 
 
 def _meant(run: "Folder", made: "Compression", name: str | None) -> str:

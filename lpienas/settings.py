@@ -11,7 +11,7 @@ from lpienas.fields import (
     count_or_none,
     option,
     seconds,
-    share_or_latency_or_off,
+    share_or_cost_or_off,
     switch,
     threads_here,
 )
@@ -89,10 +89,10 @@ class CompressOptions(ReadOptions):
     )
     prune: float | str | None = option(
         0.3,
-        "share of the MACs to remove (0.3), latency to reach (25ms), or off; beside it, a network of the search that "
-        "costs as little is trained for as much computing, and the better one is kept",
-        "SHARE|TIME|off",
-        parse=share_or_latency_or_off,
+        "share of the MACs to remove (0.3), MACs (100M) or latency (25ms) to reach, or off; beside it, a network of "
+        "the search that costs as little is trained for as much computing, and the better one is kept",
+        "SHARE|COST|off",
+        parse=share_or_cost_or_off,
         default="",
     )
     prune_loss: float | None = option(

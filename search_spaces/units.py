@@ -50,6 +50,15 @@ def parse_cost(kind: str, text: str) -> float:
     return float(found[1]) * scales[found[2].lower()]
 
 
+def is_latency(text: str) -> bool:
+    """Whether `text` is a latency, such as `25ms`, and not multiply-adds."""
+    try:
+        parse_cost("latency", text)
+    except ValueError:
+        return False
+    return True
+
+
 def format_cost(kind: str, value: float) -> str:
     """`1.198 GMACs (2.396 GFLOPs)`, `25.3 ms` or `8.39 MB`."""
     if kind == "macs":

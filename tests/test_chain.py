@@ -94,6 +94,18 @@ def test_the_pruned_network_is_cheaper_and_is_rebuilt_from_its_blueprint(run):
     assert pruned != trained
 
 
+def test_multiply_adds_to_reach_are_reached_within_a_hundredth_of_the_whole(run, capsys):
+    picked, whole = simplest(run), compression_of(Run(run)).scores["trained"]["macs"]
+    words = ["compress", str(run), "--pick", picked, "--steps", "40", "--float", "--name", "counted"]
+    assert main([*words, "--prune", "2G"]) == 1
+    assert "as few already; ask for fewer, or --prune off" in capsys.readouterr().err
+    asked = 0.7 * whole
+    assert main([*words, "--prune", f"{asked / 1e6:.3f}M"]) == 0
+    left = compression_of(Run(run), "counted").scores["pruned"]["macs"]
+    assert asked - 0.01 * whole <= left <= asked + 1000  # as many as the text says, to three digits of a million
+    assert main(["compress", str(run), "--pick", picked, *HOW]) == 0  # tiny is meant again
+
+
 def test_compressing_again_says_so_without_opening_a_photograph_and_exporting_again_changes_nothing(
     run, capsys, monkeypatch
 ):

@@ -98,6 +98,7 @@ def test_a_negative_weight_of_distillation_is_refused(task):
     [
         ({"prune": 0.0}, "prune"),
         ({"prune": 1.0}, "prune"),
+        ({"prune": 0}, "prune = 0 MACs"),
         ({"prune_loss": 0.0}, "prune_loss"),
         ({"prune_loss": 1.0}, "prune_loss"),
         ({"prune_loss": 0.01, "prune": None}, "with prune off"),
@@ -115,7 +116,7 @@ def test_settings_that_cannot_be_are_refused_by_name(wrong, says):
 def test_a_share_that_cannot_be_removed_is_refused_with_an_example(wrong, capsys):
     with pytest.raises(SystemExit):
         main(["compress", str(Path("nowhere")), f"--prune={wrong}"])
-    assert "like 0.5, a latency to reach, like 25ms, or off" in capsys.readouterr().err
+    assert "like 0.5, what to reach, like 100M or 25ms, or off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("steps", [40, 12000])
