@@ -117,11 +117,12 @@ class Stages:
             "distillation": settings.distillation,
             "seed": settings.seed,
         }
-        least = f"{asked.milliseconds:g} ms" if isinstance(asked, Fast) else f"{1 - asked:.0%} of its MACs"
-        if isinstance(asked, int):
-            least = format_macs(asked)
         if settings.prune_loss is not None:
             least = f"what a loss of {settings.prune_loss:g} SSIM allows"
+        elif isinstance(asked, Fast):
+            least = f"{asked.milliseconds:g} ms"
+        else:
+            least = format_macs(asked) if isinstance(asked, int) else f"{1 - asked:.0%} of its MACs"
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
             return stages._prune(trained, folder)

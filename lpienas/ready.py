@@ -35,7 +35,7 @@ def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precisi
             f"no network for task {task} comes with this version, {others}: name a network or a run, lpienas enhance "
             "MODEL PHOTO -o OUT"
         )
-    hold = HELD if task == DEFAULT else 0.0
+    hold = HELD if task == "denoise" else 0.0
     if precision == "float":
         return load(folder / task / f"{NETWORK}.json", threads, hold)
     if not (folder / task / WIDE).is_file():

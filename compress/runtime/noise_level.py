@@ -19,7 +19,7 @@ _STEP = 7  # pixels between windows that are looked at
 _FEWEST = 64  # windows, below which nothing is said of the level
 _CLIPPED = 0.01  # brightness from either end, where noise is cut off
 _LEAST = 0.5  # of the middle of all windows: below it no level is believed
-_ROUNDS = 20  # of reweighting; the line moves by less than a hundredth of a level of 8 bits after ten
+_ROUNDS = 20  # of reweighting
 _NEAR = 1e-4  # in [0, 1]: distances from the line below it weigh alike
 
 Network = Callable[[Tensor], Tensor]  # (1, 3, H, W) floats in [0, 1] to enhanced ones
@@ -54,7 +54,8 @@ def noise_level(pairs: Iterable[tuple[Tensor, Tensor]]) -> NoiseLevel | None:
     that are unlike most others do not move it; what is nearly black or white counts for nothing. None where there are
     too few windows.
     """
-    looks = [_looks(image, output - image) for image, output in pairs]
+    found = (_windows(image, output - image, _STEP) for image, output in pairs)
+    looks = [torch.stack((brightness.flatten(), size.flatten())) for brightness, size in found]
     brightness, size = torch.cat(looks, dim=1).double() if looks else torch.empty(2, 0)
     seen = (brightness > _CLIPPED) & (brightness < 1 - _CLIPPED)
     brightness, size = brightness[seen], size[seen]
@@ -69,14 +70,12 @@ def noise_level(pairs: Iterable[tuple[Tensor, Tensor]]) -> NoiseLevel | None:
     return NoiseLevel(float(line[0]), float(line[1]), _LEAST * float(size.median()))
 
 
-def _looks(image: Tensor, update: Tensor) -> Tensor:
-    """Brightness and root mean square of the update, (2, windows)."""
-    return torch.stack([one[0, 0, ::_STEP, ::_STEP].flatten() for one in _windows(image, update)])
+def _windows(image: Tensor, update: Tensor, step: int = 1) -> tuple[Tensor, Tensor]:
+    """Brightness of `image` and root mean square of `update` around each `step`-th pixel down and across.
 
-
-def _windows(image: Tensor, update: Tensor) -> tuple[Tensor, Tensor]:
-    """Brightness of `image` and root mean square of `update` around every pixel, (1, 1, H, W) each."""
+    (1, 1, H, W) each where `step` is 1.
+    """
     both = torch.cat((image.mean(1, keepdim=True), update.square().mean(1, keepdim=True)))
-    rows = F.avg_pool2d(both, (1, WINDOW), 1, (0, REACH), count_include_pad=False)
-    brightness, square = F.avg_pool2d(rows, (WINDOW, 1), 1, (REACH, 0), count_include_pad=False)
+    rows = F.avg_pool2d(both, (1, WINDOW), (1, step), (0, REACH), count_include_pad=False)
+    brightness, square = F.avg_pool2d(rows, (WINDOW, 1), (step, 1), (REACH, 0), count_include_pad=False)
     return brightness[None], square[None].sqrt()
