@@ -3,11 +3,12 @@
     python benchmarks/table.py --data ~/photographs --out runs/table            # several at once share the work
     python benchmarks/table.py --data ~/photographs --out runs/table --judge    # judges what is trained once more
     python benchmarks/table.py --out runs/table --publish results/published/table/table.json
+    python benchmarks/table.py --data ~/photographs --out runs/table --begun results/published/table/table.json
 
 Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
 --steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
 SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
-proxies are judged on this table (benchmarks/scores.py).
+proxies are judged on this table (benchmarks/scores.py). With --begun it goes on from what was published, on any machine.
 """
 
 import argparse
@@ -33,6 +34,7 @@ LEAST, MOST = 40e6, 400e6  # MACs
 NETWORKS = 44
 _DRAWN = 8000  # genotypes to choose from
 _PEAK = 2e-2  # learning rate of all rows, whatever the default becomes
+_DRAWN_NETWORKS, _DATA = "networks.json", "data.json"
 _EVERY = 4  # networks that are trained a second time, and for twice as long
 
 
@@ -43,8 +45,11 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--judge", action="store_true", help="judge what versions before have trained, train nothing")
+    parser.add_argument("--begun", type=Path, metavar="FILE", help="draw and train nothing that FILE has")
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
+    if options.begun is not None:
+        _restore(options.out, read_json(options.begun))
     chosen = drawn(options.out, options.networks)
     plan = [(number, 0, options.steps) for number in range(len(chosen))]
     plan += [(number, 1, options.steps) for number in range(0, len(chosen), _EVERY)]
@@ -55,19 +60,31 @@ def main() -> None:
         if options.judge:
             judge_kept(options.out, task)
             return
-        for number, seed, steps in plan:
-            _train(options.out, task, chosen, (number, seed, steps))
+        for place in plan:
+            if _row(options.out, chosen, *place) is None:
+                _train(options.out, task, chosen, place)
         return
     rows = [row for place in plan if (row := _row(options.out, chosen, *place)) is not None]
     write_json(
-        options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / "data.json")}
+        options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / _DATA)}
     )
     print(f"{len(rows)} of {len(plan)} trainings in {options.publish}")
 
 
+def _restore(out: Path, begun: dict[str, Any]) -> None:
+    """Bring the networks and the finished trainings of a published table to where this machine's would be."""
+    genotypes = {row["number"]: row["genotype"] for row in begun["networks"]}
+    write_json(out / _DRAWN_NETWORKS, {"networks": [genotypes[number] for number in sorted(genotypes)]})
+    write_json(out / _DATA, {name: begun[name] for name in ("photographs", "input")})
+    for row in begun["networks"]:
+        kept = _folder(out, row["number"], row["seed"] % 1000, row["steps"]) / "curve.json"
+        if not kept.exists():
+            write_json(kept, {name: row[name] for name in row if name not in ("number", "genotype")})
+
+
 def drawn(out: Path, count: int) -> list[Genotype]:
     """The networks of the table in `out`: kept when they are drawn, whatever the default space becomes later."""
-    kept = out / "networks.json"
+    kept = out / _DRAWN_NETWORKS
     if not kept.exists():
         write_json(kept, {"networks": [genotype.to_json() for genotype in stratified(default_space(), count)]})
     return [Genotype.from_json(genotype) for genotype in read_json(kept)["networks"]]
