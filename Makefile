@@ -12,7 +12,7 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 .PHONY: demo install test test-long test-faults browser postgres check docs hashes clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 150 --steps 300 --confirm 6 \
+	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 30 --steps 150 --confirm 6 \
 		--full-steps 500 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 200 --prune 0.15 --name demo

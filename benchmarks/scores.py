@@ -80,7 +80,13 @@ def main() -> None:
     truth = [np.mean([row["test"]["ssim"] for row in rows]) for rows in networks]
     macs, parameters = ([rows[0][name] for rows in networks] for name in ("macs", "parameters"))
     counts = features(genotypes)
-    scores: dict[str, tuple[Any, float]] = {}  # the default score is the first
+    scores: dict[str, tuple[Any, float]] = {}  # the default score is the first, that of --short's first
+    for steps in options.short:
+        found, seconds = _by_training(task, networks, steps, options.out)
+        scores[f"training of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
+        scores[f"training of {steps} steps"] = found, seconds
+        both = np.column_stack((counts, found))
+        scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
     for steps in options.steps:
         path = _supernet(task, space, steps, options.out)
         found, seconds = _by_supernet(task, space, genotypes, path)
@@ -95,12 +101,6 @@ def main() -> None:
         scores[f"tuned slices of a supernet of {steps} steps, smoothed"] = smoothed(genotypes, tuned), its
         both = np.column_stack((counts, found))
         scores[f"predictor with the supernet of {steps} steps"] = _left_out(both, truth), seconds
-    for steps in options.short:
-        found, seconds = _by_training(task, networks, steps, options.out)
-        scores[f"training of {steps} steps"] = found, seconds
-        scores[f"training of {steps} steps, smoothed"] = smoothed(genotypes, found), seconds
-        both = np.column_stack((counts, found))
-        scores[f"predictor with the training of {steps} steps"] = _left_out(both, truth), seconds
     for steps in options.halving:
         scores[f"halving up to {steps} steps"] = _by_halving(task, networks, steps, options.out)
     scores["predictor of genes and counts"] = _left_out(counts, truth), 0.0

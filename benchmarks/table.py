@@ -65,9 +65,7 @@ def main() -> None:
                 _train(options.out, task, chosen, place)
         return
     rows = [row for place in plan if (row := _row(options.out, chosen, *place)) is not None]
-    write_json(
-        options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / _DATA)}
-    )
+    write_json(options.publish, {"networks": rows, "missing": len(plan) - len(rows), **read_json(options.out / _DATA)})
     print(f"{len(rows)} of {len(plan)} trainings in {options.publish}")
 
 

@@ -79,10 +79,11 @@ class RunOptions(ReadOptions):
         parse=count,
     )
     score: str | None = kept(
-        "supernet",
-        "how candidates are scored: by weights that all share (supernet, the default), by the same after a little "
-        "training of each (tuned), by a short training each from scratch, or by successive halving of short trainings",
-        choices=("supernet", "tuned", "short", "halving"),
+        "short",
+        "how candidates are scored: by a short training each from scratch (short, the default), by successive halving "
+        "of short trainings, by weights that all share (supernet), or by the same after a little training of each "
+        "(tuned)",
+        choices=("short", "halving", "supernet", "tuned"),
         default="",
     )
     cost: str | None = kept("macs", "what is to be small", choices=("macs", "latency", "memory"))
@@ -95,7 +96,7 @@ class RunOptions(ReadOptions):
         None, "never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory", "COST", default=""
     )
     fix: tuple[str, ...] | None = kept((), **FIX)
-    steps: int | None = kept(None, "training of the supernet (1000), or of each (400)", "N", parse=count, default="")
+    steps: int | None = kept(None, "training of each (400), or of the supernet (1000)", "N", parse=count, default="")
     sampler: str | None = kept("auto", "who proposes", choices=("auto", "gp", "tpe", "nsga2", "random"))
     seed: int | None = kept(0, "of everything random", "N", parse=int)
     size: Size | None = kept((256, 256), "size at which costs are taken", "HxW", parse=a_size)

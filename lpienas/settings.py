@@ -29,7 +29,7 @@ class SearchOptions(RunOptions):
 
     family: str | None = option(None, **FAMILY)
     trials: int | None = option(
-        None, "networks to score in all (200, or as --recipe says)", "N", parse=count, default=""
+        None, "networks to score in all (60, or as --recipe says)", "N", parse=count, default=""
     )
     confirm: int | None = option(
         None,

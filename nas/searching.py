@@ -21,7 +21,7 @@ from search_spaces.reach import dearest, require_possible, require_within
 from search_spaces.space import Space, default_space
 from search_spaces.units import COSTS, parse_macs
 
-SCORES = ("supernet", "tuned", "short", "halving")
+SCORES = ("short", "halving", "supernet", "tuned")
 
 CostOf = Callable[[AnyBlueprint], float]  # what the search makes small, above 0
 

@@ -38,7 +38,7 @@ def test_the_papers_recipe_is_adam_for_500_epochs_by_l1_ssim_and_gradients():
 
 def test_without_a_recipe_everything_is_as_it_was():
     plan = PLANS[DEFAULT]
-    assert (plan.trials, plan.confirm, plan.steps(7, 2)) == (200, 5, 6000)
+    assert (plan.trials, plan.confirm, plan.steps(7, 2)) == (60, 5, 6000)
     assert plan.training(6000) == Recipe(6000)
 
 

@@ -264,7 +264,7 @@ def test_a_supernet_that_was_swapped_or_damaged_scores_nothing_and_is_named(chan
     [
         ({"trials": 0}, "trials = 0"),
         ({"budget": 0}, "budget = 0"),
-        ({"score": "guess"}, "score = 'guess': must be one of supernet, tuned, short, halving"),
+        ({"score": "guess"}, "score = 'guess': must be one of short, halving, supernet, tuned"),
         ({"cost": "beauty"}, "cost = 'beauty': must be one of macs, latency, memory"),
     ],
 )

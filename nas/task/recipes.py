@@ -32,7 +32,7 @@ class Plan:
 
 
 PLANS = {
-    DEFAULT: Plan(trials=200, confirm=5, full_steps=6000),
+    DEFAULT: Plan(trials=60, confirm=5, full_steps=6000),
     "demo": Plan(trials=12, confirm=1, full_steps=300, scoring_steps=100),
     "short": Plan(trials=60, confirm=3, full_steps=3000, scoring_steps=500),
     "full": Plan(trials=200, confirm=5, full_steps=12000),
