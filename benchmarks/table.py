@@ -8,7 +8,7 @@
 Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
 --steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
 SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
-proxies are judged on this table (benchmarks/scores.py). With --begun it goes on from what was published, on any machine.
+proxies are judged on this table (benchmarks/scores.py). With --begun it goes on from what was published, anywhere.
 """
 
 import argparse

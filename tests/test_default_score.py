@@ -21,7 +21,7 @@ OF_SEARCHES = (
     "supernet of ",
     "tuned slices ",
     "halving ",
-)  # predictors saw the truth, counting is none
+)  # predictors saw the truth
 
 
 def test_the_first_of_the_published_scores_is_what_a_search_decides_by():
