@@ -4,7 +4,8 @@
 
 Photographs of three Debian packages of wallpapers, made half as large a side and at most SIDE pixels, so that their own
 noise and JPEG's blocks are gone, and those that scikit-image and scikit-learn carry. What else the packages hold is
-drawn. In three folders: training, validation, test; LICENCES.md there names the author and the licence of each.
+drawn. In three folders: training, validation, test; LICENCES.md there names the author and the licence of each, and
+photographs.json what a network is trained on and chosen by, by digests of these files and of those they were made from.
 """
 
 import argparse
@@ -14,6 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
+
+from nas.kept import BESIDE
+from nas.task.data.facts import digest_of
+from results.files import write_json
 
 SIDE = 2048  # pixels of the longer side, at most
 _LOMIRI, _MATE, _PLASMA = "lomiri-wallpapers-16.04", "mate-backgrounds", "plasma-workspace-wallpapers"
@@ -85,6 +90,7 @@ def main() -> None:
     parser.add_argument("--debian", type=Path, nargs="+", metavar="FILE.deb", help="in place of those of apt-get")
     options = parser.parse_args()
     lines = []
+    digests: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for package, pictures in WALLPAPERS.items():
@@ -93,16 +99,26 @@ def main() -> None:
             for inside, words in pictures.items():
                 path = unpacked / inside
                 kept = path.parents[2].name if package == _PLASMA else path.stem
-                lines.append(f"- {_keep(path, kept, options.out, 0.5)}: {words}, Debian package {package}")
+                file = _keep(path, kept, options.out, 0.5)
+                lines.append(f"- {file}: {words}, Debian package {package}")
+                digests |= _digests(path, options.out / file)
     for sample, words in SAMPLES.items():
         package, _, inside = sample.partition("/")
         found = find_spec(package)
         assert found is not None
         assert found.origin is not None
         path = Path(found.origin).parent / inside
-        lines.append(f"- {_keep(path, path.stem, options.out, 1.0)}: {words}, {package}")
+        file = _keep(path, path.stem, options.out, 1.0)
+        lines.append(f"- {file}: {words}, {package}")
+        digests |= _digests(path, options.out / file)
     (options.out / "LICENCES.md").write_text("# Licences\n\n" + "\n".join(lines) + "\n")
+    write_json(options.out / BESIDE, {"digests": digests})
     print(f"{len(lines)} photographs in {options.out}")
+
+
+def _digests(original: Path, file: Path) -> dict[str, str]:
+    """The name of a photograph by its digests; of one that is kept for the test none."""
+    return {} if file.parent.name == "test" else {digest_of(path): file.stem for path in (original, file)}
 
 
 def _unpacked(package: str, given: Path | None, folder: Path) -> Path:

@@ -22,7 +22,8 @@ from compress.export.ship import Bare, ship_network
 from compress.export.wanted import Wanted
 from compress.int8.calibration import int8_calibration
 from compress.int8.scheme import WIDTHS
-from lpienas.ready import WIDE
+from lpienas.included import WIDE
+from nas.kept import BESIDE
 from nas.prepare import prepare
 from nas.scoring.full import train_fully
 from nas.scoring.training import NETWORK, Training
@@ -85,6 +86,7 @@ def main() -> None:
     training = Training.on(task, blueprint, Recipe(options.steps), options.seed)
     store = Store(options.out / "made")
     quality, test = train_fully(task, _say, training, store)
+    shutil.copy(options.data / BESIDE, store.at(training.key) / BESIDE)
     print(f"{store.at(training.key) / NETWORK}: SSIM {quality.ssim:.4f} on the validation photographs")
     for score in test:
         print(f"{score.name}: SSIM {score.ssim:.4f}, PSNR {score.psnr:.2f} dB")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lpienas.errors import Error
 from lpienas.fields import a_file, option
+from lpienas.included import at
 from lpienas.networks import Network, enhancing, load
 from lpienas.shared import ALL_THREADS, WHOLE
 
@@ -129,7 +130,9 @@ def compare(models: Sequence[Path], options: CompareOptions, watcher: "Watcher")
     from results.quoted import quoted_for
 
     torch.set_num_threads(options.threads)
-    judged_on = unseen(models, None if options.data is None else Path(options.data), options.whole)
+    judged_on = unseen(
+        [at(model) for model in models], None if options.data is None else Path(options.data), options.whole
+    )
     found, said = distances()
     measures = Measures(options.ssim, found)
     quoted = () if options.quoted is None else quoted_for(options.quoted, _sizes(judged_on.pairs))
@@ -176,7 +179,9 @@ def opened(models: Sequence[Path], options: CompareOptions) -> list[Entrant]:
         others.append(Entrant(name, kind, partial(_by_baseline, name, kernel), told=told))
     loaded = {str(path): load(path, options.threads) for path in dict.fromkeys(models)}
     if options.hold is not None:
-        loaded |= {f"{name}, held": replace(network, hold=options.hold) for name, network in loaded.items()}
+        how = "held" if options.hold else "not held"
+        others_held = {name: network for name, network in loaded.items() if network.hold != options.hold}
+        loaded |= {f"{name}, {how}": replace(network, hold=options.hold) for name, network in others_held.items()}
     return [*(_entrant(name, network, NETWORK) for name, network in loaded.items()), *others]
 
 

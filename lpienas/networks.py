@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lpienas.errors import tells
 from lpienas.fields import threads_here
+from lpienas.included import at, hold_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,12 +97,13 @@ class Network:
 
 
 @tells
-def load(model: str | Path, threads: int | None = None, hold: float = 0.0) -> Network:
+def load(model: str | Path, threads: int | None = None, hold: float | None = None) -> Network:
     """Open a run's compression (RUN, RUN/compressions/NAME.json), a network (its .json), a .onnx, .tflite or .pte file.
 
-    `threads` of the processor (None: all). A denoiser takes away at most `hold` times the noise that the photograph has
-    at that brightness, 1 or more (compress.runtime.noise_level has what pays); 0: whatever it finds. Raises Error for
-    what is none of these, or damaged.
+    "denoise" is the denoiser that comes with the package. `threads` of the processor (None: all). A denoiser takes away
+    at most `hold` times the noise that the photograph has at that brightness, 1 or more (compress.runtime.noise_level
+    has what pays); 0: whatever it finds; None: 0, but of "denoise" what it ships with. Raises Error for what is none of
+    these, or damaged.
     """
     import torch
 
@@ -110,7 +112,9 @@ def load(model: str | Path, threads: int | None = None, hold: float = 0.0) -> Ne
     from results.compressions import compression_at
     from results.run import is_run
 
-    path, count = Path(model), threads or threads_here()
+    path, count = at(Path(model)), threads or threads_here()
+    if hold is None:
+        hold = 0.0 if path == Path(model) else hold_of(str(model))
     torch.set_num_threads(count)
     require_survives(path)
     compressed = is_run(path) or compression_at(path) is not None
@@ -126,6 +130,7 @@ def saved_network(path: Path) -> Path:
     from results.files import network_at
     from results.run import Run, is_run
 
+    path = at(path)
     if is_run(path):
         try:
             return compression_of(Run(path)).network(FLOAT)

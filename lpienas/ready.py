@@ -4,20 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lpienas.errors import Error
+from lpienas.included import NETWORK, SHIPPED, WIDE, hold_of, shipped_tasks
 from lpienas.networks import Network, load
 
-SHIPPED = Path(__file__).with_name("shipped")
-NETWORK, WIDE, CARD = "network", "network_16x8.onnx", "CARD.md"  # names in the folder of a task
 DEFAULT = "denoise"
 BLOCKS = ".mat"  # ending of SIDD's benchmark blocks
 _OF_RUNS = ("run.json", "summary.json", "compressions")  # names in the folder of a run
-
-
-def shipped_tasks(folder: Path = SHIPPED) -> tuple[str, ...]:
-    """The tasks for which there is a network, with its weights and its card."""
-    whole = (f"{NETWORK}.json", f"{NETWORK}.safetensors", CARD)
-    found = (one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else ()
-    return tuple(sorted(one.name for one in found if all((one / name).is_file() for name in whole)))
 
 
 def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precision: str = "float") -> Network:
@@ -26,8 +18,6 @@ def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precisi
     16x8 is an ONNX file with weights of 8 and activations of 16 bits, which ONNX Runtime runs. A denoiser is held to
     the noise of each photograph. Raises Error where there is none.
     """
-    from compress.runtime.noise_level import HELD
-
     there = shipped_tasks(folder)
     if task not in there:
         others = f"there is one for {', '.join(there)}" if there else "there is none for any task yet"
@@ -35,7 +25,7 @@ def ready(task: str, threads: int | None = None, folder: Path = SHIPPED, precisi
             f"no network for task {task} comes with this version, {others}: name a network or a run, lpienas enhance "
             "MODEL PHOTO -o OUT"
         )
-    hold = HELD if task == "denoise" else 0.0
+    hold = hold_of(task)
     if precision == "float":
         return load(folder / task / f"{NETWORK}.json", threads, hold)
     if not (folder / task / WIDE).is_file():

@@ -6,7 +6,8 @@ from lpienas.fields import a_file, count, named, needed, option, switch, threads
 
 A_RUN: Any = named("run folder", "RUN", parse=a_file)
 A_RUN_OR_NETWORK: Any = named(
-    "run folder (its compressed network), or a network: its .json, with the .safetensors beside it",
+    "run folder (its compressed network), a network (its .json, with the .safetensors beside it), or denoise, the one "
+    "that comes with the package",
     "RUN|NETWORK",
     parse=a_file,
 )

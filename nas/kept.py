@@ -10,7 +10,10 @@ from nas.task.data.photo import Picture
 from nas.task.data.photos import Photos, photos_of, settled_photos
 from nas.task.data.tiles import Tiles, default_folder
 from nas.task.task import TaskSettings, read_photos
+from results.files import held_in, read_json
 from results.run import Run
+
+BESIDE = "photographs.json"  # beside a network of no run: {"digests": {digest: name}} of what trained or chose it
 
 
 class NoManifest(ValueError):
@@ -72,6 +75,15 @@ def used_by(run: Run) -> tuple[dict[str, str], set[str]] | None:
         else:
             used.update(dict.fromkeys(entry.content, entry.name))
     return used, tests - used.keys()
+
+
+def used_beside(network: Path) -> dict[str, str]:
+    """{digest: name} of what a `network` that is of no run was trained on or chosen by, where it says so."""
+    file = network.with_name(BESIDE)
+    if not file.is_file():
+        return {}
+    with held_in(file):
+        return {str(digest): str(name) for digest, name in read_json(file)["digests"].items()}
 
 
 def _has_scores(run: Run) -> bool:

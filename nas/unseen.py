@@ -1,10 +1,11 @@
 """Unseen: the photographs that finished networks may be judged on, which they were neither trained on nor chosen by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from nas.kept import kept_part, used_by
+from nas.kept import kept_part, used_beside, used_by
 from nas.task.data.manifest import listed
 from nas.task.data.pairs import Pairs, judged, validation_pairs
 from nas.task.data.photos import DataError, Picture, StoredPhoto, read_folder
@@ -12,6 +13,8 @@ from nas.task.degrade.tasks import DENOISE
 from nas.task.task import TaskSettings, pairs_to_test, read_photos
 from results.photo_score import SEVERAL, crops_of
 from results.run import Run
+
+Kind = TypeVar("Kind", bound=Picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +33,28 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     """The photographs of the folder `data`, or without one the test photographs of the first model's run.
 
     Of `data` those are left out, by what they show and not by their names, that a run among `models`, or the run of an
-    exported file among them, was trained on or chosen by. Without `data` and a run, the test photographs among the
-    samples. Judged are crops, as in the training's own figures, or photographs as a `whole`. Raises DataError where no
-    photograph is left, NoTestPart for a run that kept none.
+    exported file among them, was trained on or chosen by, or a network with a list beside it. Without `data` and a run,
+    the test photographs among the samples, less those. Judged are crops, as in the training's own figures, or
+    photographs as a `whole`. Raises DataError where no photograph is left, NoTestPart for a run that kept none.
     """
+    alone: dict[str, str] = {}
+    for model in models:
+        alone |= used_beside(model)
     runs = list(dict.fromkeys(run for model in models if (run := run_of(model)) is not None))
     settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings(least_judged=SEVERAL)
     side = None if whole else settings.validation_side
     crops = crops_of(side)
     if data is None:
-        photos = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
-        photos = judged(photos, settings.judged)
+        kept = kept_part(runs[0], settings, "test") if runs else read_photos(settings).test
+        left, seen = _apart(kept, alone)
+        photos = judged(left, settings.judged)
         of = "of the sample photographs" if settings.data is None else f"of {settings.data}"
         pairs = pairs_to_test(photos, settings, side)
         says = f"{_counted(len(photos), 'test ')} {of}{pairs.says}"
-        return Unseen(pairs, "test", says, crops, task=settings.task)
-    found = read_folder(data, blur=settings.blur)
+        return Unseen(pairs, "test", says, crops, seen, settings.task)
+    found, seen = _apart(read_folder(data, blur=settings.blur), alone)
     left, names, known, test = _not_used(found, runs, data)
+    names = [*seen, *names]
     if not left:
         raise DataError(
             f"no photograph of {data} was kept for the test by all of these runs; evaluate them one by one, or on "
@@ -54,7 +62,8 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
         )
     if not known:
         pairs = validation_pairs(left, settings.degradation, settings.seed, side, settings.least_judged)
-        return Unseen(pairs, None, f"{_counted(len(left))} of {data}{pairs.says}", crops, task=settings.task)
+        says = f"{_counted(len(left))} of {data}{pairs.says}"
+        return Unseen(pairs, None, says, crops, tuple(names), settings.task)
     pairs = pairs_to_test(left, settings, side)
     says = f"{_counted(len(left), 'test ' if test else '')} of {data}, on whose others it was searched{pairs.says}"
     return Unseen(pairs, "test" if test else None, says, crops, tuple(names), settings.task)
@@ -64,7 +73,14 @@ def left_out_line(names: Sequence[str]) -> str:
     """A sentence on the photographs that were left out; empty where none was."""
     if not names:
         return ""
-    return f"left out, since the run was trained on them or its networks chosen by them: {listed(names)}"
+    return f"left out, since a network was trained on them or chosen by them: {listed(names)}"
+
+
+def _apart(photos: Sequence[Kind], used: Mapping[str, str]) -> tuple[list[Kind], tuple[str, ...]]:
+    """(`photos` that a network of no run did not use, names of the others)."""
+    left = [one for one in photos if not isinstance(one, StoredPhoto) or not used.keys() & set(one.entry.content)]
+    there = {photo.name for photo in left}
+    return left, tuple(photo.name for photo in photos if photo.name not in there)
 
 
 def _not_used(

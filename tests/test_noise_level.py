@@ -18,7 +18,8 @@ from compress.runtime.noise_level import HELD, NoiseLevel, noise_level
 from compress.runtime.runtimes import Runtime, in_pytorch
 from compress.runtime.tiles import enhance
 from lpienas.command import main
-from lpienas.ready import SHIPPED, ready
+from lpienas.included import SHIPPED
+from lpienas.ready import ready
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import ADDITIVE, scaled

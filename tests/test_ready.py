@@ -12,8 +12,9 @@ from scipy.io import loadmat, savemat
 
 import lpienas.ready
 from lpienas.command import main
+from lpienas.included import SHIPPED, WIDE, shipped_tasks
 from lpienas.networks import saved_network
-from lpienas.ready import SHIPPED, WIDE, model_and_photos, ready, shipped_tasks
+from lpienas.ready import model_and_photos, ready
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def shipped(model, tmp_path, monkeypatch):
         for ending in (".json", ".safetensors"):
             shutil.copy(f"{saved_network(model)}{ending}", folder / task / f"network{ending}")
     (folder / "denoise" / "CARD.md").write_text("# Denoiser\n")
-    monkeypatch.setattr(lpienas.ready.shipped_tasks, "__defaults__", (folder,))
+    monkeypatch.setattr(shipped_tasks, "__defaults__", (folder,))
     monkeypatch.setattr(lpienas.ready.ready, "__defaults__", (None, folder, "float"))
     return folder
 

@@ -1,13 +1,16 @@
 """Unseen: of the folder that a run was searched on, only what was kept for the test is judged on."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
 from lpienas.command import main
+from lpienas.included import at
 from nas.task.data.photos import DataError, Where, load_folder, settled_photos
 from nas.task.data.splits import PARTS
 from nas.task.data.tiles import Tiles
@@ -160,7 +163,7 @@ def test_bench_says_which_photographs_its_ssim_is_of_and_how_they_are_judged(
     said = json.loads(capsys.readouterr().out)["ssim_of"]
     assert "at most 384x384 pixels around the centre of each" in said
     trained_on = sorted({path.name for path in data.iterdir()} - kept(data))
-    assert ("left out, since the run was trained on them" in said) == (trained_on[0] in said) == given
+    assert ("left out, since a network was trained on them" in said) == (trained_on[0] in said) == given
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -170,3 +173,15 @@ def test_evaluate_says_that_it_is_the_test_part(given, tmp_path, data, capsys):
     said = capsys.readouterr().out
     assert f"{len(kept(data))} test photograph" in said
     assert str(data) in said
+
+
+def test_a_network_that_comes_with_the_package_is_not_judged_on_what_it_was_trained_on(tmp_path):
+    network = at(Path("denoise"))
+    found = unseen([network], None)
+    assert names(found) == {"grace_hopper", "ihc"}
+    assert found.left_out == ("flower",)  # a test photograph of the samples
+    folder = folder_of(tmp_path / "mine", 1)
+    shutil.copy(Path(skimage.__file__).parent / "data" / "astronaut.png", folder / "renamed.png")
+    found = unseen([network], folder)
+    assert names(found) == {"p00.png"}
+    assert found.left_out == ("renamed.png",)

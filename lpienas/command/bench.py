@@ -19,7 +19,7 @@ class BenchOptions:
     """What is timed, where, at which sizes."""
 
     models: tuple[Path, ...] = option(
-        (), "run folder, network, or exported file", "RUN|MODEL", parse=a_file, positional=True, several=True
+        (), "run folder, network, exported file, or denoise", "RUN|MODEL", parse=a_file, positional=True, several=True
     )
     runtime: tuple[str, ...] | None = option(
         None,
@@ -76,6 +76,7 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     from compress.bench.files import SIZES, Conditions, plan
     from compress.bench.phone import Phone, on_phone
     from compress.bench.phone_log import imported
+    from lpienas.included import at
     from lpienas.networks import of_compression
     from lpienas.photographs import refuse_existing
     from nas.unseen import left_out_line, unseen
@@ -90,13 +91,14 @@ def bench(asked: BenchOptions, json_only: bool) -> None:
     if asked.log is not None:
         refuse_existing([asked.log], force=False)
     of_phone = [row for file in asked.imported for row in imported(file)]
-    judged_on = None if asked.data is None else unseen(asked.models, asked.data, asked.whole)
+    models = [at(model) for model in asked.models]
+    judged_on = None if asked.data is None else unseen(models, asked.data, asked.whole)
     pairs = () if judged_on is None else judged_on.pairs
     with ExitStack() as stack:
         shown = stack.enter_context(bars())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lpienas-")))
         conditions = Conditions(runtimes, asked.size or SIZES, folder, pairs)
-        cases = plan(of_compression(asked.models, asked.compression), conditions, shown)
+        cases = plan(of_compression(models, asked.compression), conditions, shown)
         if pairs:
             cases = judge(cases, pairs, asked.threads, shown)
         if phone is not None:

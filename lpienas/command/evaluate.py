@@ -21,7 +21,11 @@ class EvaluateOptions(CompareOptions):
     """Which networks, beside what, and what is written."""
 
     models: tuple[Path, ...] = named(
-        "run folders, their compressions/NAME.json, networks, and exported files", "MODEL", parse=a_file, several=True
+        "run folders, their compressions/NAME.json, networks, exported files; denoise is the one that comes with the "
+        "package",
+        "MODEL",
+        parse=a_file,
+        several=True,
     )
     compression: str | None = COMPRESSION
     csv: Path | None = option(None, "write every method's figures on every photograph", "FILE", parse=a_file)
@@ -94,7 +98,8 @@ VERB = Verb(
     "evaluate",
     "compare networks with each other and with classical methods on photographs",
     "lpienas evaluate runs/night runs/night/exported/small/*.onnx --data ~/pairs --json\n"
-    "  lpienas evaluate runs/night --data ~/pairs --against input nlm bm3d reference --csv all.csv",
+    "  lpienas evaluate runs/night --data ~/pairs --against input nlm bm3d reference --csv all.csv\n"
+    "  lpienas evaluate denoise --data ~/photos --against input nlm bm3d",
     EvaluateOptions,
     evaluate,
 )

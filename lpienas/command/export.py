@@ -55,6 +55,7 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
     from compress.export.wanted import Wanted
     from compress.int8.calibration import folder_calibration
     from lpienas.families import opened_family
+    from lpienas.included import is_included
     from lpienas.networks import saved_network
     from lpienas.photographs import refuse_existing
     from nas.task.task import TaskSettings
@@ -65,6 +66,8 @@ def _export_network(asked: ExportWords, json_only: bool) -> None:
     if asked.hub is not None:
         raise ValueError(f"--hub {asked.hub} is for a run folder, which has a model card, and {asked.run} is none")
     network, settings, folder = saved_network(asked.run), TaskSettings(), asked.calibration
+    if asked.out is None and is_included(network):
+        raise ValueError(f"{asked.run} comes with the package: say where its files go, with --out FOLDER")
     family = opened_family(asked.family)
     families = () if family is None else (family,)
     out = network.parent if asked.out is None else asked.out
