@@ -12,8 +12,8 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 .PHONY: demo install test test-long test-faults browser postgres check docs hashes clean
 
 demo: $(INSTALLED)
-	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 30 --steps 150 --confirm 6 \
-		--full-steps 500 --seeds 1
+	$(BIN)/lpienas search --out $(DEMO) --budget 300M --trials 24 --steps 150 --confirm 7 \
+		--full-steps 1000 --seeds 1
 	$(BIN)/lpienas front $(DEMO) --plot $(DEMO)/front.png --force
 	$(BIN)/lpienas compress $(DEMO) --pick knee --steps 200 --prune 0.15 --name demo
 	$(BIN)/lpienas export $(DEMO) --size 256x256
@@ -22,7 +22,7 @@ demo: $(INSTALLED)
 		--compare $(DEMO)/before-after.png
 	$(BIN)/lpienas evaluate $(DEMO) $(DEMO)/exported/demo/lpienet_* --data $(DEMO)/photos
 	$(BIN)/lpienas report $(DEMO) --force
-	@echo "This was a demo: trainings of 500 steps, where full training means 6000 and published figures 12000"
+	@echo "This was a demo: trainings of 1000 steps, where full training means 6000 and published figures 12000"
 	@echo "Results are in $(DEMO): report.html (open it in a browser), front.png, before-after.png, summary.json (every figure), exported/demo/ (files for phones)"
 
 install: $(INSTALLED)

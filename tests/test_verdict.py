@@ -109,7 +109,7 @@ def test_one_training_each_gives_no_verdict_however_large_the_gain():
     assert found.word == ONE_TRAINING
     assert (found.low, found.high, found.p_trainings) == (None, None, None)
     assert "cannot be said" in found.sentence
-    assert "--start scratch --least-seeds 3" in found.sentence
+    assert "Train again: --least-seeds 3," in found.sentence
 
 
 def test_one_training_each_is_judged_by_the_scatter_of_further_networks():
