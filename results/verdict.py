@@ -47,8 +47,8 @@ class Verdict:
         if self.low is None or self.high is None or self.p_trainings is None:
             return (
                 f"Whether {one} is better than {other} cannot be said: one independent training each, and the gain of "
-                f"{self.gain:+.4f} SSIM may be that of its first weights. Train again: --least-seeds 3, and after --score "
-                "supernet or tuned --start scratch."
+                f"{self.gain:+.4f} SSIM may be that of its first weights. Train again: --least-seeds 3, "
+                "and after --score supernet or tuned --start scratch."
             )
         chosen = "" if self.chosen_of == 1 else f", the best of {self.chosen_of}"
         interval = f"{self.gain:+.4f} SSIM (95 % interval {self.low:+.4f} to {self.high:+.4f}{chosen})"

@@ -16,18 +16,18 @@ from compress.pipeline import compress
 from compress.settings import CompressSettings
 from nas.task.task import Task
 from nas.task.training import Recipe
-from results.candidate import Candidate, Scores
+from results.candidate import Candidate
 from results.compressions import Compression, compression_of
 from results.files import load_network
 from results.front import ReferencePoint
 from results.progress import Silent, Watcher
 from results.record import RunSettings
 from results.run import Run
-from results.study import BUDGET, candidates, fix_reference_point, open_study
-from results.trials import attributes_of, tell_scores
+from results.study import candidates, fix_reference_point, open_study
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.genotype import Genotype, Stage
+from tests.scored import scored
 
 MADE_WITH = RunSettings()
 SETTINGS = CompressSettings(Recipe(6), Recipe(3), Recipe(3), prune=0.3, int8="ptq")
@@ -61,12 +61,8 @@ def finished_search(folder: Path, made_with: RunSettings = MADE_WITH, genotypes:
     made.describe(made_with)
     study = open_study(made.study, create=True)
     fix_reference_point(study, ReferencePoint(0.05, 10**10))
-    for number, (genotype, ssim) in enumerate(zip(genotypes, SSIMS, strict=True)):
-        trial, macs = study.ask(), cost_of(Blueprint.from_genotype(genotype)).macs
-        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, -1.0)
-        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
+    for genotype, ssim in zip(genotypes, SSIMS, strict=True):
+        scored(study, ssim, cost_of(Blueprint.from_genotype(genotype)).macs, genotype)
     return made
 
 

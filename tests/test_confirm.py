@@ -15,11 +15,11 @@ from results.photo_score import PhotoScore
 from results.progress import Silent
 from results.report import report_front
 from results.run import Run
-from results.study import BUDGET, Trained, fix_reference_point, full_trainings, record_training, trainings
-from results.trials import attributes_of, tell_scores
+from results.study import Trained, fix_reference_point, full_trainings, record_training, trainings
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import build
 from search_spaces.space import ADDITIVE, REFERENCE, scaled
+from tests.scored import scored
 
 # SSIM by the search, multiply-adds; the reference first. Rank 0: 1, 2, 3. Rank 1: 4, 5. Rank 2: 0.
 SEARCHED = ((0.70, 1000), (0.60, 10), (0.80, 100), (0.90, 500), (0.75, 200), (0.79, 700), (0.10, 1100))
@@ -36,12 +36,8 @@ def study(monkeypatch):
     """A finished search, in memory."""
     made = optuna.create_study(directions=["maximize", "minimize"])
     fix_reference_point(made, ReferencePoint(0.05, 10_000))
-    for number, (ssim, macs) in enumerate(SEARCHED):
-        trial = made.ask()
-        for name, value in attributes_of(REFERENCE, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, -1.0)
-        tell_scores(made, number, Scores(ssim, 30.0, macs, 1000))
+    for ssim, macs in SEARCHED:
+        scored(made, ssim, macs)
     monkeypatch.setattr(nas.confirm, "open_study", lambda path, **_: made)
     return made
 
@@ -123,25 +119,17 @@ def test_what_is_trained_spreads_over_the_costs_also_where_dearer_networks_score
     """Twenty more between 400 and 490, each a little better than the cheaper ones: of them one is enough."""
     record_training(study, Trained(1, "rung", 40, 0, "scratch", SEARCHED[1][0], 30.0))  # so that no score is smoothed
     for place in range(20):
-        trial = study.ask()
-        for name, value in attributes_of(REFERENCE, 400 + 4 * place, 1000, 400.0 + 4 * place).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, -1.0)
-        tell_scores(study, trial.number, Scores(0.85 + 0.001 * place, 30.0, 400 + 4 * place, 1000))
+        scored(study, 0.85 + 0.001 * place, 400 + 4 * place)
     done = confirmed(apart, ConfirmSettings(Recipe(40), count=3, seeds=1)).done
     assert {number for number, _ in done} == {0, 1, 2, 3}
 
 
 def test_a_hand_made_network_is_trained_although_it_has_the_worst_score(study, confirmed):
-    trial = study.ask()
-    for name, value in attributes_of(ADDITIVE, 300, 1000, 300.0).items():
-        trial.set_user_attr(name, value)
-    trial.set_constraint(BUDGET, -1.0)
-    tell_scores(study, trial.number, Scores(0.06, 20.0, 300, 1000))
+    worst = scored(study, 0.06, 300, ADDITIVE)
     once = ConfirmSettings(Recipe(40), count=4, seeds=1)
     assert {number for number, _ in confirmed(apart, once).done} == {0, 1, 2, 3, 4}
     made = confirmed(apart, once, known=(ADDITIVE,)).done
-    assert (trial.number, 0) in made
+    assert (worst, 0) in made
 
 
 def test_candidates_closer_than_the_seed_noise_are_trained_again(confirmed):

@@ -5,13 +5,12 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from results.candidate import Scores
 from results.front import ReferencePoint
 from results.pick import pick
 from results.report import FrontReport, report_front
-from results.study import BUDGET, Trained, fix_reference_point, record_training
-from results.trials import attributes_of, tell_failed, tell_scores
-from search_spaces.space import REFERENCE
+from results.study import Trained, fix_reference_point, record_training
+from results.trials import tell_failed
+from tests.scored import scored
 
 
 def report_of(*scores, over_budget=(), full=()) -> FrontReport:
@@ -19,16 +18,11 @@ def report_of(*scores, over_budget=(), full=()) -> FrontReport:
     study = optuna.create_study(directions=["maximize", "minimize"])
     fix_reference_point(study, ReferencePoint(0.5, 10**10))
     for number, pair in enumerate(scores):
-        trial = study.ask()
         if pair is None:
-            tell_failed(study, number, "diverged")
+            tell_failed(study, study.ask().number, "diverged")
             continue
         ssim, millions = pair
-        macs = millions * 10**6
-        for name, value in attributes_of(REFERENCE, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, 1.0 if number in over_budget else -1.0)
-        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
+        scored(study, ssim, millions * 10**6, over=1 if number in over_budget else -1)
     for number, ssim in full:
         record_training(study, Trained(number, "full", 400, 0, "scratch", ssim, 30.0))
     return report_front(study)

@@ -7,14 +7,13 @@ import optuna
 import pytest
 from rich.console import Console
 
-from results.candidate import Scores
 from results.front import ReferencePoint
 from results.photo_score import PhotoScore
 from results.report import report_front
-from results.study import BUDGET, Trained, fix_reference_point, record_test_input, record_training
+from results.study import Trained, fix_reference_point, record_test_input, record_training
 from results.table import front_table
-from results.trials import attributes_of, tell_scores
-from search_spaces.space import ADDITIVE, REFERENCE, scaled
+from search_spaces.space import ADDITIVE, scaled
+from tests.scored import scored
 
 
 def study_of(*scores, over_budget=()):
@@ -22,11 +21,7 @@ def study_of(*scores, over_budget=()):
     study = optuna.create_study(directions=["maximize", "minimize"])
     fix_reference_point(study, ReferencePoint(0.5, 10_000))
     for number, (ssim, macs) in enumerate(scores):
-        trial = study.ask()
-        for name, value in attributes_of(REFERENCE, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, 1.0 if number in over_budget else -1.0)
-        tell_scores(study, number, Scores(ssim, 30.0, macs, 1000))
+        scored(study, ssim, macs, over=1 if number in over_budget else -1)
     study.ask()  # one that is still running
     return study
 
@@ -60,11 +55,7 @@ def test_the_comparison_is_with_the_reference(report):
 def test_networks_of_the_front_that_nobody_had_to_find_are_named():
     study = study_of((0.80, 1000), (0.70, 10))
     for genotype, ssim, macs in ((ADDITIVE, 0.82, 100), (scaled(ADDITIVE, 0.5), 0.60, 500)):
-        trial = study.ask()
-        for name, value in attributes_of(genotype, macs, 1000, float(macs)).items():
-            trial.set_user_attr(name, value)
-        trial.set_constraint(BUDGET, -1.0)
-        tell_scores(study, trial.number, Scores(ssim, 30.0, macs, 1000))
+        scored(study, ssim, macs, genotype)
     report = report_front(study, hand_made=(ADDITIVE, scaled(ADDITIVE, 0.5)))
     assert [candidate.number for candidate in report.front] == [1, 3]
     assert report.hand_made == (3,), "what is dominated is not told of"
