@@ -51,7 +51,7 @@ function showTable() {
   byId("table-says").textContent = `${rows.length} of ${run.networks.length} networks. `
     + (run.networks.some((one) => known(one.low))
       ? "Intervals are of the difference from the reference on the same test photographs, over other photographs and trainings, each network by itself, added to the reference's SSIM."
-      : "No intervals: they need test scores, and more than one independent training (search --start scratch --least-seeds 2).");
+      : "No intervals: they need test scores, and more than one independent training (search --least-seeds 2).");
 }
 
 function sortBy(id) {
