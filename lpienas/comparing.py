@@ -130,9 +130,8 @@ def compare(models: Sequence[Path], options: CompareOptions, watcher: "Watcher")
     from results.quoted import quoted_for
 
     torch.set_num_threads(options.threads)
-    judged_on = unseen(
-        [at(model) for model in models], None if options.data is None else Path(options.data), options.whole
-    )
+    data = None if options.data is None else Path(options.data)
+    judged_on = unseen([at(model) for model in models], data, options.whole)
     found, said = distances()
     measures = Measures(options.ssim, found)
     quoted = () if options.quoted is None else quoted_for(options.quoted, _sizes(judged_on.pairs))
@@ -180,8 +179,11 @@ def opened(models: Sequence[Path], options: CompareOptions) -> list[Entrant]:
     loaded = {str(path): load(path, options.threads) for path in dict.fromkeys(models)}
     if options.hold is not None:
         how = "held" if options.hold else "not held"
-        others_held = {name: network for name, network in loaded.items() if network.hold != options.hold}
-        loaded |= {f"{name}, {how}": replace(network, hold=options.hold) for name, network in others_held.items()}
+        loaded |= {
+            f"{name}, {how}": replace(network, hold=options.hold)
+            for name, network in loaded.items()
+            if network.hold != options.hold
+        }
     return [*(_entrant(name, network, NETWORK) for name, network in loaded.items()), *others]
 
 

@@ -177,8 +177,6 @@ def made_with(run: "Folder", options: RunOptions, family: "OwnFamily | None" = N
         from nas.task.data.splits import PARTS
 
         asked = replace(asked, splits=PARTS)
-    if family is not None and options.score is None and known is None:
-        asked = replace(asked, score="short")
     asked = replace(asked, **family_of(run, family, known, asked))
     if asked.space is None and (known is None or known.fix == asked.fix):
         from nas.searching import space_of

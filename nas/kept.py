@@ -77,13 +77,13 @@ def used_by(run: Run) -> tuple[dict[str, str], set[str]] | None:
     return used, tests - used.keys()
 
 
-def used_beside(network: Path) -> dict[str, str]:
-    """{digest: name} of what a `network` that is of no run was trained on or chosen by, where it says so."""
+def used_beside(network: Path) -> set[str]:
+    """Digests of what a `network` that is of no run was trained on or chosen by, where it says so; else none."""
     file = network.with_name(BESIDE)
     if not file.is_file():
-        return {}
+        return set()
     with held_in(file):
-        return {str(digest): str(name) for digest, name in read_json(file)["digests"].items()}
+        return set(read_json(file)["digests"])
 
 
 def _has_scores(run: Run) -> bool:

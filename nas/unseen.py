@@ -1,6 +1,6 @@
 """Unseen: the photographs that finished networks may be judged on, which they were neither trained on nor chosen by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -37,9 +37,7 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     the test photographs among the samples, less those. Judged are crops, as in the training's own figures, or
     photographs as a `whole`. Raises DataError where no photograph is left, NoTestPart for a run that kept none.
     """
-    alone: dict[str, str] = {}
-    for model in models:
-        alone |= used_beside(model)
+    alone = set[str]().union(*map(used_beside, models))
     runs = list(dict.fromkeys(run for model in models if (run := run_of(model)) is not None))
     settings = TaskSettings.of_run(runs[0].settings()) if runs else TaskSettings(least_judged=SEVERAL)
     side = None if whole else settings.validation_side
@@ -76,9 +74,9 @@ def left_out_line(names: Sequence[str]) -> str:
     return f"left out, since a network was trained on them or chosen by them: {listed(names)}"
 
 
-def _apart(photos: Sequence[Kind], used: Mapping[str, str]) -> tuple[list[Kind], tuple[str, ...]]:
+def _apart(photos: Sequence[Kind], used: Set[str]) -> tuple[list[Kind], tuple[str, ...]]:
     """(`photos` that a network of no run did not use, names of the others)."""
-    left = [one for one in photos if not isinstance(one, StoredPhoto) or not used.keys() & set(one.entry.content)]
+    left = [one for one in photos if not isinstance(one, StoredPhoto) or used.isdisjoint(one.entry.content)]
     there = {photo.name for photo in left}
     return left, tuple(photo.name for photo in photos if photo.name not in there)
 

@@ -16,12 +16,7 @@ from search_spaces.space import default_space
 from tests.small_photos import small_photos, with_known_device
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "scores" / "scores.json"
-OF_SEARCHES = (
-    "training of ",
-    "supernet of ",
-    "tuned slices ",
-    "halving ",
-)  # predictors saw the truth
+OF_SEARCHES = ("training of ", "supernet of ", "tuned slices ", "halving ")  # predictors saw the truth
 
 
 def test_the_first_of_the_published_scores_is_what_a_search_decides_by():
