@@ -44,7 +44,7 @@ def task_of(settings: TaskSettings) -> Task:
 def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, Any]:
     """Train `network`; returns what is also kept in `folder`/curve.json.
 
-    {"steps", "seed", "macs", "parameters", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
+    {"steps", "seed", "macs", "parameters", "bfloat16", "curve": [{"step", "ssim", "psnr", "stages": [{"name", "firing",
     "ssim_lost"}]}] on the validation photographs, the stages on a few crops of them, "test": {"ssim", "psnr", "input":
     that of the degraded photographs, "photographs": [{"name", "ssim", "psnr"}]}, "anatomy": as `lpienas anatomy --json`
     gives it, "seconds"}. A training that is finished is not repeated, one that was cut off goes on; one that diverges
@@ -58,7 +58,7 @@ def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, A
         return judged(folder, task, found)
     blueprint = network.blueprint
     found |= {"steps": recipe.steps, "seed": seed, "macs": macs_of(blueprint, DEFAULT_SIZE)}
-    found |= {"parameters": parameters_of(blueprint)}
+    found |= {"parameters": parameters_of(blueprint), "bfloat16": task.device.bfloat16}
     begun, before = time.process_time(), found["seconds"]
 
     def look(step: int, loss: float) -> None:
