@@ -1,7 +1,7 @@
 """Curves: one long training, resumable, with SSIM and PSNR on the way and on the test photographs at its end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ class Plan:
     recipe: Recipe
     seed: int
     batch: Batch | None = None  # None: patches of the seed
+    ended: Callable[[LPIENet], None] = lambda network: None  # what is done to the trained network before it is kept
 
 
 def task_of(settings: TaskSettings) -> Task:
@@ -79,7 +80,7 @@ def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, A
         found["failed"] = str(error)
         write_json(figures, found)
         return found
-    network.eval()
+    plan.ended(network.eval())
     found["seconds"] = before + time.process_time() - begun
     write_json(figures, found)
     save_network(folder / "network", network)

@@ -21,13 +21,14 @@ RANKED = ("magnitude", "taylor")
 
 def by_rank(network: LPIENet, target: float, judge: Judge, way: str) -> LPIENet:
     """`network` after moves of few channels, the least for each MAC first, until it costs at most `target`."""
-    whole = MACS.of(network.blueprint)
-    while MACS.of(network.blueprint) > target:
-        look, now = judge.look(network), MACS.of(network.blueprint)
+    whole, number = MACS.of(network.blueprint), 0
+    while (now := MACS.of(network.blueprint)) > target:
+        look = judge.hand(number).look(network)
         moves = list(_moves(network, look, way))
         fits = [move for move in moves if move[1] >= target - NEAR * whole]
         best = min(fits or moves, key=lambda move: move[3] / (now - move[1]))
         network = without(network, best[0], best[2], look.reads)
+        number += 1
     return network
 
 
