@@ -54,10 +54,9 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     left, names, known, test = _not_used(found, runs, data)
     names = [*seen, *names]
     if not left:
-        raise DataError(
-            f"no photograph of {data} was kept for the test by all of these runs; evaluate them one by one, or on "
-            "other photographs"
-        )
+        which = "this network" if len(models) == 1 else "one of these networks"
+        instead = "" if len(models) == 1 else "one by one, or "
+        raise DataError(f"every photograph of {data} trained or chose {which}; evaluate {instead}on other photographs")
     if not known:
         pairs = validation_pairs(left, settings.degradation, settings.seed, side, settings.least_judged)
         says = f"{_counted(len(left))} of {data}{pairs.says}"

@@ -7,74 +7,21 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
 
 from compress.prune.cost import MACS, Cost, latency
-from compress.prune.groups import groups_of, without
-from compress.prune.judge import Judge
 from compress.prune.prune import NEAR, OutOfReach, Target, prune
 from compress.prune.way import Way
-from nas.task.losses import Loss
 from nas.task.metrics import ssim
 from results.files import load_network, save_network
 from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_by_part
-from search_spaces.genotype import Genotype, Stage
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.genotype import Genotype
+from search_spaces.lpienet import LPIENet
 from search_spaces.sides import on_any_size
+from tests.judged import DEEP, PLAIN, TINY, judge_of, network_of, share
 
-PLAIN = Genotype(
-    tuple(Stage(depth=1, width=width, attention="none") for width in (8, 12, 8)),
-    block="mobilenet",
-    activation="elu",  # no channel is dead by chance
-    head="conv3x3",
-    levels=2,
-)
-DEEP = replace(PLAIN, stages=tuple(replace(stage, depth=2) for stage in PLAIN.stages))
 GONE = 0.2  # of the cost of PLAIN, in most tests
-TINY = replace(PLAIN, stages=tuple(replace(stage, width=4) for stage in PLAIN.stages))
-
-
-def network_of(genotype: Genotype, seed: int = 0) -> LPIENet:
-    """One whose every layer matters: its branches are as strong as those of a trained one."""
-    network = build(Blueprint.from_genotype(genotype), seed).eval()
-    with torch.no_grad():
-        for name, module in network.named_modules():
-            if isinstance(module, nn.Conv2d) and name.endswith(("spatial.3", "spatial.2", "mixing.2")):
-                module.weight *= 4
-    return network
-
-
-def judge_of(network: nn.Module, side: int = 16) -> Judge:
-    """For whom the output of `network`, but for a little noise, is the clean picture: whatever changes it is a loss."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(24, 3, side, side, generator=generator)
-    with torch.no_grad():
-        output = network(images)
-        clean = output + 0.005 * torch.randn(output.shape, generator=generator)
-    return Judge(((images[:16], clean[:16]),), ((images[16:], clean[16:]),), Loss())
-
-
-def test_what_is_clipped_weighs_apart_where_moves_are_ranked():
-    """By the degraded images, of which half a one is white here."""
-    network = network_of(TINY)
-    judge = judge_of(network)
-    degraded, clean = judge.ranking[0]
-    degraded = degraded.clone()
-    degraded[0, :, :8] = 1.0
-    plain, apart = (replace(judge, ranking=((degraded, clean),), loss=loss) for loss in (Loss(), Loss(clipped=5.0)))
-    assert apart.lost(network) > 1.5 * plain.lost(network)
-    effects = [one.look(network).effects for one in (plain, apart)]
-    assert any((effects[0][name] - effects[1][name]).abs().max() > 1e-6 for name in effects[0])
-
-
-def share(network: LPIENet, gone: float) -> Target:
-    return Target((1 - gone) * cost_of(network.blueprint).macs)
-
-
-def owner(said: str) -> str:
-    return said.split(": ")[-1]
 
 
 @pytest.fixture(scope="module")
@@ -85,42 +32,6 @@ def network():
 @pytest.fixture(scope="module")
 def pruned(network):
     return prune(network, share(network, GONE), judge_of(network))
-
-
-@pytest.mark.parametrize("stage", ["encoder1", "decoder2"])
-def test_a_layer_that_was_made_useless_by_hand_goes_before_all_others(stage):
-    network = network_of(PLAIN)
-    useless = f"{stage}.2.residuals.0.spatial"
-    with torch.no_grad():  # not 0: what computes nothing at all is found before
-        network.get_submodule(useless)[3].weight *= 1e-3
-    place = network.blueprint.names.index(stage)
-    stages = list(network.blueprint.stages)
-    stages[place] = replace(stages[place], blocks=(replace(stages[place].blocks[0], depthwise=2),))
-    least = cost_of(replace(network.blueprint, stages=tuple(stages))).macs  # with two channels of the useless layer
-    steps = prune(network, Target(least), judge_of(network)).way.steps
-    assert len(steps) > 2
-    assert {owner(step.said) for step in steps[1:]} == {useless}
-
-
-def test_a_block_that_was_made_useless_by_hand_goes_as_one_before_all_others():
-    network = network_of(DEEP)
-    with torch.no_grad():
-        network.encoder2[2].residuals[1].spatial[3].weight.zero_()
-    done = prune(network, share(network, 0.06), judge_of(network))
-    assert done.way.steps[2].said == "block 1 of encoder2"  # behind its channels, which compute nothing
-    assert [len(stage.blocks) for stage in done.network.blueprint.stages] == [2, 1, 2]
-
-
-def test_attention_that_was_made_useless_by_hand_goes_as_one_before_all_others():
-    stages = list(PLAIN.stages)
-    stages[1] = replace(stages[1], attention="both")
-    network = network_of(replace(PLAIN, stages=tuple(stages)))
-    with torch.no_grad():
-        network.encoder2[2].attention.join.weight.zero_()
-    done = prune(network, share(network, 0.15), judge_of(network))
-    said = [step.said for step in done.way.steps if step.said not in ("", "what computes nothing")]
-    assert said[0] == "attention of encoder2"
-    assert done.network.blueprint.stages[1].attention == "none"
 
 
 def test_what_computes_nothing_goes_first_and_nothing_is_lost_by_it():
@@ -141,48 +52,6 @@ def test_what_is_asked_for_goes_to_within_one_percent(genotype, asked):
     network = network_of(genotype)
     smaller = prune(network, share(network, asked), judge_of(network)).network
     assert asked <= 1 - cost_of(smaller.blueprint).macs / cost_of(network.blueprint).macs <= asked + 0.01
-
-
-def test_every_move_is_the_one_that_brute_force_finds():
-    """Of all channels of all groups, each taken out by itself; multiply-adds by fvcore, the loss by its formula."""
-    network = network_of(TINY)
-    with torch.no_grad():  # each channel matters half as much as the one before
-        for stage in network.blueprint.names:
-            first, _, block = getattr(network, stage)
-            last = block.residuals[0].spatial[3]
-            for channel in range(4):
-                for weight in (first.weight[channel], first.bias[channel], last.weight[channel]):
-                    weight *= 0.5**channel
-                last.weight[:, channel] *= 0.5**channel
-    judge = judge_of(network)
-    taken = prune(network, share(network, 0.2), judge)
-    degraded, clean = judge.ranking[0]
-
-    def lost(smaller: LPIENet) -> float:
-        with torch.no_grad():
-            output = smaller(degraded)
-            return float((output - clean).abs().mean() + 0.1 * (1 - ssim(output, clean).mean()))
-
-    assert len(taken.way.steps) > 3
-    for before, after in pairwise(taken.way.steps):
-        reads = judge.look(network).reads
-        every = [
-            (group.name, without(network, group, (channel,), reads))
-            for group in groups_of(network)
-            for channel in range(group.channels)
-            if group.channels > 1
-        ]
-        costs = [cost_of(smaller.blueprint).macs for _, smaller in every]
-        least = min((0.8 - NEAR) * taken.way.steps[0].cost, max(costs))  # where none fits, the least that overshoots
-        rates = [
-            max(lost(smaller) - lost(network), 0) / (before.cost - cost)
-            for (_, smaller), cost in zip(every, costs, strict=True)
-            if cost >= least
-        ]
-        fitting = [one for one, cost in zip(every, costs, strict=True) if cost >= least]
-        name, network = fitting[rates.index(min(rates))]
-        assert (owner(after.said), after.cost) == (name, cost_of(network.blueprint).macs)
-        assert after.loss == pytest.approx(lost(network), rel=0.01)  # of two channels alike, Taylor may take the other
 
 
 def test_no_move_overshoots_while_another_fits(network, pruned):

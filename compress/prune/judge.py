@@ -1,7 +1,7 @@
 """Judge: what a network loses, on few training patches, and a first guess of what each channel is worth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
@@ -14,7 +14,9 @@ from nas.task.metrics import ssim
 from nas.task.own_loss import OwnLoss
 from nas.task.task import Task
 
-RANKING, WATCHING = 16, 32  # patches: moves are ranked by the first, the way down is told by the others
+RANKING, WATCHING = 256, 32  # patches: moves are ranked by the first, the way down is told by the others
+_BATCH = 8  # patches at a time
+_HAND, _FEW = 8, 2  # batches that rank one move; those of them by which most others are sorted out before
 
 Patches = tuple[Tensor, Tensor]  # degraded, clean: (B, 3, P, P) in [0, 1], on the processor
 
@@ -23,7 +25,7 @@ Patches = tuple[Tensor, Tensor]  # degraded, clean: (B, 3, P, P) in [0, 1], on t
 class Judge:
     """Patches to rank by, others to tell by, and the loss that ranks."""
 
-    ranking: tuple[Patches, ...]
+    ranking: tuple[Patches, ...]  # in batches
     watching: tuple[Patches, ...]
     loss: Loss | OwnLoss
 
@@ -36,10 +38,25 @@ class Judge:
             found += list(zip(*(torch.split(side, 1) for side in sides), strict=True))
         return cls(_batched(found[:RANKING]), _batched(found[RANKING : RANKING + WATCHING]), task.loss)
 
+    def hand(self, number: int) -> "Judge":
+        """Who ranks move `number`, by a part of the patches.
+
+        Another part for each, in turn: moves that are each the least on the same patches suit those more and more.
+        """
+        batches = range(_HAND * number, _HAND * number + min(_HAND, len(self.ranking)))
+        return replace(self, ranking=tuple(self.ranking[batch % len(self.ranking)] for batch in batches))
+
+    def few(self) -> "Judge":
+        """Who ranks by the first of the patches only."""
+        return replace(self, ranking=self.ranking[:_FEW])
+
     def lost(self, network: nn.Module) -> float:
         """The loss of `network` on the patches that rank."""
-        with torch.inference_mode():
-            return fmean(self.loss.of(degraded)(network(degraded), clean).item() for degraded, clean in self.ranking)
+        return self._lost(network, self.ranking)
+
+    def told(self, network: nn.Module) -> float:
+        """The same on the patches that only tell."""
+        return self._lost(network, self.watching)
 
     def ssim(self, network: nn.Module) -> float:
         """SSIM on the patches that only tell."""
@@ -49,6 +66,10 @@ class Judge:
                 for degraded, clean in self.watching
                 for value in ssim(network(degraded).clamp(0, 1), clean).tolist()
             )
+
+    def _lost(self, network: nn.Module, patches: Sequence[Patches]) -> float:
+        with torch.inference_mode():
+            return fmean(self.loss.of(degraded)(network(degraded), clean).item() for degraded, clean in patches)
 
     def look(self, network: nn.Module) -> "Look":
         """What a channel is, and about what is lost without it."""
@@ -102,6 +123,6 @@ class Look:
 
 
 def _batched(patches: Sequence[Patches]) -> tuple[Patches, ...]:
-    """In batches of 8, which are fast."""
-    degraded, clean = (torch.split(torch.cat(side), 8) for side in zip(*patches, strict=True))
+    """In batches, which are fast."""
+    degraded, clean = (torch.split(torch.cat(side), _BATCH) for side in zip(*patches, strict=True))
     return tuple(zip(degraded, clean, strict=True))

@@ -74,7 +74,7 @@ def prune(
 
     First what computes nothing goes. Then move after move, the one whose loss grows least for each unit of cost:
     a move is few channels of one group of torch-pruning's graph, the least of them by a Taylor expansion, or a whole
-    part (parts.py). What a move loses is measured on the judge's patches. What was
+    part (parts.py). What a move loses is measured on few of the judge's patches, others for each. What was
     measured before the last moves ranks which are measured again: the first that is the least anew is taken (the lazy
     greedy algorithm of Minoux, 1978). None overshoots the cost by more than NEAR while another does not, and where
     four channels do, two or one go. Where `fine_tune` is given, it trains a copy after every STRETCH, which goes on
@@ -99,6 +99,7 @@ class _Known:
 
     loss: float  # by which it makes the loss grow, for each unit of cost
     at: int  # number of moves before it was measured
+    sure: bool  # whether all patches of its hand measured it, not the few that sort out
 
 
 @dataclass(slots=True)
@@ -143,9 +144,9 @@ class _Descent:
 
     def move(self) -> bool:
         """Take the best move; False, and nothing is taken, where there is none or where it loses too much."""
-        look = self.judge.look(self.network)
-        moves = self._fitting(list(self._moves(look)))
-        best = self._best(moves) if moves else None
+        hand = self._hand()
+        moves = self._fitting(list(self._moves(hand.look(self.network))))
+        best = self._best(moves, hand) if moves else None
         if best is None:
             self._ended = True
             return False
@@ -161,7 +162,8 @@ class _Descent:
         copy = with_weights(self.network.blueprint, self.network.state_dict())
         fine_tune(copy)
         copy = _on_processor(copy)
-        if self.judge.lost(copy) < self._steps[-1].loss:
+        hand = self._hand()
+        if hand.lost(copy) < hand.lost(self.network):
             self._known.clear()
             self._enter("fine-tuned", copy)
 
@@ -182,7 +184,11 @@ class _Descent:
         return self.cost.of(blueprint) <= self.target.cost
 
     def _step(self, said: str, network: LPIENet) -> Step:
-        return Step(said, self.now, self.judge.lost(network), self.judge.ssim(network))
+        return Step(said, self.now, self.judge.told(network), self.judge.ssim(network))
+
+    def _hand(self) -> Judge:
+        """Who ranks what comes next."""
+        return self.judge.hand(len(self._steps) - 1)
 
     def _enter(self, said: str, network: LPIENet) -> None:
         self.network, self.now = network, self._cost_of(network.blueprint)
@@ -221,9 +227,10 @@ class _Descent:
         dear = [move for some in every for move in some]
         return sorted(dear, key=lambda move: -self._cost_of(move.blueprint))[:1]
 
-    def _best(self, moves: list[Move]) -> Move:
-        """The move whose loss grows least for each unit of cost, measured for this network."""
-        here, before = len(self._steps), self._steps[-1].loss
+    def _best(self, moves: list[Move], hand: Judge) -> Move:
+        """The move whose loss grows least for each unit of cost, measured by `hand` for this network."""
+        here, few = len(self._steps), hand.few()
+        before = {judge: judge.lost(self.network) for judge in (few, hand)}
 
         def rank(move: Move) -> tuple[float, float]:
             known = self._known.get(move.what)
@@ -233,10 +240,12 @@ class _Descent:
         while True:
             best = min(moves, key=rank)
             known = self._known.get(best.what)
-            if known is not None and known.at == here:
+            again = known is not None and known.at == here
+            if known is not None and again and known.sure:
                 return best
-            grows = self.judge.lost(best.apply(self.network)) - before
-            self._known[best.what] = _Known(grows / (self.now - self._cost_of(best.blueprint)), here)
+            judge = hand if again else few
+            grows = judge.lost(best.apply(self.network)) - before[judge]
+            self._known[best.what] = _Known(grows / (self.now - self._cost_of(best.blueprint)), here, again)
 
 
 def _takes(group: Group, channels: list[int], look: Look) -> Callable[[LPIENet], LPIENet]:

@@ -11,8 +11,8 @@ class Step:
 
     said: str  # what went
     cost: float
-    loss: float  # on the patches that moves are ranked by
-    ssim: float  # on others
+    loss: float  # both on patches that rank no move
+    ssim: float
 
 
 @dataclass(frozen=True, slots=True)
