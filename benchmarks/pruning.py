@@ -9,11 +9,12 @@ in --out, is kept as soon as it is made, and continues where it was cut off. Wha
 first, then fine-tuning with distillation for --steps, beginning with 30 % of networks 18 and 19.
 
 Ways that prune: `measured`, as `compress` does it; `rounds`, as versions before 2026-11-26 did (benchmarks/rounds.py);
-`magnitude` and `taylor`, the same moves of channels ranked without being measured (benchmarks/ranked.py); `zeros`, as
-`measured` where nothing tells of the channels that go; `stretches`, as `measured` with a fifth of --steps after each
-tenth of the cost, and as many steps in all. Ways that do not: `nothing`, which fine-tunes the whole network; and two
-controls for as much computing as training, pruning and fine-tuning took, from first weights: `narrow`, the whole
-network with fewer channels everywhere, and `scratch`, the one that `measured` left.
+`magnitude` and `taylor`, the same moves of channels ranked without being measured (benchmarks/ranked.py); `same`, as
+`measured` by the same 16 patches for all moves, as versions before 2026-11-27 did; `zeros`, as `measured` where nothing
+tells of the channels that go; `stretches`, as `measured` with a fifth of --steps after each tenth of the cost, and as
+many steps in all. Ways that do not: `nothing`, which fine-tunes the whole network; and two controls for as much
+computing as training, pruning and fine-tuning took, from first weights: `narrow`, the whole network with fewer channels
+everywhere, and `scratch`, the one that `measured` left.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from nas.task.degrade import make_noise
 from nas.task.evaluation import evaluate, evaluate_each, mean_quality
 from nas.task.task import Task, TaskSettings
 from nas.task.training import Course, Recipe
-from ranked import RANKED, Zeros, by_rank
+from ranked import RANKED, Same, Zeros, by_rank
 from results.files import has_network, load_network, read_json, save_network, write_json
 from results.verdict import judge as verdict_of
 from rounds import by_rounds
@@ -51,7 +52,8 @@ FIRST = ("0018", "0019")  # whose fine-tuning comes before all other
 SHARES = (0.3, 0.15, 0.5)
 PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
 CONTROLS = ("narrow", "scratch")
-FURTHER = ("stretches", "zeros")
+FURTHER = ("same", "stretches", "zeros")
+JUDGES = {"same": Same, "zeros": Zeros}  # in place of that of `measured`
 ABOUT = 0.25  # by so much of its cost may a network of the front differ that stands beside a pruned one
 TRAINED_FOR = 12000  # steps that made the networks of results/published/denoise
 RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
@@ -211,8 +213,8 @@ class Table:
             return by_rounds(whole, 1 - cell.share, judge)
         if cell.way in RANKED:
             return by_rank(whole, target, judge, cell.way)
-        if cell.way == "zeros":
-            judge = Zeros(judge.ranking, judge.watching, judge.loss)
+        if cell.way in JUDGES:
+            judge = JUDGES[cell.way](judge.ranking, judge.watching, judge.loss)
         done = prune(whole, Target(target), judge)
         row["way down"] = done.way.to_json()
         return done.network
@@ -282,7 +284,7 @@ def _narrow(whole: Blueprint, share: float) -> Blueprint:
 
 
 def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each network and share, what `measured` left after fine-tuning, against others.
+    """Of each network and share, what `measured` (where there is none, `same`) left after fine-tuning, against others.
 
     These are the whole network, before and after as much fine-tuning, the controls, and the front's own networks that
     cost about as much, as they were published.
@@ -294,7 +296,8 @@ def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
             ssims = [photograph["ssim"] for photograph in row["test"]["photographs"]]
             tuned.setdefault((row["network"], row["share"]), {}).setdefault(way, []).append(ssims)
     found, costs = {}, {row["network"]: row["macs"] for row in rows.values() if row["way"] == "nothing"}
-    left = {(row["network"], row["share"]): row["macs"] for row in rows.values() if row["way"] == "measured"}
+    by_way = {way: [row for row in rows.values() if row["way"] == way] for way in ("same", "measured")}
+    left = {(row["network"], row["share"]): row["macs"] for row in chain(*by_way.values())}
     for (network, share), ways in tuned.items():
         whole = tuned.get((network, SHARES[0]), {})
         others = {way: ways[way] for way in CONTROLS if way in ways}
@@ -304,9 +307,10 @@ def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
             for name, macs in costs.items()
             if name != network and abs(macs / left.get((network, share), math.inf) - 1) < ABOUT
         }
-        for way, other in others.items() if "measured" in ways else ():
+        pruned = ways.get("measured") or ways.get("same") or []
+        for way, other in others.items() if pruned else ():
             names = (f"{network} less {share:.0%}", way)
-            found[f"{network}-{share:g} against {way}"] = verdict_of(ways["measured"], other, names=names).to_json()
+            found[f"{network}-{share:g} against {way}"] = verdict_of(pruned, other, names=names).to_json()
     return found
 
 

@@ -21,14 +21,13 @@ RANKED = ("magnitude", "taylor")
 
 def by_rank(network: LPIENet, target: float, judge: Judge, way: str) -> LPIENet:
     """`network` after moves of few channels, the least for each MAC first, until it costs at most `target`."""
-    whole, number = MACS.of(network.blueprint), 0
+    whole, few = MACS.of(network.blueprint), judge.few()
     while (now := MACS.of(network.blueprint)) > target:
-        look = judge.hand(number).look(network)
+        look = few.look(network)
         moves = list(_moves(network, look, way))
         fits = [move for move in moves if move[1] >= target - NEAR * whole]
         best = min(fits or moves, key=lambda move: move[3] / (now - move[1]))
         network = without(network, best[0], best[2], look.reads)
-        number += 1
     return network
 
 
@@ -50,6 +49,13 @@ def _magnitude(network: LPIENet, group: Group) -> Tensor:
     for layer, places in group.inputs:
         whole = whole + state[f"{layer}.weight"].square().mean(dim=(0, 2, 3))[torch.tensor(places)].sum(dim=1)
     return whole
+
+
+class Same(Judge):
+    """A judge by whom the same few patches rank all moves."""
+
+    def hand(self, number: int) -> Judge:
+        return self.few()
 
 
 class Zeros(Judge):

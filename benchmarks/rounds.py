@@ -40,7 +40,7 @@ def by_rounds(whole: LPIENet, keep: float, judge: Judge) -> LPIENet:
     target = keep * MACS.of(whole.blueprint)
     for _ in range(_ROUNDS):
         network.zero_grad()
-        for degraded, clean in judge.hand(0).ranking:
+        for degraded, clean in judge.few().ranking:
             judge.loss(network(degraded), clean).backward()  # type: ignore[no-untyped-call]
         for group in pruner.step(interactive=True):
             group.prune()
