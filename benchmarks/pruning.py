@@ -152,7 +152,8 @@ def _plan(options: Any) -> Iterator[Cell]:
     once = dict.fromkeys(chain.from_iterable(plan))
     found = [cell for cell in once if (cell.steps or cell.way not in CONTROLS) and (steps or not cell.steps)]
     yield from found
-    yield from (replace(c, seed=seed) for seed in range(1, options.seeds) for c in found if c.steps)
+    drawn = [cell for cell in found if cell.steps or cell.way not in ("nothing", "rounds")]  # whose seed counts
+    yield from (replace(cell, seed=seed) for seed in range(1, options.seeds) for cell in drawn)
 
 
 def _published(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@
     python benchmarks/table.py --data ~/photographs --out runs/table --begun results/published/table/table.json
 
 Draws --networks genotypes, evenly over the logarithm of MACs and the genes of the default space, trains each for
---steps with one seed, every fourth with a second one and every fourth for twice as long, and writes what each came to:
+--steps with one seed, a dozen of 44 with a second one and for twice as long, and writes what each came to:
 SSIM and PSNR on the way (validation photographs) and at the end (test photographs, one by one). Scores, samplers and
 proxies are judged on this table (benchmarks/scores.py). With --begun it goes on from what was published, anywhere.
 With --bfloat16 it trains in half of the time; rows say which did.
@@ -37,7 +37,7 @@ NETWORKS = 44
 _DRAWN = 8000  # genotypes to choose from
 _PEAK = 2e-2  # learning rate of all rows, whatever the default becomes
 _DRAWN_NETWORKS, _DATA = "networks.json", "data.json"
-_EVERY = 4  # networks that are trained a second time, and for twice as long
+_FURTHER = (*range(0, NETWORKS, 4), 2)  # a dozen that are trained a second time, and for twice as long
 
 
 def main() -> None:
@@ -55,8 +55,9 @@ def main() -> None:
         _restore(options.out, read_json(options.begun))
     chosen = drawn(options.out, options.networks)
     plan = [(number, 0, options.steps) for number in range(len(chosen))]
-    plan += [(number, 1, options.steps) for number in range(0, len(chosen), _EVERY)]
-    plan += [(number, 0, 2 * options.steps) for number in range(0, len(chosen), _EVERY)]
+    further = [number for number in _FURTHER if number < len(chosen)]
+    plan += [(number, 1, options.steps) for number in further]
+    plan += [(number, 0, 2 * options.steps) for number in further]
     if options.publish is None:
         one_thread()
         task = _task(options.data, options.bfloat16)
