@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from skimage.data import chelsea
 from torch import Tensor
@@ -33,13 +34,18 @@ CPP = """
 
 int main(int, char** words) {
     const int height = std::atoi(words[1]), width = std::atoi(words[2]);
-    std::vector<float> image(static_cast<std::size_t>(height) * width * 3), output(image.size());
-    for (std::vector<float>* one : {&image, &output})
+    const double times = std::atof(words[3]);
+    std::vector<float> image(static_cast<std::size_t>(height) * width * 3), output(image.size()), answer(image.size());
+    for (std::vector<float>* one : {&image, &output, &answer})
         if (std::fread(one->data(), 4, one->size(), stdin) != one->size()) return 1;
     const auto level = lpienas::noise_level(image, output, height, width);
-    lpienas::hold(image, output, height, width, level, std::atof(words[3]));
+    lpienas::hold(image, output, height, width, level, times);
     const double line[] = {level.black, level.slope, level.least};
     std::fwrite(line, 8, 3, stdout);
+    std::fwrite(output.data(), 4, output.size(), stdout);
+    const auto probed = lpienas::probe(image, height, width, level);
+    lpienas::hold(probed, answer, height, width, level, times);
+    lpienas::weigh(image, output, probed, answer, height, width, level);
     std::fwrite(output.data(), 4, output.size(), stdout);
 }
 """
@@ -94,6 +100,48 @@ def test_an_update_is_held_to_the_level_in_the_field_and_left_alone_elsewhere():
     assert float(inside) == pytest.approx(HELD * (BLACK + SLOPE * float(clean[..., 140, 140].mean())), rel=0.05)
     far = np.s_[..., 200:, :]
     assert torch.equal(held[far], (clean + noise - noise)[far])
+
+
+def blurred(image: Tensor) -> Tensor:
+    """The simplest denoiser: the mean of 3x3 pixels."""
+    return F.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
+
+
+def told_by_blur(image: Tensor) -> NoiseLevel:
+    found = noise_level([(image, blurred(image))])
+    assert found is not None
+    return found
+
+
+def test_a_probe_is_noise_of_the_level_at_each_brightness_and_unlike_itself_nearby():
+    clean, noise = noisy()
+    probe = told(clean, noise).probe(clean) - clean
+    for column in (100, 300):
+        sizes = probe[..., column].abs()
+        assert torch.allclose(sizes, BLACK + SLOPE * clean[..., column], rtol=0.06)
+    tile = (probe.sign())[0, :, :8, :8]
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        assert (tile * tile.roll((down, right), (1, 2))).mean(dim=(1, 2)).abs().max() <= 0.13
+    assert all(abs(float((tile[one] * tile[other]).mean())) <= 0.13 for one, other in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_an_update_is_weighed_so_that_noise_goes_and_texture_stays():
+    """By a blur, which takes both away."""
+    clean, noise = noisy()
+    stripes = 0.15 * torch.sign(torch.sin(torch.arange(clean.shape[-1]) * 1.5))
+    clean = clean.clone()
+    clean[..., 150:, :] += stripes
+    image = (clean + noise).clamp(0, 1)
+    level = NoiseLevel(BLACK, SLOPE, 0.001)
+    weighed = level.weighed(blurred)(image)
+    smooth, striped = np.s_[..., 10:140, 10:-10], np.s_[..., 160:290, 10:-10]
+
+    def lost(output: Tensor, where: tuple[slice, ...]) -> float:
+        return float((output - clean)[where].square().mean())
+
+    assert lost(weighed, smooth) < 1.1 * lost(blurred(image), smooth) < 0.3 * lost(image, smooth)
+    assert lost(weighed, striped) < 0.1 * lost(blurred(image), striped)
+    assert lost(weighed, striped) < 1.5 * lost(image, striped)
 
 
 def network() -> Runtime:
@@ -160,18 +208,23 @@ def test_a_photograph_is_held_as_asked_and_two_rows_of_a_table_say_what_it_bring
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 def test_the_function_for_applications_in_another_language_holds_as_this_one_does(tmp_path):
     clean, noise = textured()
-    image, output = (clean + noise).float(), clean.float()
+    image = (clean + noise).clamp(0, 1)
+    output, level = blurred(image), told_by_blur(image)
     height, width = image.shape[-2:]
     (tmp_path / "twin.cpp").write_text(CPP)
     flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-I", str(LOOPS)]
     subprocess.run(["g++", *flags, str(tmp_path / "twin.cpp"), "-o", str(tmp_path / "twin")], check=True)
-    given = b"".join(one[0].permute(1, 2, 0).contiguous().numpy().tobytes() for one in (image, output))
+    pictures = (image, output, blurred(level.probe(image)))
+    given = b"".join(one[0].permute(1, 2, 0).contiguous().numpy().tobytes() for one in pictures)
     words = [str(tmp_path / "twin"), str(height), str(width), str(HELD)]
     made = subprocess.run(words, input=given, capture_output=True, check=True).stdout
-    level = told(clean, noise)
-    line = np.frombuffer(made[:24], dtype=np.float64)
-    np.testing.assert_allclose(line, (level.black, level.slope, level.least), rtol=1e-3)
-    found = torch.from_numpy(np.frombuffer(made[24:], dtype=np.float32).reshape(height, width, 3).copy())
-    held = level.held(lambda image: output, HELD)(image)
-    assert (found.permute(2, 0, 1) - held[0]).abs().max() < 1e-4
-    assert (held - output).abs().max() > 0.1
+    np.testing.assert_allclose(
+        np.frombuffer(made[:24], dtype=np.float64), (level.black, level.slope, level.least), rtol=1e-3
+    )
+    both = torch.from_numpy(np.frombuffer(made[24:], dtype=np.float32).reshape(2, height, width, 3).copy())
+    held = level.held(blurred, HELD)
+    weighed = level.weighed(held)(image)
+    for found, here in zip(both, (held(image), weighed), strict=True):
+        assert (found.permute(2, 0, 1) - here[0]).abs().max() < 2e-4
+    assert (held(image) - output).abs().max() > 0.1
+    assert (weighed - held(image)).abs().max() > 0.05
