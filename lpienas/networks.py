@@ -101,9 +101,9 @@ def load(model: str | Path, threads: int | None = None, hold: float | None = Non
     """Open a run's compression (RUN, RUN/compressions/NAME.json), a network (its .json), a .onnx, .tflite or .pte file.
 
     "denoise" is the denoiser that comes with the package. `threads` of the processor (None: all). A denoiser takes away
-    at most `hold` times the noise that the photograph has at that brightness, 1 or more (compress.runtime.noise_level
-    has what pays); 0: whatever it finds; None: 0, but of "denoise" what it ships with. Raises Error for what is none of
-    these, or damaged.
+    at most `hold` times the noise that the photograph has at that brightness, 1 or more, and weighs that, for which it
+    runs twice (compress.runtime.noise_level has what pays); 0: whatever it finds; None: 0, but of "denoise" what it
+    ships with. Raises Error for what is none of these, or damaged.
     """
     import torch
 

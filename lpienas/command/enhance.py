@@ -47,7 +47,8 @@ class EnhanceOptions:
     hold: float | None = option(
         None,
         "of a denoiser: take away nowhere more than so many times the noise that the photograph has at that "
-        "brightness, so that texture is not taken for noise; 1 or more, 0 for no limit",
+        "brightness, and of it what answers a little more noise, so that texture is not taken for noise; it takes "
+        "twice as long; 1 or more, 0 for no limit",
         "TIMES",
         parse=float,
         default="1.5 for the one that comes with the package, else 0",
