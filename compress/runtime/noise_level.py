@@ -17,7 +17,7 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 WINDOW = 15  # pixels a side, over which brightness and update are averaged
-REACH = 2 * (WINDOW // 2)  # how much further a pixel of a held and weighed output sees
+REACH = 3 * (WINDOW // 2)  # how much further a pixel sees that is held and weighed: those windows, and the probe's
 HELD = 1.5  # times the level, that a denoiser's update is held to: results/published/hold
 WEIGHED = 3.0  # times the level's square, by which an update is weighed: weak noise is above what updates tell of it
 _STEP = 7  # pixels between windows that are looked at
