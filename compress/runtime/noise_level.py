@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 WINDOW = 15  # pixels a side, over which brightness and update are averaged
@@ -29,7 +26,6 @@ _NEAR = 1e-4  # in [0, 1]: distances from the line below it weigh alike
 # Signs of a probe, a bit each, rows and columns of 8, and where each channel has them: unlike themselves once moved.
 _SIGNS, _MOVED = (0x18, 0x71, 0x17, 0xCE, 0xB5, 0x24, 0x12, 0xB9), ((0, 0), (2, 1), (4, 7))
 
-Array = npt.NDArray[np.float32]
 Network = Callable[[Tensor], Tensor]  # (1, 3, H, W) floats in [0, 1] to enhanced ones
 
 
@@ -117,18 +113,19 @@ def _windows(image: Tensor, update: Tensor, step: int = 1) -> tuple[Tensor, Tens
 
 def _means(values: Tensor, step: int = 1) -> Tensor:
     """Means of `values` (B, 1, H, W) over the window around each `step`-th pixel, what of it lies inside."""
-    means = values.detach().cpu().numpy()
-    for axis in (2, 3):
-        means = uniform_filter1d(means, WINDOW, axis, mode="constant")
-    height, width = means.shape[2:]
-    means /= _inside(height)[:, None] * _inside(width)
-    return torch.from_numpy(means[..., ::step, ::step]).to(values.device)
+    rows, columns = (torch.ones(length, dtype=torch.float64, device=values.device) for length in values.shape[2:])
+    inside = _sums(rows, 0)[:, None] * _sums(columns, 0)
+    means = _sums(_sums(values.double(), 3), 2) / inside
+    return means[..., ::step, ::step].to(values.dtype)
 
 
-def _inside(length: int) -> Array:
-    """The share of the window around each pixel along an axis that lies inside."""
-    inside: Array = uniform_filter1d(np.ones(length, np.float32), WINDOW, mode="constant")
-    return inside
+def _sums(values: Tensor, axis: int) -> Tensor:
+    """Sums over the window around each place along one axis: running ones, which take as long for any window."""
+    length, reach = values.shape[axis], WINDOW // 2
+    sums = values.cumsum(axis)
+    none, every = torch.zeros_like(sums.narrow(axis, 0, 1)), sums.narrow(axis, length - 1, 1)
+    ends = torch.cat([none] * (reach + 1) + [sums] + [every] * reach, axis)
+    return ends.narrow(axis, WINDOW, length) - ends.narrow(axis, 0, length)
 
 
 @lru_cache(maxsize=1)
