@@ -297,8 +297,12 @@ def _verdicts(rows: Mapping[str, Any]) -> dict[str, Any]:
             ssims = [photograph["ssim"] for photograph in row["test"]["photographs"]]
             tuned.setdefault((row["network"], row["share"]), {}).setdefault(way, []).append(ssims)
     found, costs = {}, {row["network"]: row["macs"] for row in rows.values() if row["way"] == "nothing"}
-    by_way = {way: [row for row in rows.values() if row["way"] == way] for way in ("same", "measured")}
-    left = {(row["network"], row["share"]): row["macs"] for row in chain(*by_way.values())}
+    left = {
+        (row["network"], row["share"]): row["macs"]
+        for way in ("same", "measured")
+        for row in rows.values()
+        if row["way"] == way
+    }
     for (network, share), ways in tuned.items():
         whole = tuned.get((network, SHARES[0]), {})
         others = {way: ways[way] for way in CONTROLS if way in ways}

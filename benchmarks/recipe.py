@@ -76,7 +76,6 @@ class Way:
     patches: tuple[int, int] | None = None  # pixels a side, patches a step, in place of 64 and 8
     late: tuple[int, int] | None = None  # the same for the last third of the steps
     bfloat16: bool = False  # in place of float32; judged in float32 all the same
-    edges: bool = False  # 3x3 convolutions have edge filters beside them, which fold into them at the end
     teacher: float = 0.0  # how much of the target is what the published network `adds` makes of the same patches
 
 
@@ -108,7 +107,7 @@ WAYS = {
     "batch-4": Way({}, {}, patches=(64, 4)),
     "batch-16": Way({}, {}, patches=(64, 16)),
     "bfloat16": Way({}, {}, bfloat16=True),
-    "edges": Way({}, {}, edges=True),
+    "edges": Way({}, {}, with_edges),
     "teacher": Way({}, {}, teacher=0.5),
 }
 
@@ -160,8 +159,6 @@ def _train(out: Path, task: Task, row: Row) -> None:
         blueprint = Blueprint.from_genotype(replace(NETWORKS[name], **WAYS[way].genes))
         network = first_weights(blueprint, seed)
         WAYS[way].begun(network)
-        if WAYS[way].edges:
-            with_edges(network)
         recipe, batch = Recipe(steps, **WAYS[way].recipe), _batches(task, WAYS[way], steps, seed)
         of_way = replace(task, device=replace(task.device, bfloat16=WAYS[way].bfloat16))
         found = curve(folder, of_way, network, Plan(recipe, seed, batch, folded))

@@ -54,9 +54,10 @@ def unseen(models: Sequence[Path], data: Path | None, whole: bool = False) -> Un
     left, names, known, test = _not_used(found, runs, data)
     names = [*seen, *names]
     if not left:
-        which = "this network" if len(models) == 1 else "one of these networks"
-        instead = "" if len(models) == 1 else "one by one, or "
-        raise DataError(f"every photograph of {data} trained or chose {which}; evaluate {instead}on other photographs")
+        which, instead = (
+            ("this network", "it") if len(models) == 1 else ("one of these networks", "them one by one, or")
+        )
+        raise DataError(f"every photograph of {data} trained or chose {which}; evaluate {instead} on other photographs")
     if not known:
         pairs = validation_pairs(left, settings.degradation, settings.seed, side, settings.least_judged)
         says = f"{_counted(len(left))} of {data}{pairs.says}"

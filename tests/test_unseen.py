@@ -90,7 +90,7 @@ def test_where_no_photograph_is_left_it_is_said(tmp_path):
     few = folder_of(tmp_path / "few", 3)
     seed = next(seed for seed in range(1, 99) if kept(few, seed) != kept(few, 0))
     runs = [run_on(tmp_path / f"run{number}", few, number) for number in (0, seed)]
-    with pytest.raises(DataError, match="evaluate one by one"):
+    with pytest.raises(DataError, match="evaluate them one by one"):
         unseen([run.folder for run in runs], few)
 
 
