@@ -10,17 +10,17 @@ first, then fine-tuning with distillation for --steps, beginning with 30 % of ne
 
 Ways that prune: `measured`, as `compress` does it; `rounds`, as versions before 2026-11-26 did (benchmarks/rounds.py);
 `magnitude` and `taylor`, the same moves of channels ranked without being measured (benchmarks/ranked.py); `same`, as
-`measured` by the same 16 patches for all moves, as versions before 2026-11-27 did; `zeros`, as `measured` where nothing
-tells of the channels that go; `stretches`, as `measured` with a fifth of --steps after each tenth of the cost, and as
-many steps in all. Ways that do not: `nothing`, which fine-tunes the whole network; and two controls for as much
-computing as training, pruning and fine-tuning took, from first weights: `narrow`, the whole network with fewer channels
-everywhere, and `scratch`, the one that `measured` left.
+`measured` by the same 16 patches for all moves and without races, as versions before 2026-11-27 did; `zeros`, the same
+where nothing tells of the channels that go; `stretches`, as `measured` with a fifth of --steps after each tenth of the
+cost, and as many steps in all. Ways that do not: `nothing`, which fine-tunes the whole network; and two controls for as
+much computing as training, pruning and fine-tuning took, from first weights: `narrow`, the whole network with fewer
+channels everywhere, and `scratch`, the one that `measured` left.
 """
 
 import argparse
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -31,7 +31,7 @@ import torch
 from compress.prune.cost import MACS
 from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
-from compress.prune.prune import Target, prune
+from compress.prune.prune import RACE, Target, prune
 from compress.settings import CompressSettings
 from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.suggest import derive_seed
@@ -54,6 +54,7 @@ PRUNE = ("measured", "rounds", "magnitude", "taylor")  # the ways of the table
 CONTROLS = ("narrow", "scratch")
 FURTHER = ("same", "stretches", "zeros")
 JUDGES = {"same": Same, "zeros": Zeros}  # in place of that of `measured`
+STRETCH = 0.1  # of the whole cost, between two short fine-tunings of `stretches`
 ABOUT = 0.25  # by so much of its cost may a network of the front differ that stands beside a pruned one
 TRAINED_FOR = 12000  # steps that made the networks of results/published/denoise
 RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
@@ -215,10 +216,16 @@ class Table:
         if cell.way in RANKED:
             return by_rank(whole, target, judge, cell.way)
         if cell.way in JUDGES:
-            judge = JUDGES[cell.way](judge.ranking, judge.watching, judge.loss)
-        done = prune(whole, Target(target), judge)
+            done = prune(whole, Target(target), JUDGES[cell.way](judge.ranking, judge.watching, judge.loss))
+        else:
+            done = prune(whole, Target(target), judge, train=self._races(whole, cell.seed))
         row["way down"] = done.way.to_json()
         return done.network
+
+    def _races(self, whole: LPIENet, seed: int) -> Callable[[LPIENet], None]:
+        """How `compress` settles whether a large part goes."""
+        seed, course = derive_seed(seed, 0, "race"), Course(Recipe(RACE, self.rate), self.task.device)
+        return lambda network: distill(network, Teacher(whole, 1.0), self.task, seed, course)
 
     def _trained(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet | None:
         """The network of a cell with fine-tuning, or a control; None while what it is made from is being made."""
@@ -249,20 +256,18 @@ class Table:
         return load_network(folder / "network")
 
     def _in_stretches(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
-        judge, spent = Judge.of(self.task, derive_seed(cell.seed, 0, "pruning")), [0]
-
-        def fine_tune(network: LPIENet) -> None:
-            steps = cell.steps // 5
-            spent.append(spent[-1] + steps)
-            seed = derive_seed(cell.seed, len(spent), "stretch")
-            distill(network, Teacher(whole, 1.0), self.task, seed, Course(Recipe(steps, self.rate), self.task.device))
-
-        done = prune(whole, Target((1 - cell.share) * MACS.of(whole.blueprint)), judge, fine_tune=fine_tune)
-        row["way down"], row["steps before"] = done.way.to_json(), spent[-1]
-        recipe = Recipe(max(1, cell.steps - spent[-1]), self.rate)
-        seed = derive_seed(cell.seed, 0, "fine-tuning")
-        distill(done.network, Teacher(whole, 1.0), self.task, seed, Course(recipe, self.task.device))
-        return done.network.eval()
+        judge, macs = Judge.of(self.task, derive_seed(cell.seed, 0, "pruning")), MACS.of(whole.blueprint)
+        stretches = math.ceil(cell.share / STRETCH - 1e-9)
+        steps = [cell.steps // 5] * (stretches - 1)
+        steps.append(max(1, cell.steps - sum(steps)))
+        network, row["steps before"] = whole, sum(steps[:-1])
+        for number, some in enumerate(steps, start=1):
+            target = Target((1 - min(number * STRETCH, cell.share)) * macs)
+            network = prune(network, target, judge, train=self._races(whole, cell.seed)).network
+            seed = derive_seed(cell.seed, number, "stretch")
+            distill(network, Teacher(whole, 1.0), self.task, seed, Course(Recipe(some, self.rate), self.task.device))
+            network = network.eval()
+        return network
 
 
 def narrowed(whole: Blueprint, keep: float) -> Blueprint:

@@ -19,7 +19,7 @@ from compress.int8.ways import AUTO, Quantizing, to_int8
 from compress.prune.cost import latency
 from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
-from compress.prune.prune import OutOfReach, Pruned, Target, prune
+from compress.prune.prune import RACE, OutOfReach, Pruned, Target, prune
 from compress.settings import CompressSettings, Fast
 from nas.confirm import seed_of
 from nas.scoring.full import STRIPPED, score_on_test, train_fully
@@ -46,7 +46,7 @@ from search_spaces.units import format_macs
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_METHODS = {"pruning": 3, "int8": 3}  # count the changes of what a stage does that no other part of its key tells
+_METHODS = {"pruning": 4, "int8": 3}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,17 +239,23 @@ class Stages:
         settings, cost = self.settings, self._cost()
         asked, loss = settings.prune, settings.prune_loss
         judge = Judge.of(self.task, derive_seed(settings.seed, 0, "pruning"))
+        teacher, seed = Teacher(trained, settings.distillation), derive_seed(settings.seed, 0, "race")
+        recipe = replace(settings.fine_tuning, steps=min(RACE, settings.fine_tuning.steps))
+
+        def train(network: LPIENet) -> None:
+            distill(network, teacher, self.task, seed, Course(recipe, self.task.device))
+
         if not isinstance(asked, Fast):
             assert asked is not None
             left = Target(asked if isinstance(asked, int) else (1 - asked) * cost(trained.blueprint))
-            return prune(trained, left if loss is None else Target(lost=loss), judge)
+            return prune(trained, left if loss is None else Target(lost=loss), judge, train=train)
         ranking = latency(cost, trained.blueprint)
         try:
             if loss is not None:
-                pruned = prune(trained, Target(lost=loss), judge, ranking)
+                pruned = prune(trained, Target(lost=loss), judge, ranking, train)
                 if pruned.cost <= asked.milliseconds:
                     return pruned
-            return prune(trained, Target(asked.milliseconds), judge, ranking)
+            return prune(trained, Target(asked.milliseconds), judge, ranking, train)
         except OutOfReach as error:
             now = cost(trained.blueprint)
             reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"

@@ -17,7 +17,6 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.cost import cost_of
 from search_spaces.count import macs_by_part
 from search_spaces.genotype import Genotype
-from search_spaces.lpienet import LPIENet
 from search_spaces.sides import on_any_size
 from tests.judged import DEEP, PLAIN, TINY, judge_of, network_of, share
 
@@ -86,7 +85,11 @@ def test_pruning_goes_as_far_as_a_loss_of_ssim_allows(network):
     for way, lost in zip(ways, (0.001, 0.01), strict=True):
         assert max(way.lost(number) for number in range(len(way.steps))) <= lost
     assert ways[1].steps[-1].cost < ways[0].steps[-1].cost
-    assert ways[1].steps[: len(ways[0].steps)] == ways[0].steps
+    apart = next(
+        number for number, pair in enumerate(zip(*(way.steps for way in ways), strict=False)) if len(set(pair)) > 1
+    )
+    assert apart > 2
+    assert ways[1].steps[apart].said == "level 2"  # of which the other cannot afford the loss, and goes on without
 
 
 def test_of_a_cost_and_a_loss_the_first_to_be_met_ends_pruning(network, pruned):
@@ -189,30 +192,6 @@ def test_what_is_left_never_takes_longer_than_asked_and_few_are_measured(network
     assert done.cost >= 0.7 * start  # a move of this small network is several percent
     assert sum(asked.values()) <= 10
     assert done.way.steps[-1].cost == done.cost
-
-
-def test_a_short_training_after_a_stretch_goes_on_only_where_it_helps(network, pruned):
-    judge = judge_of(network)
-
-    def spoils(copy: LPIENet) -> None:
-        with torch.no_grad():
-            copy.head.project.weight.zero_()
-
-    target = share(network, GONE)
-    assert prune(network, target, judge, fine_tune=spoils).way == pruned.way
-
-    def helps(copy: LPIENet) -> None:
-        optimizer = torch.optim.Adam(copy.parameters(), lr=1e-4)
-        for _ in range(10):
-            optimizer.zero_grad()
-            judge.loss(copy(judge.ranking[0][0]), judge.ranking[0][1]).backward()
-            optimizer.step()
-
-    helped = prune(network, target, judge, fine_tune=helps)
-    tuned = [number for number, step in enumerate(helped.way.steps) if step.said == "fine-tuned"]
-    assert tuned
-    assert all(helped.way.steps[number].loss < helped.way.steps[number - 1].loss for number in tuned)
-    assert all(helped.way.steps[number].cost == helped.way.steps[number - 1].cost for number in tuned)
 
 
 def test_cost_counts_what_fvcore_counts(network):

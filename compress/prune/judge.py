@@ -52,24 +52,19 @@ class Judge:
 
     def lost(self, network: nn.Module) -> float:
         """The loss of `network` on the patches that rank."""
-        return self._lost(network, self.ranking)
-
-    def told(self, network: nn.Module) -> float:
-        """The same on the patches that only tell."""
-        return self._lost(network, self.watching)
-
-    def ssim(self, network: nn.Module) -> float:
-        """SSIM on the patches that only tell."""
         with torch.inference_mode():
-            return fmean(
-                value
-                for degraded, clean in self.watching
-                for value in ssim(network(degraded).clamp(0, 1), clean).tolist()
-            )
+            return fmean(self.loss.of(degraded)(network(degraded), clean).item() for degraded, clean in self.ranking)
 
-    def _lost(self, network: nn.Module, patches: Sequence[Patches]) -> float:
+    def told(self, network: nn.Module) -> tuple[float, float]:
+        """The same on the patches that only tell, and SSIM there."""
+        lost: list[float] = []
+        alike: list[float] = []
         with torch.inference_mode():
-            return fmean(self.loss.of(degraded)(network(degraded), clean).item() for degraded, clean in patches)
+            for degraded, clean in self.watching:
+                output = network(degraded)
+                lost.append(self.loss.of(degraded)(output, clean).item())
+                alike += ssim(output.clamp(0, 1), clean).tolist()
+        return fmean(lost), fmean(alike)
 
     def look(self, network: nn.Module) -> "Look":
         """What a channel is, and about what is lost without it."""

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from compress.prune.cost import MACS, Cost
@@ -18,9 +19,10 @@ FEW = 4  # channels that go at a time, at most
 _OF_GROUP = 4  # one in so many of a group may go at a time
 NEAR = 0.01  # of the whole cost: so far below its target may pruning end
 _KNOWN_FOR = 8  # moves after which what a move loses is measured again
-STRETCH = 0.1  # of the whole cost, between two short fine-tunings
+_LARGE = 0.02  # of the whole cost: a part that saves more is raced against channels
+RACE = 100  # steps of a short training after which a race is settled
 
-FineTune = Callable[[LPIENet], None]  # in place, for a short time
+Train = Callable[[LPIENet], None]  # in place, for RACE steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,10 @@ class Move:
     said: str
     blueprint: Blueprint  # that is left
     apply: Callable[[LPIENet], LPIENet]
+    is_part: bool
 
 
-def prune(
-    network: LPIENet, target: Target, judge: Judge, cost: Cost = MACS, fine_tune: FineTune | None = None
-) -> Pruned:
+def prune(network: LPIENet, target: Target, judge: Judge, cost: Cost = MACS, train: Train | None = None) -> Pruned:
     """`network` less what costs more than it is worth, until `target`; it stays as it was, itself.
 
     First what computes nothing goes. Then move after move, the one whose loss grows least for each unit of cost:
@@ -77,19 +78,15 @@ def prune(
     part (parts.py). What a move loses is measured on few of the judge's patches, others for each. What was
     measured before the last moves ranks which are measured again: the first that is the least anew is taken (the lazy
     greedy algorithm of Minoux, 1978). None overshoots the cost by more than NEAR while another does not, and where
-    four channels do, two or one go. Where `fine_tune` is given, it trains a copy after every STRETCH, which goes on
-    where its loss is lower. A cost that scatters or is slow to take is asked for where `cost.ranks` reaches the
-    target; what is left never costs more than that. Raises OutOfReach.
+    four channels do, two or one go. A large part that is the least before any training need not be so after it: where
+    `train` is given, what is left without the part and what is left without as much of the rest are both trained by it,
+    and the better one goes on, as it was before. A cost that scatters or is slow to take is asked for where
+    `cost.ranks` reaches the target; what is left never costs more than that. Raises OutOfReach.
     """
-    descent = _Descent(_on_processor(network), target, judge, cost)
+    descent = _Descent(_on_processor(network), target, judge, cost, train)
     descent.take_dead()
-    last = descent.now
-    while descent.has_more():
-        if not descent.move():
-            break
-        if fine_tune is not None and last - descent.now >= STRETCH * descent.whole:
-            descent.fine_tune(fine_tune)
-            last = descent.now
+    while descent.has_more() and descent.move():
+        pass
     return descent.result()
 
 
@@ -110,6 +107,7 @@ class _Descent:
     target: Target
     judge: Judge
     cost: Cost
+    train: Train | None  # settles which of two goes on
     whole: float = field(init=False)
     now: float = field(init=False)  # by `cost.ranks`, scaled to what was measured last
     _scale: float = field(init=False)
@@ -117,6 +115,7 @@ class _Descent:
     _networks: list[LPIENet] = field(init=False)  # after each step
     _known: dict[str, _Known] = field(default_factory=dict)
     _ended: bool = False  # because of what is lost, or because no move is left
+    _spares: bool = False  # whether large parts stay
 
     def __post_init__(self) -> None:
         self.whole = self.now = self.cost.of(self.network.blueprint)
@@ -140,32 +139,29 @@ class _Descent:
         looked = [degraded for degraded, _ in self.judge.ranking]
         left = without_dead(self.network, looked, [degraded for degraded, _ in self.judge.watching])
         if left.removed:
-            self._enter("what computes nothing", left.network)
+            self._enter(self._step("what computes nothing", left.network), left.network)
 
     def move(self) -> bool:
         """Take the best move; False, and nothing is taken, where there is none or where it loses too much."""
         hand = self._hand()
-        moves = self._fitting(list(self._moves(hand.look(self.network))))
-        best = self._best(moves, hand) if moves else None
-        if best is None:
-            self._ended = True
-            return False
-        smaller = best.apply(self.network)
-        if self._steps[0].ssim - self.judge.ssim(smaller) > self.target.lost:
-            self._ended = True
-            return False
-        self._enter(best.said, smaller)
-        return True
-
-    def fine_tune(self, fine_tune: FineTune) -> None:
-        """Train a copy for a short time, and go on with it where it is better."""
-        copy = with_weights(self.network.blueprint, self.network.state_dict())
-        fine_tune(copy)
-        copy = _on_processor(copy)
-        hand = self._hand()
-        if hand.lost(copy) < hand.lost(self.network):
-            self._known.clear()
-            self._enter("fine-tuned", copy)
+        some = self._moves(hand.look(self.network))
+        moves = self._fitting([one for one in some if not (self._spares and any(map(self._is_large, one)))])
+        while moves:
+            best = self._best(moves, hand)
+            smaller = best.apply(self.network)
+            step = self._step(best.said, smaller)
+            if self._steps[0].ssim - step.ssim <= self.target.lost:
+                rival = self._rival(best) if self._is_large(best) else None
+                if rival is None or self._outlasts(smaller, rival.network):
+                    self._enter(step, smaller)
+                else:
+                    self._go_on(rival)
+                return True
+            if not best.is_part:
+                break
+            moves.remove(best)
+        self._ended = True
+        return False
 
     def result(self) -> Pruned:
         """The first network on the way that costs little enough."""
@@ -180,19 +176,50 @@ class _Descent:
         steps = (*self._steps[:number], replace(self._steps[number], cost=cost))
         return Pruned(network, cost, cost / self.whole, Way(self.cost.unit, steps))
 
+    def _is_large(self, move: Move) -> bool:
+        return move.is_part and self.now - self._cost_of(move.blueprint) > _LARGE * self.whole
+
+    def _rival(self, part: Move) -> "_Descent | None":
+        """The way down to what `part` leaves, by other moves; None where they lead nowhere, or nothing settles it."""
+        if self.train is None:
+            return None
+        rival = copy(self)
+        rival._steps, rival._networks, rival._known = [*self._steps], [*self._networks], dict(self._known)
+        rival.target = replace(self.target, cost=max(self._cost_of(part.blueprint), self.target.cost))
+        rival._spares = True
+        while rival.now > rival.target.cost:
+            if not rival.move():
+                return None
+        return rival
+
+    def _outlasts(self, one: LPIENet, other: LPIENet) -> bool:
+        """Whether `one` loses no more than `other` once both are trained for a short time."""
+        assert self.train is not None
+        lost = []
+        for network in (one, other):
+            trained = with_weights(network.blueprint, network.state_dict())
+            self.train(trained)
+            lost.append(self.judge.lost(_on_processor(trained)))
+        return lost[0] <= lost[1]
+
+    def _go_on(self, rival: "_Descent") -> None:
+        """From where `rival` is."""
+        self.network, self.now, self._known = rival.network, rival.now, rival._known
+        self._steps, self._networks = rival._steps, rival._networks
+
     def _is_cheap(self, blueprint: Blueprint) -> bool:
         return self.cost.of(blueprint) <= self.target.cost
 
     def _step(self, said: str, network: LPIENet) -> Step:
-        return Step(said, self.now, self.judge.told(network), self.judge.ssim(network))
+        return Step(said, self._cost_of(network.blueprint), *self.judge.told(network))
 
     def _hand(self) -> Judge:
         """Who ranks what comes next."""
         return self.judge.hand(len(self._steps) - 1)
 
-    def _enter(self, said: str, network: LPIENet) -> None:
-        self.network, self.now = network, self._cost_of(network.blueprint)
-        self._steps.append(self._step(said, network))
+    def _enter(self, step: Step, network: LPIENet) -> None:
+        self.network, self.now = network, step.cost
+        self._steps.append(step)
         self._networks.append(network)
 
     def _cost_of(self, blueprint: Blueprint) -> float:
@@ -210,12 +237,13 @@ class _Descent:
                     f"{count} of {group.channels} channels: {group.name}",
                     blueprint_of(shapes_without(shapes, group, count), blueprint),
                     _takes(group, order[:count], look),
+                    is_part=False,
                 )
                 for count in dict.fromkeys((most, 2, 1))
                 if count <= most and count < group.channels
             ]
         for part in parts_of(blueprint):
-            yield [Move(part.name, part.name, part.blueprint(blueprint), _takes_part(part, look))]
+            yield [Move(part.name, part.name, part.blueprint(blueprint), _takes_part(part, look), is_part=True)]
 
     def _fitting(self, moves: list[list[Move]]) -> list[Move]:
         """The largest move of each that does not overshoot; where all do, the one that does so the least."""
