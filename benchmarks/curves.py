@@ -37,9 +37,12 @@ class Plan:
     ended: Callable[[LPIENet], None] = lambda network: None  # what is done to the trained network before it is kept
 
 
-def task_of(settings: TaskSettings) -> Task:
-    """What benchmarks train and judge on: photographs of `settings`, on a card or one processor thread, in float32."""
-    return make_task(settings, read_photos(settings), Device(fastest(), False, "benchmark", (1,)))
+def task_of(settings: TaskSettings, bfloat16: bool = False) -> Task:
+    """What benchmarks train and judge on: photographs of `settings`, on a card or one processor thread.
+
+    Judged in float32, and trained so unless `bfloat16` says otherwise.
+    """
+    return make_task(settings, read_photos(settings), Device(fastest(), bfloat16, "benchmark", (1,)))
 
 
 def curve(folder: Path, task: Task, network: LPIENet, plan: Plan) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, nargs="+", default=PHOTOGRAPHS, metavar="N")
     parser.add_argument("--steps", type=int, nargs="+", default=STEPS, metavar="N")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--bfloat16", action="store_true", help="train with bfloat16 arithmetic, judge without")
     parser.add_argument("--publish", type=Path, metavar="FILE", help="write what is there, and train nothing")
     options = parser.parse_args()
     if options.publish is not None:
@@ -41,7 +42,7 @@ def main() -> None:
         return
     one_thread()
     settings = TaskSettings(options.data, noise=make_noise("blend"))
-    task = task_of(settings)
+    task = task_of(settings, options.bfloat16)
     write_json(options.out / "data.json", described(task))
     there = len(task.photos.training)
     if too_many := [count for count in options.photographs if count > there]:

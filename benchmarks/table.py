@@ -16,7 +16,6 @@ import argparse
 import math
 import random
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -60,7 +59,7 @@ def main() -> None:
     plan += [(number, 0, 2 * options.steps) for number in further]
     if options.publish is None:
         one_thread()
-        task = _task(options.data, options.bfloat16)
+        task = task_of(TaskSettings(options.data, noise=make_noise("blend")), options.bfloat16)
         if options.judge:
             judge_kept(options.out, task)
             return
@@ -120,11 +119,6 @@ def _counted(genotype: Genotype, genes: tuple[str, ...]) -> list[tuple[str, Any]
 
 def _macs(genotype: Genotype) -> int:
     return macs_of(Blueprint.from_genotype(genotype), DEFAULT_SIZE)
-
-
-def _task(data: str | None, bfloat16: bool) -> Task:
-    task = task_of(TaskSettings(data, noise=make_noise("blend")))
-    return replace(task, device=replace(task.device, bfloat16=bfloat16))
 
 
 def _folder(out: Path, number: int, seed: int, steps: int) -> Path:
