@@ -102,6 +102,7 @@ def main() -> None:
         "--trained-for", type=int, default=TRAINED_FOR, metavar="N", help="steps that made the networks (%(default)s)"
     )
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--bfloat16", action="store_true", help="train with bfloat16 arithmetic, judge without")
     says = "write what is there beside the rows that FILE has of the same photographs, and prune nothing"
     parser.add_argument("--publish", type=Path, metavar="FILE", help=says)
     options = parser.parse_args()
@@ -109,7 +110,7 @@ def main() -> None:
     if options.publish is None:
         one_thread()
         settings = TaskSettings(options.data, noise=make_noise("blend"))
-        task = task_of(settings)
+        task = task_of(settings, options.bfloat16)
         write_json(options.out / "data.json", described(task))
         table = Table(options.out, task, options.trained_for, options.rate)
         for cell in cells:
@@ -204,7 +205,9 @@ class Table:
 
     def _described(self, cell: Cell) -> dict[str, Any]:
         row = {"network": cell.name, "share": cell.share, "way": cell.way, "seed": cell.seed}
-        return row | ({"steps": cell.steps, "rate": Recipe(cell.steps, self.rate).peak} if cell.steps else {})
+        if cell.steps:
+            row |= {"steps": cell.steps, "rate": self.rate, "bfloat16": self.task.device.bfloat16}
+        return row
 
     def _pruned(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet:
         target = (1 - cell.share) * MACS.of(whole.blueprint)
