@@ -7,8 +7,8 @@ put on the test part of --data, at levels 0, 0.5 and 1, which chose nothing and 
 whole, by the part of their names before the first `_`. Beside the networks stand the degraded photographs themselves
 and, with --bm3d, BM3D that is told the true standard deviation of each photograph's noise (its package, `pip install
 bm3d`, is free for research only). With --hold each network stands there once more, held to so many times the noise of
-a photograph (compress/runtime/noise_level.py). Prints SSIM, PSNR and processor seconds a megapixel on one thread, and
-with --json one object.
+a photograph (compress/runtime/noise_level.py); with --told once more, told what BM3D is told. Prints SSIM, PSNR and
+processor seconds a megapixel on one thread, and with --json one object.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compress.runtime.runtimes import in_pytorch
+from compress.runtime.noise_level import Hold
+from compress.runtime.runtimes import Runtime, in_pytorch
 from compress.runtime.tiles import enhance
 from nas.task.baselines import restore
 from nas.task.data.pairs import validation_pairs
@@ -52,6 +53,9 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", choices=list(_NOISES), default=["white"])
     parser.add_argument("--bm3d", action="store_true")
     parser.add_argument("--hold", type=float, metavar="TIMES", help="also held to so many times the noise")
+    parser.add_argument(
+        "--told", action="store_true", help="also told the true noise of each photograph, and held to it"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -70,10 +74,15 @@ def main() -> None:
         name = f"{path.parent.name}/{path.name}, {macs:.0f} MMACs"
         found[name] = _judged(sets, network)
         if options.hold is not None:
-            held = partial(enhance, in_pytorch(network), hold=options.hold)
+            held = partial(enhance, in_pytorch(network), hold=Hold(options.hold))
             found[f"{name}, held"] = _judged(sets, held)
+        if options.told:
+            told = partial(_told, in_pytorch(network))
+            found[f"{name}, true level"] = {of: _by_knowing(told, pairs) for of, pairs in sets.items()}
     if options.bm3d:
-        found["BM3D, true level"] = {name: _by_bm3d(sets[name]) for name in sets if name.split()[0] in _NOISES}
+        bm3d = partial(restore, "bm3d")
+        made = {of: _by_knowing(bm3d, pairs) for of, pairs in sets.items() if of.split()[0] in _NOISES}
+        found["BM3D, true level"] = made
     counts = ", ".join(f"{name}: {len(pairs)}" for name, pairs in sets.items())
     if options.json:
         plain: dict[str, Any] = {
@@ -122,11 +131,16 @@ def _judged(sets: dict[str, list[Pair]], network: Callable[[Tensor], Tensor]) ->
     }
 
 
-def _by_bm3d(pairs: list[Pair]) -> Judged:
-    """Mean over the photographs, of each of which BM3D is told the standard deviation of its very noise."""
+def _by_knowing(method: Callable[[Tensor, Tensor], Tensor], pairs: list[Pair]) -> Judged:
+    """Of what is told how much the noise of each photograph is, by the degraded and the clean one."""
     restored: list[Pair] = []
-    seconds = _seconds(pairs, lambda pair: restored.append((pair[0], restore("bm3d", pair[1], pair[2]), pair[2])))
+    seconds = _seconds(pairs, lambda pair: restored.append((pair[0], method(pair[1], pair[2]), pair[2])))
     return Judged(input_quality(restored), seconds)
+
+
+def _told(runtime: Runtime, degraded: Tensor, clean: Tensor) -> Tensor:
+    noise = float((degraded - clean).square().mean().sqrt())
+    return on_any_size(partial(enhance, runtime, hold=Hold(noise=noise)), degraded).clamp(0, 1)
 
 
 def _seconds(pairs: list[Pair], work: Callable[[Pair], object]) -> float:

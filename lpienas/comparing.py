@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpienas.errors import Error
-from lpienas.fields import a_file, option
+from lpienas.fields import a_file, option, switch
 from lpienas.included import at
-from lpienas.networks import Network, enhancing, load
+from lpienas.networks import Network, enhancing, holding, load
 from lpienas.shared import ALL_THREADS, WHOLE
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class CompareOptions:
         parse=float,
         default="",
     )
+    told: bool = switch("judge each network once more, held and told the noise of each photograph, as bm3d is")
     whole: bool = WHOLE
     threads: int = ALL_THREADS
 
@@ -184,7 +185,13 @@ def opened(models: Sequence[Path], options: CompareOptions) -> list[Entrant]:
             for name, network in loaded.items()
             if network.hold != options.hold
         }
-    return [*(_entrant(name, network, NETWORK) for name, network in loaded.items()), *others]
+    entrants = [_entrant(name, network, NETWORK) for name, network in loaded.items()]
+    if options.told:
+        for path in dict.fromkeys(models):
+            network = loaded[str(path)]
+            entrant = _entrant(f"{path}, told", network, TOLD)
+            entrants.append(replace(entrant, method=partial(_by_told, network), told=BASELINES["bm3d"].told))
+    return [*entrants, *others]
 
 
 def _entrant(name: str, network: Network, kind: str) -> Entrant:
@@ -239,6 +246,11 @@ def _by_network(network: Network, degraded: "Tensor", clean: "Tensor") -> "Tenso
     from search_spaces.sides import on_any_size
 
     return on_any_size(enhancing(network), degraded)
+
+
+def _by_told(network: Network, degraded: "Tensor", clean: "Tensor") -> "Tensor":
+    noise = 255 * float((degraded - clean).square().mean().sqrt())
+    return _by_network(holding(network, None, noise), degraded, clean) if noise else degraded
 
 
 def _by_baseline(name: str, kernel: "Tensor | None", degraded: "Tensor", clean: "Tensor") -> "Tensor":

@@ -1,8 +1,7 @@
 """Networks: a run's network, a saved one or an exported file, opened, as an object that enhances pictures."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ from lpienas.included import at, hold_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from compress.runtime.noise_level import Hold
     from compress.runtime.runtimes import Runtime
     from compress.runtime.tiles import Rows
     from lpienas.shown import BeforeAfter
@@ -29,10 +29,20 @@ class Network:
     path: Path
     runtime: "Runtime"
     hold: float = 0.0  # times the noise of a photograph that its updates are held to; 0: they are as they are
+    noise_level: float | None = None  # of the photographs: root mean square in levels of 255; None: not known
 
     def __post_init__(self) -> None:
-        if not (self.hold == 0 or 1 <= self.hold < math.inf):
-            raise ValueError(f"hold = {self.hold}: must be 1 or more times the noise of a photograph, or 0: no limit")
+        if self.noise_level is not None and not self.hold:
+            raise ValueError(f"noise level = {self.noise_level:g} with hold = 0: nothing would be held to it")
+        _ = self.limit  # raises
+
+    @property
+    def limit(self) -> "Hold | None":
+        """What updates are held to."""
+        from compress.runtime.noise_level import Hold
+
+        noise = None if self.noise_level is None else self.noise_level / 255
+        return Hold(self.hold, noise) if self.hold else None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -86,7 +96,7 @@ class Network:
         """`enhance` for an image (1, 3, H, W), which keeps its type; floats are clipped to [0, 1] as a picture is."""
         from compress.runtime.tiles import enhance
 
-        output = enhance(self.runtime, image, on_tile, hold=self.hold)
+        output = enhance(self.runtime, image, on_tile, hold=self.limit)
         return output.clamp(0, 1) if output.is_floating_point() else output
 
     def compare(self, image: Picture) -> "BeforeAfter":
@@ -97,13 +107,16 @@ class Network:
 
 
 @tells
-def load(model: str | Path, threads: int | None = None, hold: float | None = None) -> Network:
+def load(
+    model: str | Path, threads: int | None = None, hold: float | None = None, noise_level: float | None = None
+) -> Network:
     """Open a run's compression (RUN, RUN/compressions/NAME.json), a network (its .json), a .onnx, .tflite or .pte file.
 
     "denoise" is the denoiser that comes with the package. `threads` of the processor (None: all). A denoiser takes away
     at most `hold` times the noise that the photograph has at that brightness, 1 or more, and weighs that, for which it
     runs twice (compress.runtime.noise_level has what pays); 0: whatever it finds; None: 0, but of "denoise" what it
-    ships with. Raises Error for what is none of these, or damaged.
+    ships with. `noise_level` is the root mean square of the photographs' noise in levels of 255, where it is known:
+    they are held to it. Raises Error for what is none of these, or damaged.
     """
     import torch
 
@@ -113,12 +126,21 @@ def load(model: str | Path, threads: int | None = None, hold: float | None = Non
     from results.run import is_run
 
     path, count = at(Path(model)), threads or threads_here()
-    if hold is None:
-        hold = 0.0 if path == Path(model) else hold_of(str(model))
+    shipped = 0.0 if path == Path(model) else hold_of(str(model))
     torch.set_num_threads(count)
     require_survives(path)
     compressed = is_run(path) or compression_at(path) is not None
-    return Network(path, opened(saved_network(path) if compressed else path, count), hold)
+    network = Network(path, opened(saved_network(path) if compressed else path, count), shipped)
+    return holding(network, hold, noise_level)
+
+
+def holding(network: Network, hold: float | None, noise_level: float | None) -> Network:
+    """`network` held as asked; where only the noise of the photographs is named, as the denoiser of the package is."""
+    from compress.runtime.noise_level import HELD
+
+    if hold is None:
+        hold = network.hold or (0.0 if noise_level is None else HELD)
+    return replace(network, hold=hold, noise_level=noise_level)
 
 
 def saved_network(path: Path) -> Path:
@@ -183,11 +205,11 @@ def enhancing(network: Network) -> "Callable[[Tensor], Tensor]":
     """What nas.task.evaluation takes: an image (1, 3, H, W) to an enhanced one."""
     from compress.runtime.tiles import enhance
 
-    return partial(enhance, network.runtime, hold=network.hold)
+    return partial(enhance, network.runtime, hold=network.limit)
 
 
 def enhancing_rows(network: Network, on_tile: OnTile) -> "Callable[[Rows], Iterator[Tensor]]":
     """What compress.runtime.photo takes: an image that is read in parts to its enhanced rows."""
     from compress.runtime.tiles import enhance_rows
 
-    return partial(enhance_rows, network.runtime, on_tile=on_tile, hold=network.hold)
+    return partial(enhance_rows, network.runtime, on_tile=on_tile, hold=network.limit)

@@ -15,7 +15,7 @@ from skimage.data import chelsea
 from torch import Tensor
 
 import lpienas
-from compress.runtime.noise_level import HELD, NoiseLevel, noise_level
+from compress.runtime.noise_level import HELD, TOLD, WEIGHED, Hold, NoiseLevel, noise_level
 from compress.runtime.runtimes import Runtime, in_pytorch
 from compress.runtime.tiles import enhance
 from lpienas.command import main
@@ -34,14 +34,14 @@ CPP = """
 
 int main(int, char** words) {
     const int height = std::atoi(words[1]), width = std::atoi(words[2]);
-    const double times = std::atof(words[3]);
+    const double times = std::atof(words[3]), noise = std::atof(words[4]);
     std::vector<float> image(static_cast<std::size_t>(height) * width * 3), output(image.size()), answer(image.size());
     for (std::vector<float>* one : {&image, &output, &answer})
         if (std::fread(one->data(), 4, one->size(), stdin) != one->size()) return 1;
-    const auto level = lpienas::noise_level(image, output, height, width);
+    const auto level = lpienas::noise_level(image, output, height, width, noise);
     lpienas::hold(image, output, height, width, level, times);
-    const double line[] = {level.black, level.slope, level.least};
-    std::fwrite(line, 8, 3, stdout);
+    const double line[] = {level.black, level.slope, level.least, level.weight};
+    std::fwrite(line, 8, 4, stdout);
     std::fwrite(output.data(), 4, output.size(), stdout);
     const auto probed = lpienas::probe(image, height, width, level);
     lpienas::hold(probed, answer, height, width, level, times);
@@ -92,6 +92,23 @@ def test_of_few_windows_no_level_is_told():
     assert noise_level([(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))]) is None
 
 
+def test_a_level_that_is_told_has_that_size_over_the_photograph_and_the_line_of_the_updates():
+    clean, noise = textured()
+    level = noise_level([(clean + noise, clean)], told=0.05)
+    assert level is not None
+    dark, bright = level.at(torch.tensor((0.2, 0.7)))
+    assert float(level.at(clean).square().mean().sqrt()) == pytest.approx(0.05, rel=0.02)
+    assert float(bright / dark) == pytest.approx((BLACK + SLOPE * 0.7) / (BLACK + SLOPE * 0.2), rel=0.05)
+    assert (level.weight, told(clean, noise).weight) == (TOLD, WEIGHED)
+
+
+def test_a_level_that_is_told_is_the_same_everywhere_where_updates_tell_nothing():
+    flat = NoiseLevel(0.02, 0.0, 0.02, TOLD)
+    assert noise_level([], told=0.02) == flat  # too few windows
+    clean, _ = noisy()
+    assert noise_level([(clean, clean)], told=0.02) == flat  # no update
+
+
 def test_an_update_is_held_to_the_level_in_the_field_and_left_alone_elsewhere():
     clean, noise = textured()
     held = told(clean, noise).held(lambda image: image - noise, HELD)(clean + noise)
@@ -107,8 +124,8 @@ def blurred(image: Tensor) -> Tensor:
     return F.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
 
 
-def told_by_blur(image: Tensor) -> NoiseLevel:
-    found = noise_level([(image, blurred(image))])
+def told_by_blur(image: Tensor, noise: float | None = None) -> NoiseLevel:
+    found = noise_level([(image, blurred(image))], noise)
     assert found is not None
     return found
 
@@ -125,9 +142,8 @@ def test_a_probe_is_noise_of_the_level_at_each_brightness_and_unlike_itself_near
     assert all(abs(float((tile[one] * tile[other]).mean())) <= 0.13 for one, other in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_an_update_is_weighed_nearly_as_well_as_by_who_knows_the_clean_picture(monkeypatch):
+def test_an_update_is_weighed_nearly_as_well_as_by_who_knows_the_clean_picture():
     """Where the level is the true one; half of the picture is texture, which the blur takes away."""
-    monkeypatch.setattr("compress.runtime.noise_level.WEIGHED", 1.0)
     clean, noise = noisy()
     clean = clean.clone()
     clean[..., 150:, :] += 0.15 * torch.sign(torch.sin(torch.arange(clean.shape[-1]) * 1.5))
@@ -137,7 +153,7 @@ def test_an_update_is_weighed_nearly_as_well_as_by_who_knows_the_clean_picture(m
     def lost(output: Tensor, rows: slice) -> float:
         return float((output - clean)[..., rows, 10:-10].square().mean())
 
-    weighed = NoiseLevel(BLACK, SLOPE, 0.001).weighed(blurred)(image)
+    weighed = NoiseLevel(BLACK, SLOPE, 0.001, weight=1.0).weighed(blurred)(image)
     for rows in (slice(10, 140), slice(160, 290)):
         share = ((clean - image) * update)[..., rows, :].mean() / update[..., rows, :].square().mean()
         assert lost(weighed, rows) < 1.1 * lost(image + share * update, rows)
@@ -152,20 +168,21 @@ def network() -> Runtime:
 def test_tiles_are_held_as_the_whole_picture_is():
     clean, noise = textured()
     image, runtime = (clean + noise).clamp(0, 1), network()
-    whole, cut = (enhance(runtime, image, tile=tile, hold=1.0) for tile in (1000, 232))
+    whole, cut = (enhance(runtime, image, tile=tile, hold=Hold(1.0)) for tile in (1000, 232))
     assert not torch.equal(whole, enhance(runtime, image))
     assert (whole - cut).abs().max() < 1e-5
     size = (232, 240)
-    assert (whole - enhance(replace(runtime, size=size), image, hold=1.0)).abs().max() < 0.02  # told by other parts
+    of_one_size = enhance(replace(runtime, size=size), image, hold=Hold(1.0))
+    assert (whole - of_one_size).abs().max() < 0.02  # told by other parts
 
 
 def test_pictures_of_whole_numbers_and_grey_ones_are_held_too():
     clean, noise = textured()
     image = ((clean + noise).clamp(0, 1) * 255).round()
     runtime = network()
-    of_floats, of_levels = enhance(runtime, image / 255, hold=1.0), enhance(runtime, image.to(torch.uint8), hold=1.0)
+    of_floats, of_levels = (enhance(runtime, one, hold=Hold(1.0)) for one in (image / 255, image.to(torch.uint8)))
     assert (of_floats.clamp(0, 1) * 255 - of_levels.float()).abs().max() <= 0.51
-    grey = enhance(runtime, image[:, :1].expand(-1, 3, -1, -1) / 255, hold=1.0)
+    grey = enhance(runtime, image[:, :1].expand(-1, 3, -1, -1) / 255, hold=Hold(1.0))
     assert torch.equal(grey[:, 0], grey[:, 1])
 
 
@@ -199,30 +216,55 @@ def test_a_photograph_is_held_as_asked_and_two_rows_of_a_table_say_what_it_bring
     assert own == same != free == named
     assert main(["enhance", str(photo), "-o", str(tmp_path / "no.png"), "--hold", "0.5"]) == 1
     assert "hold = 0.5: must be 1 or more times" in capsys.readouterr().err
-    capsys.readouterr()
-    assert main(["evaluate", str(model), "--data", str(tmp_path / "pairs"), "--hold", str(HELD), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["models"]
+    words = ["evaluate", str(model), "--data", str(tmp_path / "pairs"), "--hold", str(HELD), "--told", "--json"]
+    assert main(words) == 0
+    given = json.loads(capsys.readouterr().out)
+    found = given["models"]
     assert [one["model"] for one in found] == [str(model), f"{model}, held"]
     assert found[1]["psnr"] > found[0]["psnr"] + 1
+    told = given["compared"][-1]
+    assert (told["name"], told["kind"]) == (f"{model}, told", "told")
+    assert told["psnr"] > found[1]["psnr"] + 0.2
+
+
+def test_what_is_told_the_noise_of_a_photograph_leaves_more_of_it(tmp_path, capsys):
+    image, clean = flowered()
+    photo, model = tmp_path / "noisy.png", SHIPPED / "denoise/network.json"
+    Image.fromarray(image).save(photo)
+    for name, words in (("own", []), ("told", ["--noise-level", "2"])):
+        assert main(["enhance", str(photo), "-o", str(tmp_path / f"{name}.png"), *words]) == 0
+    own, told = (np.asarray(Image.open(tmp_path / f"{name}.png"), dtype=float) for name in ("own", "told"))
+    assert np.square(told - clean).mean() < 0.95 * np.square(own - clean).mean()
+    for opened in (lpienas.load("denoise", noise_level=2.0), lpienas.load(model, noise_level=2.0)):
+        assert (opened.hold, opened.noise_level) == (HELD, 2.0)
+        assert np.array_equal(opened.enhance(image), told)
+    assert lpienas.load(model, hold=1.2, noise_level=2.0).hold == 1.2
+    for words, says in (
+        (["--noise-level", "0"], "noise level = 0: must be the root mean square"),
+        (["--noise-level", "2", "--hold", "0"], "noise level = 2 with hold = 0"),
+    ):
+        assert main(["enhance", str(photo), "-o", str(tmp_path / "no.png"), *words]) == 1
+        assert says in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
-def test_the_function_for_applications_in_another_language_holds_as_this_one_does(tmp_path):
+@pytest.mark.parametrize("known", [None, 0.03])
+def test_the_function_for_applications_in_another_language_holds_as_this_one_does(known, tmp_path):
     clean, noise = textured()
     image = (clean + noise).clamp(0, 1)
-    output, level = blurred(image), told_by_blur(image)
+    output, level = blurred(image), told_by_blur(image, known)
     height, width = image.shape[-2:]
     (tmp_path / "twin.cpp").write_text(CPP)
     flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-I", str(LOOPS)]
     subprocess.run(["g++", *flags, str(tmp_path / "twin.cpp"), "-o", str(tmp_path / "twin")], check=True)
     pictures = (image, output, blurred(level.probe(image)))
     given = b"".join(one[0].permute(1, 2, 0).contiguous().numpy().tobytes() for one in pictures)
-    words = [str(tmp_path / "twin"), str(height), str(width), str(HELD)]
+    words = [str(tmp_path / "twin"), str(height), str(width), str(HELD), str(known or 0)]
     made = subprocess.run(words, input=given, capture_output=True, check=True).stdout
     np.testing.assert_allclose(
-        np.frombuffer(made[:24], dtype=np.float64), (level.black, level.slope, level.least), rtol=1e-3
+        np.frombuffer(made[:32], dtype=np.float64), (level.black, level.slope, level.least, level.weight), rtol=1e-3
     )
-    both = torch.from_numpy(np.frombuffer(made[24:], dtype=np.float32).reshape(2, height, width, 3).copy())
+    both = torch.from_numpy(np.frombuffer(made[32:], dtype=np.float32).reshape(2, height, width, 3).copy())
     held = level.held(blurred, HELD)
     weighed = level.weighed(held)(image)
     for found, here in zip(both, (held(image), weighed), strict=True):

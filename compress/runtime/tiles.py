@@ -13,7 +13,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from compress.runtime.noise_level import REACH, Network, noise_level
+from compress.runtime.noise_level import REACH, Hold, Network, noise_level
 from compress.runtime.runtimes import Runtime
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import STAGES, Genotype, Stage
@@ -46,17 +46,17 @@ def enhance(
     image: Tensor,
     on_tile: Callable[[int, int], None] | None = None,
     tile: int = TILE,
-    hold: float = 0.0,
+    hold: Hold | None = None,
 ) -> Tensor:
     """`runtime` applied to `image` (1, 3, H, W) of any size; the result has the same shape, type and order in memory.
 
     The image holds floats in [0, 1], or uint8 or uint16 over their whole range, which take less memory: they become
     floats tile by tile. `on_tile(done, all)` is called after each tile. A runtime that takes any size gets tiles of at
     most `tile` x `tile` pixels, a file of one size tiles of that size. An image of three equal channels stays so: each
-    gets their mean. Where it is above 0, `hold` is how many times the noise of the image an update may be, of which as
-    much is kept as that noise accounts for (noise_level.py); for that every tile is enhanced twice. Raises ValueError
-    when tiles are too small for the network's receptive field, and where the file answers with what is no number, which
-    would become black.
+    gets their mean. `hold` says how many times the noise of the image an update may be, of which as much is kept as
+    that noise accounts for (noise_level.py); for that every tile is enhanced twice. Raises ValueError when tiles are
+    too small for the network's receptive field, and where the file answers with what is no number, which would become
+    black.
     """
     strips = enhance_rows(runtime, _rows_of(image), on_tile, tile, hold)
     return _together(strips, image)
@@ -67,7 +67,7 @@ def enhance_rows(
     rows: Rows,
     on_tile: Callable[[int, int], None] | None = None,
     tile: int = TILE,
-    hold: float = 0.0,
+    hold: Hold | None = None,
 ) -> Iterator[Tensor]:
     """`enhance` for an image that is read in parts: the result from top to bottom, (1, 3, some rows, width) at a time.
 
@@ -75,8 +75,8 @@ def enhance_rows(
     """
     radius = seen_by(runtime)
     network = _grey(_of_numbers(runtime)) if rows.is_grey() else _of_numbers(runtime)
-    if hold and (level := noise_level(_parts(runtime, network, rows))) is not None:
-        network = level.weighed(level.held(network, hold))
+    if hold and (level := noise_level(_parts(runtime, network, rows), hold.noise)) is not None:
+        network = level.weighed(level.held(network, hold.times))
         if runtime.size is None or fits(radius + REACH, runtime.size, rows.height, rows.width):
             radius += REACH  # a tile without room for it has other windows at its border
     size = runtime.size or tile_size(rows.height, rows.width, radius, tile * tile)

@@ -9,6 +9,8 @@
 //     hold(probed, answer, height, width, level, 1.5);
 //     weigh(image, output, probed, answer, height, width, level);
 //
+// Where the noise of the picture is known, its root mean square is told to noise_level, in [0, 1].
+//
 // C++17, without a library. Pictures are rows of pixels of three floats in [0, 1], red, green, blue.
 
 #pragma once
@@ -26,7 +28,8 @@ struct NoiseLevel {
     double black;
     double slope;
     double least;
-    bool known;  // false: too little of the picture is neither black nor white
+    bool known;           // false: too little of the picture is neither black nor white
+    double weight = 3.0;  // times its square, by which an update is weighed
 
     double at(double brightness) const { return std::max(least, black + slope * brightness); }
 };
@@ -71,8 +74,10 @@ inline std::pair<std::vector<double>, std::vector<double>> looks(
     return {brightness, square};
 }
 
-// The noise of a picture, by what the network took away in most places: the line of the least absolute distances.
-inline NoiseLevel noise_level(const std::vector<float>& image, const std::vector<float>& output, int height, int width) {
+// The noise of a picture, by what the network took away in most places: the line of the least absolute distances. Where
+// it is known, that line scaled to `noise`, its root mean square over the picture; 0: it is not known.
+inline NoiseLevel noise_level(const std::vector<float>& image, const std::vector<float>& output, int height, int width,
+                              double noise = 0) {
     const auto [brightness, size] = looks(image, output, height, width);
     std::vector<std::pair<double, double>> seen;
     for (int y = 0; y < height; y += 7) {
@@ -81,7 +86,8 @@ inline NoiseLevel noise_level(const std::vector<float>& image, const std::vector
             if (brightness[at] > 0.01 && brightness[at] < 0.99) seen.push_back({brightness[at], size[at]});
         }
     }
-    if (seen.size() < 64) return {0, 0, 0, false};
+    const NoiseLevel flat{noise, 0, noise, true, 1.3};
+    if (seen.size() < 64) return noise > 0 ? flat : NoiseLevel{0, 0, 0, false};
     double black = 0, slope = 0;
     std::vector<double> weights(seen.size(), 1.0);
     for (int round = 0; round < 20; ++round) {
@@ -98,7 +104,13 @@ inline NoiseLevel noise_level(const std::vector<float>& image, const std::vector
     }
     const auto middle = seen.begin() + (static_cast<std::ptrdiff_t>(seen.size()) - 1) / 2;
     std::nth_element(seen.begin(), middle, seen.end(), [](auto one, auto other) { return one.second < other.second; });
-    return {black, slope, 0.5 * middle->second, true};
+    NoiseLevel level{black, slope, 0.5 * middle->second, true};
+    if (noise <= 0) return level;
+    double square = 0;
+    for (const auto& one : seen) square += level.at(one.first) * level.at(one.first) / static_cast<double>(seen.size());
+    if (std::sqrt(square) < 1e-5) return flat;
+    const double times = noise / std::sqrt(square);
+    return {black * times, slope * times, level.least * times, true, 1.3};
 }
 
 // `output`, no further from `image` in any window than `times` the noise there; 1.5 is what `lpienas enhance` has.
@@ -152,7 +164,7 @@ inline void weigh(const std::vector<float>& image, std::vector<float>& output, c
     given = windows(given, height, width);
     square = windows(square, height, width);
     for (std::size_t at = 0; at < output.size(); ++at) {
-        const double share = 3.0 * given[at / 3] / std::max(square[at / 3], 1e-12);
+        const double share = level.weight * given[at / 3] / std::max(square[at / 3], 1e-12);
         const double update = static_cast<double>(output[at]) - image[at];
         output[at] = static_cast<float>(image[at] + update * std::min(1.0, std::max(0.0, share)));
     }

@@ -53,6 +53,14 @@ class EnhanceOptions:
         parse=float,
         default="1.5 for the one that comes with the package, else 0",
     )
+    noise_level: float | None = option(
+        None,
+        "how much noise the photographs have, where it is known, as of a camera at one sensitivity: its root mean "
+        "square in levels of 255; a denoiser that is told it is held to it, and leaves more of nearly clean ones",
+        "LEVELS",
+        parse=float,
+        default="as far as the network sees it",
+    )
     force: bool = switch("overwrite results that exist", instead="there")
     skip: bool = switch("leave results that exist, and do the rest", instead="there")
     megapixels: int = option(400, "larger pictures are refused by their header", "N", parse=count)
@@ -99,7 +107,7 @@ def enhance(asked: EnhanceOptions, json_only: bool) -> None:
 def _opened(asked: EnhanceOptions, model: Path | None) -> "Network":
     from dataclasses import replace
 
-    from lpienas.networks import load
+    from lpienas.networks import holding, load
     from lpienas.ready import DEFAULT, ready
 
     if model is not None and asked.task is not None:
@@ -112,8 +120,7 @@ def _opened(asked: EnhanceOptions, model: Path | None) -> "Network":
         network = ready(asked.task or DEFAULT, asked.threads, precision=asked.precision or "float")
     else:
         network = load(model, asked.threads)
-    if asked.hold is not None:
-        network = replace(network, hold=asked.hold)
+    network = holding(network, asked.hold, asked.noise_level)
     return network if asked.strength == 1 else replace(network, runtime=network.runtime.blended(asked.strength))
 
 
@@ -145,6 +152,7 @@ VERB = Verb(
     "lpienas enhance runs/night/exported/small/lpienet_int8.onnx photo.jpg -o better.png\n"
     "  lpienas enhance runs/night holiday/ -o better/\n"
     "  lpienas enhance photo.jpg -o better.jpg --task denoise --strength 0.7\n"
+    "  lpienas enhance photo.jpg -o better.jpg --noise-level 2.5\n"
     "  lpienas enhance runs/night BenchmarkNoisyBlocksSrgb.mat -o SubmitSrgb.mat",
     EnhanceOptions,
     enhance,
