@@ -92,16 +92,16 @@ def noise_table(photographs: Sequence[Mapping[str, Any]]) -> Table:
     """One line a pair, as nas.task.noise_of_pairs.PhotoNoise.to_json gives it."""
     table = Table(
         title="Noise in linear light: variance = shot x signal + read^2",
-        caption="of green; luma, chroma: correlation of neighbouring pixels' noise in brightness and colour; colour: "
-        "its noise against that of independent channels",
+        caption="level: of all noise, for enhance --noise-level; shot, read: of green; luma, chroma: correlation of "
+        "neighbouring pixels' noise in brightness and colour; colour: its noise against that of independent channels",
     )
     table.add_column("photograph", overflow="fold")
-    for column in ("PSNR dB", "shot", "read", "luma", "chroma", "colour"):
+    for column in ("PSNR dB", "level", "shot", "read", "luma", "chroma", "colour"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in photographs:
         shot, read = (f"{one[name][1]:.1e}" if one[name][1] else "none" for name in ("shot", "read"))
         others = (f"{one[name]:.2f}" for name in ("luma_correlation", "chroma_correlation", "chroma"))
-        table.add_row(escape(one["name"]), f"{one['psnr']:.1f}", shot, read, *others)
+        table.add_row(escape(one["name"]), f"{one['psnr']:.1f}", f"{one['level']:.1f}", shot, read, *others)
     return table
 
 

@@ -63,6 +63,8 @@ def test_the_quality_of_the_degraded_side_stands_beside():
     photo = pair(PROFILE)
     error = ((photo.degraded.double() - photo.clean.double()) / 255).square().mean()
     assert noise_of(photo).psnr == pytest.approx(-10 * math.log10(error))
+    assert noise_of(photo).level == pytest.approx(255 * math.sqrt(error))
+    assert noise_of(photo).to_json()["level"] == noise_of(photo).level
 
 
 def test_another_exposure_of_one_side_is_no_noise():

@@ -47,8 +47,14 @@ class PhotoNoise:
     chroma: float  # standard deviation of colour, against that of independent channels
     blocks: int  # that were flat and not clipped
 
+    @property
+    def level(self) -> float:
+        """Root mean square of what the degraded side differs by, in levels of 255, as a denoiser is told it."""
+        return float(255 * 10 ** (-self.psnr / 20))
+
     def to_json(self) -> dict[str, Any]:
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return plain | {"level": self.level}
 
 
 def noise_of(photo: Picture) -> PhotoNoise | None:
