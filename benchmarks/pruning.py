@@ -20,7 +20,7 @@ channels everywhere, and `scratch`, the one that `measured` left.
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -31,7 +31,7 @@ import torch
 from compress.prune.cost import MACS
 from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
-from compress.prune.prune import RACE, Target, prune
+from compress.prune.prune import RACE, Along, Target, prune
 from compress.settings import CompressSettings
 from curves import Plan, claimed, curve, described, first_weights, one_thread, task_of
 from nas.suggest import derive_seed
@@ -221,14 +221,14 @@ class Table:
         if cell.way in JUDGES:
             done = prune(whole, Target(target), JUDGES[cell.way](judge.ranking, judge.watching, judge.loss))
         else:
-            done = prune(whole, Target(target), judge, train=self._races(whole, cell.seed))
+            done = prune(whole, Target(target), judge, along=self._races(whole, cell.seed))
         row["way down"] = done.way.to_json()
         return done.network
 
-    def _races(self, whole: LPIENet, seed: int) -> Callable[[LPIENet], None]:
+    def _races(self, whole: LPIENet, seed: int) -> Along:
         """How `compress` settles whether a large part goes."""
         seed, course = derive_seed(seed, 0, "race"), Course(Recipe(RACE, self.rate), self.task.device)
-        return lambda network: distill(network, Teacher(whole, 1.0), self.task, seed, course)
+        return Along(lambda network: distill(network, Teacher(whole, 1.0), self.task, seed, course))
 
     def _trained(self, cell: Cell, whole: LPIENet, row: dict[str, Any]) -> LPIENet | None:
         """The network of a cell with fine-tuning, or a control; None while what it is made from is being made."""
@@ -266,7 +266,7 @@ class Table:
         network, row["steps before"] = whole, sum(steps[:-1])
         for number, some in enumerate(steps, start=1):
             target = Target((1 - min(number * STRETCH, cell.share)) * macs)
-            network = prune(network, target, judge, train=self._races(whole, cell.seed)).network
+            network = prune(network, target, judge, along=self._races(whole, cell.seed)).network
             seed = derive_seed(cell.seed, number, "stretch")
             distill(network, Teacher(whole, 1.0), self.task, seed, Course(Recipe(some, self.rate), self.task.device))
             network = network.eval()

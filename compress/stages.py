@@ -19,7 +19,8 @@ from compress.int8.ways import AUTO, Quantizing, to_int8
 from compress.prune.cost import latency
 from compress.prune.distill import Teacher, distill
 from compress.prune.judge import Judge
-from compress.prune.prune import RACE, OutOfReach, Pruned, Target, prune
+from compress.prune.prune import RACE, Along, OutOfReach, Pruned, Target, prune
+from compress.prune.way import Step
 from compress.settings import CompressSettings, Fast
 from nas.confirm import seed_of
 from nas.scoring.full import STRIPPED, score_on_test, train_fully
@@ -245,17 +246,21 @@ class Stages:
         def train(network: LPIENet) -> None:
             distill(network, teacher, self.task, seed, Course(recipe, self.task.device))
 
+        def on_step(done: float, step: Step) -> None:
+            self.watcher.at(round(100 * done), f"SSIM {step.ssim:.4f} on training patches")
+
+        along = Along(train, on_step)
         if not isinstance(asked, Fast):
             assert asked is not None
             left = Target(asked if isinstance(asked, int) else (1 - asked) * cost(trained.blueprint))
-            return prune(trained, left if loss is None else Target(lost=loss), judge, train=train)
+            return prune(trained, left if loss is None else Target(lost=loss), judge, along=along)
         ranking = latency(cost, trained.blueprint)
         try:
             if loss is not None:
-                pruned = prune(trained, Target(lost=loss), judge, ranking, train)
+                pruned = prune(trained, Target(lost=loss), judge, ranking, along)
                 if pruned.cost <= asked.milliseconds:
                     return pruned
-            return prune(trained, Target(asked.milliseconds), judge, ranking, train)
+            return prune(trained, Target(asked.milliseconds), judge, ranking, along)
         except OutOfReach as error:
             now = cost(trained.blueprint)
             reached = f"pruning reached {error.left * now:.3g} ms and no less, of {now:.3g} ms before"
@@ -265,14 +270,14 @@ class Stages:
         task, settings, watcher = self.task, self.settings, self.watcher
         trained, seed = load_network(of.at(self.store)), derive_seed(settings.seed, 0, "fine-tuning")
         fast = isinstance(settings.prune, Fast)
-        watcher.begin("pruning", 1)
+        watcher.begin("pruning", 100)
         pruned = self._pruned(trained)
         network, way = pruned.network, pruned.way
         write_json(folder / WAY, way.to_json())
         plot_way((folder / WAY).with_suffix(".png"), [(step.cost, step.ssim) for step in way.steps], way.unit)
         before = evaluate(network.to(task.device.torch), task.validation, task.device.torch)
         tested_before = evaluate(network, task.test, task.device.torch)
-        watcher.at(1, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
+        watcher.at(100, f"{pruned.kept:.0%} of {'latency' if fast else 'MACs'}, SSIM {before.ssim:.4f}")
         watcher.begin("fine-tuning", settings.fine_tuning.steps)
         checkpoint = folder / f"{CHECKPOINT}.safetensors"
         course = Course(settings.fine_tuning, task.device, checkpoint, _steps(watcher))

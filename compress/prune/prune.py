@@ -26,6 +26,17 @@ Train = Callable[[LPIENet], None]  # in place, for RACE steps
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """What is done along the way."""
+
+    train: Train | None = None  # settles which of two goes on; None: what loses less before any training
+    on_step: Callable[[float, Step], None] | None = None  # told how much of the way is done, from 0 to 1
+
+
+_ALONE = Along()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """How far pruning goes: until a cost is met, or while no more SSIM is lost; whichever stops it first."""
 
@@ -70,7 +81,7 @@ class Move:
     is_part: bool
 
 
-def prune(network: LPIENet, target: Target, judge: Judge, cost: Cost = MACS, train: Train | None = None) -> Pruned:
+def prune(network: LPIENet, target: Target, judge: Judge, cost: Cost = MACS, along: Along = _ALONE) -> Pruned:
     """`network` less what costs more than it is worth, until `target`; it stays as it was, itself.
 
     First what computes nothing goes. Then move after move, the one whose loss grows least for each unit of cost:
@@ -79,11 +90,11 @@ def prune(network: LPIENet, target: Target, judge: Judge, cost: Cost = MACS, tra
     measured before the last moves ranks which are measured again: the first that is the least anew is taken (the lazy
     greedy algorithm of Minoux, 1978). None overshoots the cost by more than NEAR while another does not, and where
     four channels do, two or one go. A large part that is the least before any training need not be so after it: where
-    `train` is given, what is left without the part and what is left without as much of the rest are both trained by it,
-    and the better one goes on, as it was before. A cost that scatters or is slow to take is asked for where
+    `along` can train, what is left without the part and what is left without as much of the rest are both trained, and
+    the better one goes on, as it was before. A cost that scatters or is slow to take is asked for where
     `cost.ranks` reaches the target; what is left never costs more than that. Raises OutOfReach.
     """
-    descent = _Descent(_on_processor(network), target, judge, cost, train)
+    descent = _Descent(_on_processor(network), target, judge, cost, along)
     descent.take_dead()
     while descent.has_more() and descent.move():
         pass
@@ -107,7 +118,7 @@ class _Descent:
     target: Target
     judge: Judge
     cost: Cost
-    train: Train | None  # settles which of two goes on
+    along: Along
     whole: float = field(init=False)
     now: float = field(init=False)  # by `cost.ranks`, scaled to what was measured last
     _scale: float = field(init=False)
@@ -181,9 +192,10 @@ class _Descent:
 
     def _rival(self, part: Move) -> "_Descent | None":
         """The way down to what `part` leaves, by other moves; None where they lead nowhere, or nothing settles it."""
-        if self.train is None:
+        if self.along.train is None:
             return None
         rival = copy(self)
+        rival.along = replace(self.along, on_step=None)
         rival._steps, rival._networks, rival._known = [*self._steps], [*self._networks], dict(self._known)
         rival.target = replace(self.target, cost=max(self._cost_of(part.blueprint), self.target.cost))
         rival._spares = True
@@ -194,11 +206,11 @@ class _Descent:
 
     def _outlasts(self, one: LPIENet, other: LPIENet) -> bool:
         """Whether `one` loses no more than `other` once both are trained for a short time."""
-        assert self.train is not None
+        assert self.along.train is not None
         lost = []
         for network in (one, other):
             trained = with_weights(network.blueprint, network.state_dict())
-            self.train(trained)
+            self.along.train(trained)
             lost.append(self.judge.lost(_on_processor(trained)))
         return lost[0] <= lost[1]
 
@@ -206,6 +218,7 @@ class _Descent:
         """From where `rival` is."""
         self.network, self.now, self._known = rival.network, rival.now, rival._known
         self._steps, self._networks = rival._steps, rival._networks
+        self._tell()
 
     def _is_cheap(self, blueprint: Blueprint) -> bool:
         return self.cost.of(blueprint) <= self.target.cost
@@ -221,6 +234,16 @@ class _Descent:
         self.network, self.now = network, step.cost
         self._steps.append(step)
         self._networks.append(network)
+        self._tell()
+
+    def _tell(self) -> None:
+        """By what is nearer to its end: the cost, or what may be lost."""
+        if self.along.on_step is None:
+            return
+        target, lost = self.target, self._steps[0].ssim - self._steps[-1].ssim
+        by_cost = (self.whole - self.now) / max(self.whole - target.cost, 1e-9) if target.cost else 0.0
+        done = max(by_cost, lost / max(target.lost, 1e-9))
+        self.along.on_step(min(max(done, 0.0), 1.0), self._steps[-1])
 
     def _cost_of(self, blueprint: Blueprint) -> float:
         return self._scale * self.cost.ranks(blueprint)
