@@ -117,15 +117,18 @@ def judge(
 def scatter_of_means(one: Matrix, two: Matrix, further: Sequence[Matrix]) -> tuple[float, float] | None:
     """Variance of the difference of two networks' means by their trainings alone, and its degrees of freedom.
 
-    Beside further networks that were trained more than once, all are taken to scatter alike, and pooled; one of the two
-    that scatters more than all others together (F-test at 10 %), as LPIENet's gated head does, counts with its own
-    scatter. Without further networks each of the two does, after Welch. None where nothing was trained more than once.
+    Beside further networks that were trained more than once, all are taken to scatter alike, and pooled; but further
+    ones that scatter more than the two together (F-test at 10 %), as small networks do beside large ones, say nothing
+    of them, and one of the two that scatters more than all others together counts with its own scatter. Without further
+    networks each of the two does, after Welch. None where nothing was trained more than once.
     """
     matrices = [one, two, *further]
     own = {place: _spread(matrix) for place, matrix in enumerate(matrices) if len(matrix) > 1}
     if not own:
         return None
     pair = [place for place in (0, 1) if place in own]
+    of_pair = [own[place] for place in pair]
+    own = {place: spread for place, spread in own.items() if place in pair or not _is_erratic(spread, of_pair)}
     apart = {place for place in pair if _is_erratic(own[place], [own[at] for at in own if at != place])}
     if set(own) == {0, 1}:
         apart = {0, 1}

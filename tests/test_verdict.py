@@ -12,16 +12,16 @@ PHOTOGRAPHS = (8, 20, 45)
 TRAINING_SD = (0.001, 0.002, 0.004)
 
 
-def networks(seed: int, count: int, trainings: int, photographs: int, sd: float) -> np.ndarray:
+def networks(seed: int, count: int, trainings: int, photographs: int, sd: float | list[float]) -> np.ndarray:
     """SSIM (networks, trainings, photographs) of networks that are equal in the long run.
 
     Photographs differ in difficulty by 0.05, networks in what they make of one photograph by 0.003, and trainings of
-    one network by `sd`, which is the same on all photographs.
+    one network by `sd`, that of all or of each, which is the same on all photographs.
     """
     drawn = np.random.default_rng(seed)
     difficulty = drawn.normal(0.8, 0.05, (1, 1, photographs))
     taste = drawn.normal(0, 0.003, (count, 1, photographs))
-    return difficulty + taste + drawn.normal(0, sd, (count, trainings, 1))
+    return difficulty + taste + drawn.normal(0, np.broadcast_to(sd, count)[:, None, None], (count, trainings, 1))
 
 
 def judged_best(made: np.ndarray) -> str:
@@ -49,6 +49,18 @@ def test_a_gain_of_a_hundredth_is_found_with_three_trainings(further):
         words.append(judge(made[1] + 0.01, made[0], list(made[2:])).word)
     assert words.count(BETTER) >= (0.95 if further else 0.9) * len(words)
     assert words.count(WORSE) == 0
+
+
+@pytest.mark.parametrize("trainings", [2, 3])
+def test_networks_that_scatter_more_than_the_two_that_are_compared_say_nothing_of_them(trainings):
+    """As small ones do beside large ones: 0.003 and 0.0005."""
+    words: dict[float, list[str]] = {0.0: [], 0.008: []}
+    for gain, said in words.items():
+        for number in range(300):
+            made = networks(number, 8, trainings, PHOTOGRAPHS[number % 3], [0.0005] * 2 + [0.003] * 6)
+            said.append(judge(made[1] + gain, made[0], list(made[2:]), chosen_of=7).word)
+    assert sum(word != ALIKE for word in words[0.0]) <= 0.05 * 300
+    assert words[0.008].count(BETTER) >= (0.5 if trainings == 2 else 0.6) * 300  # 8 photographs tell none
 
 
 def test_better_one_way_is_worse_the_other_way():
@@ -133,6 +145,13 @@ def test_a_network_that_scatters_far_more_than_the_others_counts_with_its_own_sc
     variance, degrees = scatter_of_means(quiet[0], erratic, quiet[1:])
     assert variance == pytest.approx(1e-6 / 3 + 9e-4 / 3)
     assert degrees == pytest.approx(2, rel=0.01)
+
+
+def test_further_networks_that_scatter_far_more_are_left_out_of_the_scatter_by_hand():
+    one, two = (np.full((3, 4), 0.8) + np.array([[0.0], [0.001], [0.002]]) for _ in range(2))
+    wild = np.full((3, 4), 0.8) + np.array([[0.0], [0.03], [0.06]])
+    assert scatter_of_means(one, two, [wild, one]) == scatter_of_means(one, two, [one])
+    assert scatter_of_means(one, two, [wild]) == scatter_of_means(one, two, [])
 
 
 def test_networks_that_agree_on_every_photograph_are_alike():
