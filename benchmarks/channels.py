@@ -1,6 +1,6 @@
 """Channels: which counts a runtime likes, as time and as multiply-adds over those of the first count.
 
-    python benchmarks/channels.py --out runs/channels [--network results/published/denoise/networks/0019]
+    python benchmarks/channels.py --out runs/channels [--network results/published/denoise/networks/0001]
         [--runtime litert] [--precision int8] [--counts 8 12 16 18 20 24 32] [--size 512x512]
 
 The first encoder of a network, at full resolution, is given each count: as the depthwise channels of its blocks, and as
@@ -26,13 +26,13 @@ from search_spaces.lpienet import build
 from search_spaces.units import parse_size
 from turns import in_turns
 
-_KNEE = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks" / "0019"
+_KNEE = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks" / "0001"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--network", type=Path, default=_KNEE, help="a saved network, without suffix (0019)")
+    parser.add_argument("--network", type=Path, default=_KNEE, help="a saved network, without suffix (0001)")
     parser.add_argument("--runtime", choices=("litert", "onnx", "executorch"), default="litert")
     parser.add_argument("--precision", choices=PRECISIONS, default="int8")
     parser.add_argument("--counts", type=int, nargs="+", default=[8, 12, 16, 18, 20, 24, 32])

@@ -1,6 +1,6 @@
 """Latency: a small network in int8 against the reference LPIENet in float, in one runtime, both sides in turns.
 
-    python benchmarks/latency.py results/published/denoise/networks/0019 --data DIR --threads 1 2
+    python benchmarks/latency.py results/published/denoise/networks/0001 --data DIR --threads 1 2
 
 The network's int8 ranges come from training patches of DIR, where `lpienas compress` takes them from too; SSIM of both
 files is measured in the runtime, on the validation photographs of DIR. Printed is by how much the network is faster,

@@ -27,7 +27,7 @@ from compress.runtime.runtimes import in_pytorch, load
 from results.files import load_network
 from search_spaces.units import parse_size
 
-_KNEE = Path(__file__).parent.parent / "results" / "published" / "denoise" / "networks" / "0019"
+_KNEE = Path(__file__).parent.parent / "results" / "published" / "denoise" / "networks" / "0001"
 _STATIC = (512, 512)  # the default of `lpienas export`
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, help="enlarged to --size (a synthetic picture)")
     parser.add_argument("--size", type=parse_size, default=(2160, 3840), metavar="HxW")
     parser.add_argument("--runtime", nargs="+", choices=("pytorch", *FORMATS), default=("pytorch", *FORMATS))
-    parser.add_argument("--network", type=Path, default=_KNEE, help="beside the reference, without suffix (0019)")
+    parser.add_argument("--network", type=Path, default=_KNEE, help="beside the reference, without suffix (0001)")
     parser.add_argument("--only", choices=("reference", "network"), help="one of the two")
     parser.add_argument(
         "--tile", nargs="+", type=int, default=[tiles.TILE], help="N: of N x N pixels at most, where any size will do"

@@ -55,8 +55,8 @@ def main() -> None:
     parser.add_argument(
         "--network",
         type=Path,
-        default=Path(__file__).parents[1] / "results/published/denoise/networks/0019",
-        help="NAME of NAME.json, whose blueprint is trained from scratch (the published 0019)",
+        default=Path(__file__).parents[1] / "results/published/denoise/networks/0001",
+        help="NAME of NAME.json, whose blueprint is trained from scratch (the published 0001)",
     )
     parser.add_argument("--noise", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--noise-profile", default=DEFAULT_PROFILE, help=f"name or file ({DEFAULT_PROFILE})")

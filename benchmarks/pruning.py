@@ -4,7 +4,7 @@
     python benchmarks/pruning.py --data DIR --out runs/pruning --networks 0018 --shares 0.3 --ways measured narrow
     python benchmarks/pruning.py --out runs/pruning --publish results/published/pruning/pruning.json
 
-Networks are those of results/published/denoise (their names), or paths. Every cell of the table has a folder of its own
+Networks are those of results/published/gp (their names), or paths. Every cell of the table has a folder of its own
 in --out, is kept as soon as it is made, and continues where it was cut off. What is pruned and not trained again comes
 first, then fine-tuning with distillation for --steps, beginning with 30 % of networks 18 and 19.
 
@@ -46,7 +46,7 @@ from rounds import by_rounds
 from search_spaces.blueprint import Blueprint
 from search_spaces.lpienet import LPIENet
 
-PUBLISHED = Path("results/published/denoise/networks")
+PUBLISHED = Path("results/published/gp/networks")
 NETWORKS = ("0018", "0019", "0017", "0000")  # of the front, and LPIENet with its gated head
 FIRST = ("0018", "0019")  # whose fine-tuning comes before all other
 SHARES = (0.3, 0.15, 0.5)
@@ -56,7 +56,7 @@ FURTHER = ("same", "stretches", "zeros")
 JUDGES = {"same": Same, "zeros": Zeros}  # in place of that of `measured`
 STRETCH = 0.1  # of the whole cost, between two short fine-tunings of `stretches`
 ABOUT = 0.25  # by so much of its cost may a network of the front differ that stands beside a pruned one
-TRAINED_FOR = 12000  # steps that made the networks of results/published/denoise
+TRAINED_FOR = 12000  # steps that made the networks of results/published/gp
 RATE = CompressSettings.of_steps(TRAINED_FOR).fine_tuning.peak
 CPU = torch.device("cpu")
 

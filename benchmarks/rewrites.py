@@ -8,7 +8,7 @@ Every network is written without rewrites, with each one that changes it, and wi
 times in each of `--rounds` rounds, one thread, in processor time. A line gives the median ratio of neighbouring passes
 and its quartiles; within the quartiles of 1 is no gain. Files stay in `--out`, so a second call only times.
 
-Numbers are published networks (results/published/denoise); `-cells` puts the stem on cells of 2x2 pixels, `-elu` has
+Numbers are published networks (results/published/gp); `-cells` puts the stem on cells of 2x2 pixels, `-elu` has
 ELU for ReLU, both with random weights. For int8 the last column is the distance from the float network on noisy
 photographs, in dB.
 
@@ -49,7 +49,7 @@ from search_spaces.lpienet import LPIENet, build
 from search_spaces.units import parse_size
 from turns import in_turns
 
-PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "networks"
+PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "gp" / "networks"
 _CHANGED: dict[str, dict[str, Any]] = {"": {}, "cells": {"stem": "space-to-depth"}, "elu": {"activation": "elu"}}
 
 

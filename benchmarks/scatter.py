@@ -24,7 +24,7 @@ _PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "denoise" / "
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    default = [_PUBLISHED / name for name in ("0018", "0019", "0034")]
+    default = [_PUBLISHED / name for name in ("0042", "0001", "0046")]
     parser.add_argument("networks", nargs="*", type=Path, default=default, help="saved networks, without suffix")
     parser.add_argument("--in", dest="runtime", default="onnx-float", help="runtime and precision, like litert-int8")
     parser.add_argument("--size", type=parse_size, default=(256, 256))

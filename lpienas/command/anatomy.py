@@ -69,7 +69,7 @@ def anatomy(asked: AnatomyOptions, json_only: bool) -> None:
 VERB = Verb(
     "anatomy",
     "show what each stage of a network costs and is worth",
-    "lpienas anatomy results/published/denoise/networks/0019 --data ~/pairs",
+    "lpienas anatomy results/published/denoise/networks/0001 --data ~/pairs",
     AnatomyOptions,
     anatomy,
 )
