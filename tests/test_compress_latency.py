@@ -103,9 +103,8 @@ def test_where_a_loss_ends_pruning_above_the_latency_it_goes_on_to_that(run, tas
     before = Counted.of(Blueprint.from_genotype(GENOTYPES[1])).median
     asked = []
 
-    def ends_early(
-        network, target, judge, cost, along
-    ):  # where a loss is asked for, as on a network that has none to spare
+    def ends_early(network, target, judge, cost, along):
+        """Where a loss is asked for, as on a network that has none to spare."""
         asked.append(target)
         assert along.train is not None
         return prune(network, target if target.cost else replace(target, cost=0.95 * before), judge, cost, along)
