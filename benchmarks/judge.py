@@ -26,7 +26,7 @@ from torch import Tensor
 from compress.runtime.noise_level import Hold
 from compress.runtime.runtimes import Runtime, in_pytorch
 from compress.runtime.tiles import enhance
-from nas.task.baselines import restore
+from nas.task.baselines import restore, true_noise
 from nas.task.data.pairs import validation_pairs
 from nas.task.data.photo import Picture
 from nas.task.data.photos import read_folder
@@ -139,8 +139,8 @@ def _by_knowing(method: Callable[[Tensor, Tensor], Tensor], pairs: list[Pair]) -
 
 
 def _told(runtime: Runtime, degraded: Tensor, clean: Tensor) -> Tensor:
-    noise = float((degraded - clean).square().mean().sqrt())
-    return on_any_size(partial(enhance, runtime, hold=Hold(noise=noise)), degraded).clamp(0, 1)
+    hold = Hold(noise=true_noise(degraded, clean))
+    return on_any_size(partial(enhance, runtime, hold=hold), degraded).clamp(0, 1)
 
 
 def _seconds(pairs: list[Pair], work: Callable[[Pair], object]) -> float:

@@ -249,8 +249,10 @@ def _by_network(network: Network, degraded: "Tensor", clean: "Tensor") -> "Tenso
 
 
 def _by_told(network: Network, degraded: "Tensor", clean: "Tensor") -> "Tensor":
-    noise = 255 * float((degraded - clean).square().mean().sqrt())
-    return _by_network(holding(network, None, noise), degraded, clean) if noise else degraded
+    from nas.task.baselines import true_noise
+
+    noise = true_noise(degraded, clean)
+    return _by_network(holding(network, None, 255 * noise), degraded, clean) if noise else degraded
 
 
 def _by_baseline(name: str, kernel: "Tensor | None", degraded: "Tensor", clean: "Tensor") -> "Tensor":

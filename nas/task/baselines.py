@@ -25,7 +25,7 @@ class Known:
     """What a baseline may use."""
 
     degraded: _Picture
-    clean: _Picture  # only to say how strong the noise is
+    noise: float  # root mean square of what the degraded side differs by from the clean one
     kernel: _Picture | None = None  # (K, K, 3) or (K, K), of sum 1 a channel
 
 
@@ -49,14 +49,14 @@ def restore(name: str, degraded: Tensor, clean: Tensor, kernel: Tensor | None = 
     method = BASELINES[name]
     if method.needs_kernel and kernel is None:
         raise ValueError(f"{name} needs the kernel that blurred the photographs: name its file with --kernel")
-    known = Known(_picture(degraded[0]), _picture(clean[0]), None if kernel is None else _picture(kernel))
+    known = Known(_picture(degraded[0]), true_noise(degraded, clean), None if kernel is None else _picture(kernel))
     restored = torch.from_numpy(np.ascontiguousarray(method.run(known).transpose(2, 0, 1))).float()
     return restored[None].clamp(0, 1)
 
 
-def noise_of(known: Known) -> float:
-    """Standard deviation of the noise that was really added, whose mean is 0."""
-    return float(np.sqrt(np.square(known.degraded - known.clean).mean()))
+def true_noise(degraded: Tensor, clean: Tensor) -> float:
+    """Standard deviation of the noise that was really added, whose mean is 0: what BM3D and `Hold(noise=)` are told."""
+    return float((degraded - clean).square().mean().sqrt())
 
 
 def estimated_noise(picture: _Picture) -> float:
@@ -98,8 +98,7 @@ def _bm3d(known: Known) -> _Picture:
         from bm3d import bm3d_rgb
     except ImportError as error:
         raise ImportError("bm3d is not installed: pip install bm3d (its licence allows research only)") from error
-    deviation = noise_of(known)
-    return known.degraded if deviation < _FAINT else np.asarray(bm3d_rgb(known.degraded, deviation))
+    return known.degraded if known.noise < _FAINT else np.asarray(bm3d_rgb(known.degraded, known.noise))
 
 
 def _wiener(known: Known) -> _Picture:
