@@ -19,8 +19,10 @@ from compress.export.litert_wide import mosaics
 from compress.export.onnx_file import write_onnx
 from compress.int8.equalise import equalised
 from compress.int8.quantize import post_training_quantize
+from compress.int8.rounded import rounded
 from compress.int8.scheme import Scheme
 from compress.int8.sensitivity import sensitivity
+from compress.int8.twice import twice
 from compress.int8.ways import Quantizing, to_int8
 from compress.quiet import quiet
 from compress.runtime.runtimes import Runtime, load, load_in_openvino
@@ -49,6 +51,14 @@ class Case:
     folder: Path  # of its cells, and of the networks after training for int8
     steps: int  # of that training
     side: int  # pixels of the files of one size: a crop with its halo
+
+    def fitted(self, levels: int) -> LPIENet:
+        """The network as int8 is made of it without training, with the channels of so many levels held twice."""
+        path = self.folder / f"fitted-{levels}"
+        if not path.with_suffix(".safetensors").exists():
+            equal = twice(equalised(self.network, self.calibration), self.calibration, levels)
+            save_network(path, rounded(equal, self.calibration))
+        return load_network(path).eval()
 
     def trained(self) -> LPIENet:
         """The best by the ways of `compress`, quantization-aware training among them, which happens once."""
@@ -81,9 +91,9 @@ def _longer(case: Case) -> Run:
     return _in_torch(case, case.longer())
 
 
-def _ours(case: Case, format: str = "litert", precision: str = "int8", trained: bool = False) -> Run:
-    """An exported file in its own runtime; of a network as it was trained in float, with channels of like range."""
-    network = case.trained() if trained else equalised(case.network, case.calibration)
+def _ours(case: Case, format: str = "litert", precision: str = "int8", trained: bool = False, levels: int = 0) -> Run:
+    """An exported file in its own runtime; of a network as it was trained in float, as `compress` quantizes it then."""
+    network = case.trained() if trained else case.fitted(levels)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"ours{FORMATS[format].suffix}"
         size = None if FORMATS[format].any_size else (case.side, case.side)
@@ -93,8 +103,7 @@ def _ours(case: Case, format: str = "litert", precision: str = "int8", trained: 
 
 def _of_scheme(case: Case, scheme: Scheme) -> Run:
     """What no processor's delegate runs, computed in torch by the graph that a file would be made of."""
-    equal = equalised(case.network, case.calibration)
-    return _in_torch(case, post_training_quantize(equal, case.calibration, scheme=scheme))
+    return _in_torch(case, post_training_quantize(case.fitted(0), case.calibration, scheme=scheme))
 
 
 def _costly_wide(case: Case, layers: int) -> Run:
@@ -236,6 +245,7 @@ ROWS: dict[str, Callable[[Case], Run]] = {
     "float": _float,
     "float-longer": _longer,
     "int8": _ours,
+    "int8-twice": partial(_ours, levels=1),
     "int8-onnxruntime": partial(_ours, format="onnx"),
     "int8-executorch": partial(_ours, format="executorch"),
     "int8-settled": partial(_of_scheme, scheme=Scheme(settled=True)),

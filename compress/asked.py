@@ -74,9 +74,9 @@ def _asked(
 
 
 def _plain(settings: CompressSettings) -> dict[str, Any]:
-    """For keys: `wide`, which older compressions do not know, only where a layer is."""
+    """For keys: `wide` and `twice`, which older compressions do not know, only where they are asked for."""
     values = asdict(replace(settings, calibration=None))
-    return values if settings.wide else {name: value for name, value in values.items() if name != "wide"}
+    return {name: value for name, value in values.items() if value or name not in ("wide", "twice")}
 
 
 def _patch(trains_on: Mapping[str, Any]) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress.bench.latency import Timing
-from compress.int8.ways import WAYS
+from compress.int8.ways import AUTO, WAYS
 from nas.task.training import Recipe
 from search_spaces.cost import DEFAULT_SIZE
 
@@ -45,6 +45,7 @@ class CompressSettings:
     seed: int = 0
     prune_loss: float | None = None  # SSIM on training patches that pruning may lose; instead of a share of the MACs
     wide: tuple[str, ...] = ()  # layers whose activations have 16 bits in int8; AUTO: as many as it takes
+    twice: int | str = 0  # of the highest levels, whose channels int8 holds twice; AUTO: one, where it takes that
 
     def __post_init__(self) -> None:
         if isinstance(self.prune, float) and not 0 < self.prune < 1:
@@ -65,6 +66,13 @@ class CompressSettings:
                 f"wide = {', '.join(self.wide)} with a latency in int8: layers with 16 bits would take longer than "
                 "what is measured; leave one of them out, or ask for the latency of a file in float"
             )
+        if self.twice and isinstance(self.prune, Fast) and self.prune.precision == "int8":
+            raise ValueError(
+                f"twice = {self.twice} with a latency in int8: channels that are held twice take longer than what is "
+                "measured; leave one of them out, or ask for the latency of a file in float"
+            )
+        if self.twice != AUTO and not (isinstance(self.twice, int) and self.twice >= 0):
+            raise ValueError(f"twice = {self.twice!r}: must be a number of levels, or {AUTO}")
         if both := set(self.in_float) & set(self.wide):
             raise ValueError(f"{', '.join(sorted(both))} in in_float and in wide: a layer is one of them")
         if self.distillation < 0:

@@ -47,7 +47,7 @@ from search_spaces.units import format_macs
 
 TRAINED, PRUNED, CONTROL = "trained", "pruned", "control"
 LONGER = "longer"  # beside an int8 network: the one that was trained in float for as long
-_METHODS = {"pruning": 4, "int8": 3}  # count the changes of what a stage does that no other part of its key tells
+_METHODS = {"pruning": 4, "int8": 4}  # count the changes of what a stage does that no other part of its key tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,9 @@ class Stages:
             for layer in layers:
                 if layer not in known and layers != (AUTO,):
                     raise ValueError(f"{name} = {layer}: candidate {self.asked.chosen.number} has {', '.join(known)}")
+        levels = Blueprint.from_genotype(require_lpienet(self.asked.chosen.genotype)).levels
+        if isinstance(self.settings.twice, int) and self.settings.twice > levels:
+            raise ValueError(f"twice = {self.settings.twice}: candidate {self.asked.chosen.number} has {levels} levels")
 
     def require_slow(self) -> None:
         """Raises ValueError where a latency is asked for, and nothing else, that the candidate has already."""
@@ -171,11 +174,12 @@ class Stages:
             "in_float": sorted(set(settings.in_float)),
             "seed": settings.seed,
             **({"wide": sorted(set(settings.wide))} if settings.wide else {}),
+            **({"twice": settings.twice} if settings.twice else {}),
         }
 
         def make(stages: Stages, folder: Path) -> dict[str, Any]:
             keep_calibration(folder / CALIBRATION, calibration)
-            layers = settings.in_float, settings.seed, settings.wide
+            layers = settings.in_float, settings.seed, settings.wide, settings.twice
             asked = Quantizing(settings.int8, settings.quantization, calibration, *layers)
             trained = load_network(network.at(self.store))
             found = to_int8(trained, self.task, asked, stages.watcher, folder / CHECKPOINT)

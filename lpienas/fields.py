@@ -117,6 +117,15 @@ def macs(text: str) -> int:
     return parse_macs(text)
 
 
+def levels_or_auto(text: str) -> int | str:
+    """A number of levels, or auto; raises ValueError."""
+    if text == "auto":
+        return text
+    if not text.isdecimal():
+        raise ValueError(f"{text!r}: write a number of levels, like 1, or auto")
+    return int(text)
+
+
 def share_or_cost_or_off(text: str) -> float | str | None:
     """A share as a number, a latency or multiply-adds as their text, or None; raises ValueError."""
     from search_spaces.units import is_latency, parse_macs

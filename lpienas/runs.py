@@ -256,6 +256,7 @@ def _plan_of(options: CompressOptions, run: "Folder", chosen: "Candidate") -> "C
         distillation=options.distill,
         in_float=tuple(options.in_float),
         wide=tuple(options.wide),
+        twice=options.twice,
         calibration=None if options.calibration is None else Path(options.calibration).absolute(),
         seed=made_with.seed,
     )

@@ -9,6 +9,7 @@ from lpienas.fields import (
     a_size,
     count,
     count_or_none,
+    levels_or_auto,
     option,
     seconds,
     share_or_cost_or_off,
@@ -133,6 +134,14 @@ class CompressOptions(ReadOptions):
     wide: tuple[str, ...] = _layers(
         "layers whose activations have 16 bits in int8 files (ExecuTorch keeps them in float); auto: the "
         "costliest, as many as bring int8 within 0.002 SSIM and 0.1 dB"
+    )
+    twice: int | str = option(
+        0,
+        "of the highest levels, whose channels int8 holds in two copies, half a step apart: it loses half as much, for "
+        "more multiply-adds; auto: one, where int8 loses more than 0.002 SSIM or 0.1 dB without",
+        "LEVELS",
+        parse=levels_or_auto,
+        default="none",
     )
     calibration: str | Path | None = option(
         None,

@@ -91,7 +91,6 @@ def few_are_tried(patch: pytest.MonkeyPatch) -> None:
     """On the way to int8: two learning rates for a step each, and a short way to channels that suit it."""
     patch.setattr("compress.int8.ways.RATES", RATES[:2])
     patch.setattr("compress.int8.ways._SWEPT", 1)
-    patch.setattr("compress.int8.equalise._SHARES", (0.5,))
     patch.setattr("compress.int8.equalise._STEPS", 10)
 
 

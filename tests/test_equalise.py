@@ -8,6 +8,7 @@ from torch.fx import GraphModule
 from compress.int8.equalise import best_matrix, equalised
 from compress.int8.felt import Felt, felt
 from compress.int8.quantize import captured, post_training_quantize
+from compress.int8.rounded import rounded
 from compress.int8.tied import Tied, tied
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
@@ -44,7 +45,7 @@ def alike_channels() -> LPIENet:
 
 
 def lost(network: LPIENet, float_network: LPIENet) -> float:
-    graph = post_training_quantize(network, images(2))
+    graph = post_training_quantize(rounded(network, images(2)), images(2))
     with torch.no_grad():
         return sum(float((graph(image) - float_network(image)).square().sum()) for image in images(2))
 
@@ -100,7 +101,9 @@ def test_channels_between_which_nothing_but_sums_stands_are_mixed_and_lose_less(
     made = equalised(network, images(2))
     with torch.no_grad():
         assert all(torch.allclose(made(image), network(image), atol=1e-5) for image in images(3))
-    monkeypatch.setattr("compress.int8.equalise.best_matrix", lambda tensors: torch.eye(len(tensors[0].values)))
+    monkeypatch.setattr(
+        "compress.int8.equalise.best_matrix", lambda scales, mixing: torch.eye(len(scales[0][0].values))
+    )
     assert lost(made, network) < 0.9 * lost(equalised(network, images(2)), network)
 
 
@@ -112,7 +115,7 @@ def test_what_channels_have_in_common_is_kept_by_all_of_them() -> None:
     """Two numbers that are equal but for a little can be kept about twice as well; factors alone cannot do it."""
     drawn = torch.randn(4, 2000, generator=torch.Generator().manual_seed(1)).clamp(-2, 2)
     values = drawn[:1] + 0.05 * drawn
-    matrix = best_matrix([Felt(values, torch.full((2000,), 1 / 2000), torch.eye(4))])
+    matrix = best_matrix([[Felt(values, torch.full((2000,), 1 / 2000), torch.eye(4))]])
     assert rounding_error(values, matrix) < 0.6 * rounding_error(values, torch.eye(4))
 
 

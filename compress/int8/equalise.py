@@ -8,6 +8,7 @@ photographs are alike, and a matrix gives what they have in common to all of the
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,12 +17,11 @@ from torch.fx import Node
 from compress.int8.felt import Felt, felt
 from compress.int8.quantize import captured, post_training_quantize
 from compress.int8.ranges import alike
-from compress.int8.tied import Tied, is_depthwise, parameters_of, tied
+from compress.int8.rounded import rounded
+from compress.int8.tied import Tied, is_depthwise, is_exact, parameters_of, tied
 from search_spaces.lpienet import LPIENet
 from search_spaces.sides import on_any_size
 
-# Of the way to equal ranges, in logarithms, that are tried: the weights of those that read lose by all of it.
-_SHARES = (0.5, 0.75, 0.25)
 _LEAST = 0.01  # of the largest range of the channels: a smaller one counts as this
 _STEPS = 200  # of the descent to the matrix of some tied tensors
 _RATE = 0.03  # at its beginning
@@ -32,8 +32,8 @@ _LEVELS = 255  # of a range
 def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     """A copy of `network` that computes the same in float, on the CPU, and in int8 loses least of its update.
 
-    Its channels are mixed where they may be, and brought as near to equal ranges elsewhere, as that pays on `images`,
-    (B, 3, H, W) in [0, 1], which may be not at all. Raises ValueError without images.
+    Its channels are mixed where they may be, and have other factors elsewhere, as that pays on `images`, (B, 3, H, W)
+    in [0, 1], which may be not at all. Raises ValueError without images.
     """
     if not images:
         raise ValueError("images is empty: ranges of channels need at least one, give some that look like real use")
@@ -44,50 +44,50 @@ def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     if not together:
         return source
     seen = felt(graph, [tensor for one in together for tensor in one.tensors], images)
-    mixing = {
-        place: best_matrix([seen[tensor] for tensor in one.rounded]) for place, one in enumerate(together) if one.mixes
-    }
     with torch.no_grad():
         wanted = [on_any_size(source, image) for image in images]
 
-    def made(share: float, mixing: Mapping[int, Tensor]) -> LPIENet:
+    def made(mixing: bool) -> LPIENet:
         copy = _copy(source)
-        for place, one in enumerate(together):
-            whole = [seen[tensor] for tensor in one.tensors]
-            _fold(copy, one, mixing[place] if place in mixing else _nearer(whole, share))
+        for one in together:
+            scales = [[replace(seen[node], exact=is_exact(node)) for node in scale] for scale in one.scales]
+            _fold(copy, one, best_matrix(scales, mixing and one.mixes))
         return copy
 
     def lost(candidate: LPIENet) -> float:
-        int8 = post_training_quantize(candidate, images)
+        int8 = post_training_quantize(rounded(candidate, images), images)
         with torch.no_grad():
             pairs = zip(images, wanted, strict=True)
             return sum(float((on_any_size(int8, image) - output).square().sum()) for image, output in pairs)
 
-    scaled = {share: made(share, {}) for share in _SHARES}
-    losses = {share: lost(network) for share, network in scaled.items()}
-    share = min(losses, key=losses.__getitem__)
-    return min([source, scaled[share], *([made(share, mixing)] if mixing else [])], key=lost)
+    mixes = any(one.mixes for one in together)
+    return min([source, made(False), *([made(True)] if mixes else [])], key=lost)
 
 
-def best_matrix(tensors: Sequence[Felt]) -> Tensor:
-    """The matrix (C, C) over channels by which int8 loses least of `tensors`.
+def best_matrix(scales: Sequence[Sequence[Felt]], mixing: bool = True) -> Tensor:
+    """The matrix (C, C) over channels by which int8 loses least of tensors, those of one scale after the other.
 
-    The loss is that of the output: of rounding, by white noise, and of what the best range of each tensor cuts off.
+    The loss is that of the output: of rounding, by white noise, and of what the best range of each scale cuts off.
+    Without `mixing` the matrix is one of positive factors.
     """
-    (channels,) = {len(one.values) for one in tensors}
+    (channels,) = {len(one.values) for scale in scales for one in scale}
     best = torch.eye(channels)
-    tensors = [one for one in tensors if float(one.values.abs().max()) > 0 and float(one.gain.trace()) > 0]
-    if not tensors:
+    scales = [[one for one in scale if float(one.values.abs().max()) > 0] for scale in scales]
+    scales = [scale for scale in scales if sum(float(one.gain.trace()) for one in scale) > 0]
+    if not scales:
         return best
-    matrix = best.clone().requires_grad_(True)
-    ends = [_ends(one).requires_grad_(True) for one in tensors]
-    descent = torch.optim.Adam([matrix, *ends], lr=_RATE)
+    free = (best.clone() if mixing else _factors(scales)).requires_grad_(True)
+    with torch.no_grad():
+        ends = [_ends(scale, _matrix(free)) for scale in scales]
+    descent = torch.optim.Adam([free, *(end.requires_grad_(True) for end in ends)], lr=_RATE)
     least = math.inf
     for step in range(_STEPS):
         for group in descent.param_groups:
             group["lr"] = _RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / _STEPS)))
+        matrix = _matrix(free)
         back = torch.linalg.inv(matrix)
-        loss = torch.stack([_lost(one, matrix, back, end) for one, end in zip(tensors, ends, strict=True)]).sum()
+        pairs = zip(scales, ends, strict=True)
+        loss = torch.stack([_lost(one, matrix, back, end) for scale, end in pairs for one in scale]).sum()
         if float(loss.detach()) < least:
             least, best = float(loss.detach()), matrix.detach().clone()
         descent.zero_grad()
@@ -96,26 +96,30 @@ def best_matrix(tensors: Sequence[Felt]) -> Tensor:
     return best
 
 
-def _nearer(tensors: Sequence[Felt], share: float) -> Tensor:
-    """Factors of the channels, as a matrix, that bring their ranges so far on the way to equal ones."""
-    reach = torch.stack([one.values.abs().amax(dim=1) for one in tensors]).amax(dim=0)
-    most = float(reach.max())
-    return torch.diag((most / reach.clamp(min=_LEAST * most)).pow(share)) if most > 0 else torch.eye(len(reach))
+def _matrix(free: Tensor) -> Tensor:
+    """A matrix as it is, or the one of factors that these are the logarithms of."""
+    return free if free.dim() == 2 else torch.diag(free.exp())
 
 
-def _ends(tensor: Felt) -> Tensor:
-    """Logarithms of how far the range of a tensor reaches above and below 0."""
-    most = tensor.values.abs().max()
-    reach = torch.stack([tensor.values.max(), -tensor.values.min()])
-    return reach.clamp(min=1e-3 * float(most)).log()
+def _factors(scales: Sequence[Sequence[Felt]]) -> Tensor:
+    """Logarithms of the factors that make the ranges of all channels equal."""
+    reach = torch.stack([one.values.abs().amax(dim=1) for scale in scales for one in scale]).amax(dim=0)
+    return (reach.max() / reach.clamp(min=_LEAST * float(reach.max()))).log()
+
+
+def _ends(scale: Sequence[Felt], matrix: Tensor) -> Tensor:
+    """Logarithms of how far the range of tensors of one scale reaches above and below 0, times `matrix`."""
+    values = torch.cat([matrix @ one.values for one in scale], dim=1)
+    reach = torch.stack([values.max(), -values.min()])
+    return reach.clamp(min=1e-3 * float(values.abs().max())).log()
 
 
 def _lost(tensor: Felt, matrix: Tensor, back: Tensor, end: Tensor) -> Tensor:
-    """Mean square of the output's error when `matrix` times a tensor is rounded in the range of these ends."""
+    """Mean square of the output's error when `matrix` times a tensor is in the range of these ends."""
     gain = back.T @ tensor.gain @ back
     values, (above, below) = matrix @ tensor.values, end.exp()
     cut = values - torch.minimum(torch.maximum(values, -below), above)
-    rounding = ((above + below) / _LEVELS).square() / 12 * gain.trace()
+    rounding = 0 if tensor.exact else ((above + below) / _LEVELS).square() / 12 * gain.trace()
     cutting: Tensor = (tensor.shares * (cut * (gain @ cut)).sum(dim=0)).sum()
     lost: Tensor = rounding + _CUT * cutting
     return lost

@@ -22,6 +22,7 @@ class Felt:
     values: Tensor  # (C, N): some of its positions, the extreme ones among them
     shares: Tensor  # (N,): of all positions, which each of these stands for; their sum is 1
     gain: Tensor  # (C, C): mean square of the output's error for white noise of such a covariance is the trace of both
+    exact: bool = False  # whether int8 computes it without rounding
 
 
 def felt(graph: GraphModule, tensors: Collection[Node], images: Sequence[Tensor]) -> dict[Node, Felt]:

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-IMAGE_SCALE, IMAGE_ZERO_POINT = 1 / 255, -128  # of integer ends: the levels of a picture (compress.runtime.levels)
+IMAGE_SCALE, IMAGE_ZERO_POINT = 1 / 255, -128  # the levels of a picture (compress.runtime.levels)
 WIDTHS = (8, 16)  # bits of an activation
 
-_SMALLEST_SCALE = 2**-12  # of any 8-bit tensor, so that a constant one does not divide by 0
+SMALLEST_SCALE = 2**-12  # of any 8-bit tensor, so that a constant one does not divide by 0
 _SMALLEST_WIDE_SCALE = 2**-20  # of any 16-bit tensor
 _LAYER = re.compile(r"\w+\.0|\w+\.2\.residuals\.\d+|\w+\.2\.attention|head")  # a name of quantize.layers_of
 _ATEN = torch.ops.aten
@@ -115,7 +115,7 @@ class _Tensors:
     @classmethod
     def of(cls, bits: int, trained: bool, integer_ends: bool) -> "_Tensors":
         activation = _activation_spec(trained) if bits == 8 else _wide_spec(trained)
-        return cls(activation, _weight_spec(trained), _sigmoid_spec(bits), _end_spec() if integer_ends else activation)
+        return cls(activation, _weight_spec(trained), _sigmoid_spec(bits), _end_spec() if bits == 8 else activation)
 
     def into(self, source: Node) -> Any:
         """Of an operator's input."""
@@ -136,6 +136,10 @@ def _annotated(node: Node, tensors: _Tensors) -> tuple[dict[Node, Any], Any] | N
     if node.target == _ATEN.relu.default:
         inputs = {} if _feeds_only_relu(given[0]) else {given[0]: tensors.activation}
         return inputs, tensors.activation
+    if node.target == _ATEN.add.Tensor and _sums(node):
+        first, *rest = given
+        shared = SharedQuantizationSpec((first, node))
+        return {first: tensors.activation} | dict.fromkeys(rest, shared), shared
     if node.target in (_ATEN.add.Tensor, _ATEN.mul.Tensor):
         output = tensors.end if _is_output(node) else tensors.activation
         return {term: tensors.into(term) for term in given}, output
@@ -167,6 +171,12 @@ def _is_output(node: Node) -> bool:
     return [user.op for user in node.users] == ["output"]
 
 
+def _sums(node: Node) -> bool:
+    """Whether the terms of an addition and their sum may share a scale, so that the sum of integers is exact."""
+    plain = not any(term.op == "placeholder" or _is_sigmoid(term) for term in node.all_input_nodes)
+    return plain and len(node.all_input_nodes) == 2 and not _is_output(node)
+
+
 def _is_sigmoid(node: Node) -> bool:
     return node.target == _ATEN.sigmoid.default
 
@@ -187,7 +197,7 @@ def _activation_spec(trained: bool) -> Any:
         quant_min=-128,
         quant_max=127,
         qscheme=torch.per_tensor_affine,
-        observer_or_fake_quant_ctr=ranges.with_args(eps=_SMALLEST_SCALE),
+        observer_or_fake_quant_ctr=ranges.with_args(eps=SMALLEST_SCALE),
     )
 
 
@@ -218,10 +228,10 @@ def _weight_spec(trained: bool) -> Any:
     # fake quantization: where a channel's least weight is its largest, that rounds to a scale 127/128 of conversion's.
     ranges = (
         FakeQuantize.with_args(
-            observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=_SMALLEST_SCALE
+            observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=SMALLEST_SCALE
         )
         if trained
-        else PerChannelMinMaxObserver.with_args(eps=_SMALLEST_SCALE)
+        else PerChannelMinMaxObserver.with_args(eps=SMALLEST_SCALE)
     )
     return QuantizationSpec(
         dtype=torch.int8,

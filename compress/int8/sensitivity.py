@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compress.int8.quantize import layers_of, post_training_quantize
 from compress.int8.scheme import Scheme
-from nas.task.evaluation import Pair, evaluate
+from nas.task.evaluation import Pair, Quality, evaluate
 from results.progress import Watcher
 from search_spaces.lpienet import LPIENet
 from search_spaces.receptive import margin_of
@@ -28,6 +28,11 @@ class Sensitivity:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def is_close(before: Quality, after: Quality) -> bool:
+    """Whether what int8 loses from `before` is what it may lose."""
+    return before.ssim - after.ssim <= ALLOWED_SSIM and before.psnr - after.psnr <= ALLOWED_PSNR
 
 
 def sensitivity(

@@ -13,11 +13,13 @@ import torch
 from torch.fx import GraphModule, Node
 
 _ATEN = torch.ops.aten
+_ADD = _ATEN.add.Tensor
 _MIXING = (  # operators that take a matrix over the channels through, from all of their inputs
     _ATEN.upsample_nearest2d.vec,
     _ATEN.upsample_bilinear2d.vec,
-    _ATEN.add.Tensor,
+    _ADD,
 )
+_MOVING = (_ATEN.upsample_nearest2d.vec, _ATEN.upsample_bilinear2d.vec, _ATEN.max_pool2d.default)  # round nothing
 _SCALING = (_ATEN.relu.default, _ATEN.leaky_relu.default, _ATEN.max_pool2d.default)  # positive factors alone
 
 
@@ -32,9 +34,15 @@ class Tied:
     mixes: bool = True  # whether any matrix will do, or factors alone
 
     @property
-    def rounded(self) -> list[Node]:
-        """The tensors that an int8 graph rounds; the others have the scale of one of these, or none."""
-        return [one for one in self.tensors if _is_rounded(one)]
+    def scales(self) -> list[list[Node]]:
+        """The tensors that an int8 graph holds in integers, those of one scale together (scheme.py)."""
+        of = {one: [one] for one in self.tensors if _is_held(one)}
+        for node in self.tensors:
+            if node.target == _ADD or node.target in _MOVING:
+                for source in (one for one in node.all_input_nodes if one in of and of[one] is not of[node]):
+                    of[node] += of[source]
+                    of |= dict.fromkeys(of[source], of[node])
+        return list({id(scale): scale for scale in of.values()}.values())
 
 
 def tied(graph: GraphModule) -> list[Tied]:
@@ -73,6 +81,11 @@ def is_depthwise(convolution: Node) -> bool:
     return bool(_groups(convolution) != 1)
 
 
+def is_exact(tensor: Node) -> bool:
+    """Whether integers give it without rounding: what is moved or chosen, and sums, whose terms share their scale."""
+    return tensor.target in (_ADD, _ATEN.upsample_nearest2d.vec, _ATEN.max_pool2d.default)
+
+
 def _merged(several: Sequence[Tied], of: dict[Node, Tied]) -> Tied:
     """One in the place of several."""
     first, *rest = {id(one): one for one in several}.values()
@@ -86,10 +99,10 @@ def _merged(several: Sequence[Tied], of: dict[Node, Tied]) -> Tied:
     return first
 
 
-def _is_rounded(tensor: Node) -> bool:
+def _is_held(tensor: Node) -> bool:
     if tensor.target == _ATEN.conv2d.default:  # fused with a ReLU behind it, its sum is never rounded
         return [user.target for user in tensor.users] != [_ATEN.relu.default]
-    return tensor.target in (_ATEN.add.Tensor, _ATEN.relu.default, _ATEN.leaky_relu.default)
+    return True
 
 
 def _groups(convolution: Node) -> Any:

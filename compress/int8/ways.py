@@ -11,8 +11,10 @@ from torch import Tensor
 
 from compress.int8.equalise import equalised
 from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
+from compress.int8.rounded import rounded
 from compress.int8.scheme import Scheme
-from compress.int8.sensitivity import costly_layers
+from compress.int8.sensitivity import costly_layers, is_close
+from compress.int8.twice import twice
 from nas.suggest import derive_seed
 from nas.task.evaluation import Quality, as_test, evaluate
 from nas.task.task import Task
@@ -22,7 +24,9 @@ from results.progress import Watcher
 from search_spaces.lpienet import LPIENet, build
 from search_spaces.receptive import margin_of
 
-AUTO = "auto"  # in place of layers in float, or with 16 bits: those that cost the most, where they do
+# In place of layers in float, or with 16 bits: those that cost the most, where they do. In place of levels whose
+# channels are held twice: the highest one, where int8 loses more than it may.
+AUTO = "auto"
 RATES = (2.5e-3, 5e-3, 1e-2, 2e-2)  # peak learning rates that the sweep tries; that of training is 2e-2
 _UNHARMED = 1.1  # times the least loss of the sweep: up to there a rate does no harm
 _SWEPT = 20  # steps that each rate is tried for
@@ -46,6 +50,7 @@ class Quantizing:
     in_float: Collection[str] = ()  # layers that stay float (quantize.layers_of), or AUTO
     seed: int = 0
     wide: Collection[str] = ()  # layers whose activations have 16 bits, or AUTO
+    twice: int | str = 0  # of the highest levels, whose channels are held twice (twice.py), or AUTO
 
     def __post_init__(self) -> None:
         if self.way not in WAYS:
@@ -71,7 +76,9 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
 
     The figures have SSIM and PSNR on the test photographs too, by which nothing is chosen.
 
-    Before any of them, channels are brought to like ranges (equalise.py), which changes nothing in float.
+    Before any of them, channels are brought to like ranges (equalise.py) and held twice where that is asked for
+    (twice.py), which changes nothing in float. What is quantized after training has weights rounded for the patches
+    (rounded.py).
     `best` tries post-training quantization, quantization-aware training, whose learning rate is found by a short sweep,
     and a float training just as long and with the same rate: what both trainings gain is not due to int8. The figures
     of the latter have those of its network in float beside those in int8.
@@ -82,6 +89,10 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
     """
     cpu, calibration, in_float, wide = torch.device("cpu"), asked.calibration, asked.in_float, asked.wide
     equal = equalised(network, calibration)
+    levels = int(_needs_more(network, equal, task, asked)) if asked.twice == AUTO else int(asked.twice)
+    if asked.twice == AUTO:
+        watcher.say(f"channels of the highest level held twice: {'yes' if levels else 'no, int8 is close enough'}")
+    equal = twice(equal, calibration, levels)
     if AUTO in in_float:
         in_float = costly_layers(equal, calibration, task.validation, watcher)
         watcher.say(f"in float: {', '.join(in_float) or 'nothing; a few layers would not bring int8 close enough'}")
@@ -106,7 +117,7 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
     swept: dict[str, float | None] = {}
     if asked.way != "qat":
         watcher.begin("quantization", 1)
-        found["post_training"] = judged(equal)
+        found["post_training"] = judged(rounded(equal, calibration))
         watcher.at(1, f"after training: SSIM {found['post_training'].validation.ssim:.4f}")
     if asked.way != "ptq":
         swept = _sweep(equal, task, asked, watcher, checkpoint("sweep.json"))
@@ -121,10 +132,12 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
         longer.load_state_dict(network.state_dict())
         course = Course(asked.recipe, task.device, checkpoint("float.safetensors"), _steps(watcher))
         train(longer, task.batches(asked.seed), task.loss, course)
-        found["float_fine_tuned"] = judged(equalised(longer.cpu(), calibration))
+        again = twice(equalised(longer.cpu(), calibration), calibration, levels)
+        found["float_fine_tuned"] = judged(rounded(again, calibration))
     best = max(found, key=lambda name: found[name].validation.ssim)
     kept = found[best]
-    figures: dict[str, Any] = kept.figures() | {"method": METHODS[best], "in_float": in_float, "wide": wide}
+    made_so = {"method": METHODS[best], "in_float": in_float, "wide": wide, "twice": levels}
+    figures: dict[str, Any] = kept.figures() | made_so
     if swept:
         figures["learning_rate"] = {"chosen": asked.recipe.learning_rate, "loss": swept}
     figures |= {name: each.figures() for name, each in found.items()}
@@ -132,6 +145,13 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
         in_floats = _Judged(longer, evaluate(longer, task.validation, cpu), evaluate(longer, task.test, cpu))
         figures["float_fine_tuned"]["float"] = in_floats.figures()
     return Int8(kept.network, figures, longer)
+
+
+def _needs_more(network: LPIENet, equal: LPIENet, task: Task, asked: Quantizing) -> bool:
+    """Whether int8 of `equal`, after training, loses more of `network` than it may."""
+    graph = post_training_quantize(rounded(equal, asked.calibration), asked.calibration)
+    after = evaluate(graph, task.validation, torch.device("cpu"), margin_of(network.blueprint))
+    return not is_close(evaluate(network, task.validation, torch.device("cpu")), after)
 
 
 @dataclass(frozen=True, slots=True)
