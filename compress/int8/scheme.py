@@ -93,7 +93,8 @@ class Annotation:
             if layers[node] in self.scheme.in_float or (_is_output(node) and not self.scheme.integer_ends):
                 continue
             wide = layers[node] in self.scheme.wide
-            found = _annotated(node, tensors[16 if wide else self.scheme.activations])
+            alike = all((layers[term] in self.scheme.wide) == wide for term in node.all_input_nodes)
+            found = _annotated(node, tensors[16 if wide else self.scheme.activations], alike)
             if found is None:
                 continue
             inputs, output = found
@@ -115,7 +116,8 @@ class _Tensors:
     @classmethod
     def of(cls, bits: int, trained: bool, integer_ends: bool) -> "_Tensors":
         activation = _activation_spec(trained) if bits == 8 else _wide_spec(trained)
-        return cls(activation, _weight_spec(trained), _sigmoid_spec(bits), _end_spec() if bits == 8 else activation)
+        end = _end_spec() if bits == 8 or integer_ends else activation
+        return cls(activation, _weight_spec(trained), _sigmoid_spec(bits), end)
 
     def into(self, source: Node) -> Any:
         """Of an operator's input."""
@@ -124,8 +126,11 @@ class _Tensors:
         return self.sigmoid if _is_sigmoid(source) else self.activation
 
 
-def _annotated(node: Node, tensors: _Tensors) -> tuple[dict[Node, Any], Any] | None:
-    """How the inputs and the output of an operator are rounded; None: it is none that rounds."""
+def _annotated(node: Node, tensors: _Tensors, alike: bool) -> tuple[dict[Node, Any], Any] | None:
+    """How the inputs and the output of an operator are rounded; None: it is none that rounds.
+
+    `alike` says whether its inputs have as many bits as its output.
+    """
     from torchao.quantization.pt2e.quantizer import SharedQuantizationSpec
 
     given: Any = node.args
@@ -136,7 +141,7 @@ def _annotated(node: Node, tensors: _Tensors) -> tuple[dict[Node, Any], Any] | N
     if node.target == _ATEN.relu.default:
         inputs = {} if _feeds_only_relu(given[0]) else {given[0]: tensors.activation}
         return inputs, tensors.activation
-    if node.target == _ATEN.add.Tensor and _sums(node):
+    if node.target == _ATEN.add.Tensor and alike and _sums(node):
         first, *rest = given
         shared = SharedQuantizationSpec((first, node))
         return {first: tensors.activation} | dict.fromkeys(rest, shared), shared
