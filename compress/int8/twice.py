@@ -37,8 +37,9 @@ _OVER_CHANNELS = (_ATEN.amax.default, _ATEN.mean.dim)  # of which one is left
 def twice(network: LPIENet, images: Sequence[Tensor], levels: int) -> LPIENet:
     """A copy of `network` that computes the same in float, on the CPU, the channels of so many levels held twice.
 
-    The same but for what a ReLU makes of values within a quarter of a step of 0. Steps of int8 are those that `images`, (B, 3, H, W) in [0, 1], lead to. Raises ValueError for `levels` that the
-    network does not have, and where copies of its channels cannot be told apart.
+    The same but for what a ReLU makes of values within a quarter of a step of 0. Steps of int8 are those that `images`,
+    (B, 3, H, W) in [0, 1], lead to. Raises ValueError for `levels` that the network does not have, and where copies of
+    its channels cannot be told apart.
     """
     if not 0 <= levels <= network.blueprint.levels:
         raise ValueError(f"levels = {levels}: must be from 0 to {network.blueprint.levels}, which this network has")
