@@ -32,6 +32,7 @@ from tests.finished_search import (
     kinds,
     made_at,
     require_equal,
+    state,
 )
 
 CPU = torch.device("cpu")
@@ -135,6 +136,31 @@ def test_ranges_are_taken_again_while_training_and_frozen_in_the_last_third(task
     assert len(weights) == len(RATES) + 5
     last = weights[-5:]
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(last))  # with the weights as trained so far
+
+
+@pytest.mark.parametrize(("close", "levels"), [(True, 0), (False, 1)])
+def test_channels_are_held_twice_where_int8_loses_too_much_without(task, close, levels, monkeypatch):
+    few_are_tried(monkeypatch)
+    monkeypatch.setattr("compress.int8.ways.is_close", lambda before, after: close)
+    network = build(Blueprint.from_genotype(GENOTYPES[2]), seed=0)
+    asked = Quantizing("ptq", Recipe(1), int8_calibration(task, 0)[:4], twice="auto")
+    made = to_int8(network, task, asked, Silent())
+    first, second = (stage.width for stage in made.network.blueprint.stages[:2])
+    assert (first, second) == (GENOTYPES[2].stages[0].width * (1 + levels), GENOTYPES[2].stages[1].width)
+    assert made.figures["twice"] == levels
+
+
+@pytest.mark.slow
+def test_a_compression_with_channels_held_twice_is_one_of_its_own_and_is_exported(run, task):
+    settings = replace(SETTINGS, prune=None, int8="ptq")
+    plain = compressed(run, 2, task, settings)
+    held = compressed(run, 2, task, replace(settings, twice=1))
+    assert held.name != plain.name
+    assert held.scores["quantized"]["macs"] > held.scores["float"]["macs"] == plain.scores["quantized"]["macs"]
+    assert state(run, "quantized")["encoder1.0.weight"].shape[0] == 2 * state(run, "float")["encoder1.0.weight"].shape[0]
+    assert set(exported(run, task)) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
+    with pytest.raises(ValueError, match="twice = 9: candidate 2 has 2 levels"):
+        compressed(run, 2, task, replace(settings, twice=9))
 
 
 def test_a_finished_quantization_leaves_no_checkpoint(run, task, monkeypatch):

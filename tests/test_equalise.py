@@ -9,7 +9,7 @@ from compress.int8.equalise import best_matrix, equalised
 from compress.int8.felt import Felt, felt
 from compress.int8.quantize import captured, post_training_quantize
 from compress.int8.rounded import rounded
-from compress.int8.tied import Tied, tied
+from compress.int8.tied import Tied, is_exact, tied
 from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
@@ -139,3 +139,23 @@ def test_the_gain_of_a_tensor_says_what_noise_in_it_does_to_the_output() -> None
         network.get_submodule("encoder1.0").register_forward_hook(lambda *given: given[2] + noise)
         error = float((network(whole) - before).square().mean())
     assert error == pytest.approx(1e-6 * float(gain.trace()), rel=0.1)
+
+
+def test_sums_have_the_scale_of_their_terms_and_round_nothing() -> None:
+    _, one = first_tied(network_of(join="add", upsampling="nearest", opening="none"))
+    (scale,) = one.scales
+    assert {node.name for node in scale if is_exact(node)} >= {"add", "upsample_nearest2d_1"}
+    assert {node.name for node in scale if not is_exact(node)} >= {"conv2d"}
+
+
+def test_before_a_relu_each_convolution_that_writes_has_no_scale_of_its_own() -> None:
+    _, one = first_tied(network_of(join="add", upsampling="nearest"))
+    assert "conv2d" not in {node.name for scale in one.scales for node in scale}
+
+
+def test_without_mixing_factors_make_ranges_equal_where_nothing_is_cut_off() -> None:
+    drawn = torch.rand(3, 2000, generator=torch.Generator().manual_seed(1)) * torch.tensor([[1.0], [4.0], [0.1]])
+    matrix = best_matrix([[Felt(drawn, torch.full((2000,), 1 / 2000), torch.eye(3))]], mixing=False)
+    assert torch.equal(matrix, torch.diag(matrix.diagonal()))
+    reach = (matrix @ drawn).amax(dim=1)
+    assert float(reach.max() / reach.min()) < 1.1
