@@ -60,24 +60,25 @@ class Case:
             save_network(path, rounded(equal, self.calibration))
         return load_network(path).eval()
 
-    def trained(self) -> LPIENet:
-        """The best by the ways of `compress`, quantization-aware training among them, which happens once."""
-        return self._after_training(TRAINED)
+    def trained(self, levels: int) -> LPIENet:
+        """The best by the ways of `compress`, quantization-aware training among them, with so many levels held twice."""
+        return self._after_training(f"{TRAINED}-{levels}", levels)
 
     def longer(self) -> LPIENet:
         """The network after as many steps in float, which begin where quantization-aware training does."""
-        return self._after_training(LONGER)
+        return self._after_training(LONGER, 0)
 
-    def _after_training(self, name: str) -> LPIENet:
+    def _after_training(self, name: str, levels: int) -> LPIENet:
+        """One of the networks of a training for int8, which happens once for each number of levels."""
         path = self.folder / name
         if not path.with_suffix(".safetensors").exists():
             recipe = CompressSettings.of_steps(2 * self.steps).quantization
-            asked = Quantizing("best", recipe, self.calibration)
+            asked = Quantizing("best", recipe, self.calibration, twice=levels)
             made = to_int8(self.network, self.task, asked, Silent(), self.folder / "checkpoint")
             assert made.longer is not None  # `best` makes it
             save_network(self.folder / LONGER, made.longer.cpu())
-            save_network(self.folder / TRAINED, made.network.cpu())
-            write_json(self.folder / "trained-figures.json", made.figures)
+            save_network(self.folder / f"{TRAINED}-{levels}", made.network.cpu())
+            write_json(self.folder / f"trained-{levels}-figures.json", made.figures)
             for left in self.folder.glob("checkpoint*"):
                 left.unlink()
         return load_network(path).eval()
@@ -93,7 +94,7 @@ def _longer(case: Case) -> Run:
 
 def _ours(case: Case, format: str = "litert", precision: str = "int8", trained: bool = False, levels: int = 0) -> Run:
     """An exported file in its own runtime; of a network as it was trained in float, as `compress` quantizes it then."""
-    network = case.trained() if trained else case.fitted(levels)
+    network = case.trained(levels) if trained else case.fitted(levels)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"ours{FORMATS[format].suffix}"
         size = None if FORMATS[format].any_size else (case.side, case.side)
@@ -250,6 +251,7 @@ ROWS: dict[str, Callable[[Case], Run]] = {
     "int8-executorch": partial(_ours, format="executorch"),
     "int8-settled": partial(_of_scheme, scheme=Scheme(settled=True)),
     "int8-trained": partial(_ours, trained=True),
+    "int8-twice-trained": partial(_ours, trained=True, levels=1),
     "int8-ends": partial(_ours, precision="int8-io-int8"),
     "int8-costly-16": partial(_costly_wide, layers=4),
     "int8-8-costly-16": partial(_costly_wide, layers=8),

@@ -157,7 +157,9 @@ def test_a_compression_with_channels_held_twice_is_one_of_its_own_and_is_exporte
     held = compressed(run, 2, task, replace(settings, twice=1))
     assert held.name != plain.name
     assert held.scores["quantized"]["macs"] > held.scores["float"]["macs"] == plain.scores["quantized"]["macs"]
-    assert state(run, "quantized")["encoder1.0.weight"].shape[0] == 2 * state(run, "float")["encoder1.0.weight"].shape[0]
+    assert (
+        state(run, "quantized")["encoder1.0.weight"].shape[0] == 2 * state(run, "float")["encoder1.0.weight"].shape[0]
+    )
     assert set(exported(run, task)) == {"lpienet_float.onnx", "lpienet_int8.onnx"}
     with pytest.raises(ValueError, match="twice = 9: candidate 2 has 2 levels"):
         compressed(run, 2, task, replace(settings, twice=9))
