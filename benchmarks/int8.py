@@ -6,8 +6,9 @@ Every row is judged on the validation and test photographs as `compress` judges 
 by bands: a dark ramp without noise, and dark photographs, after a gain of 4. All calibrate on the same 64 degraded
 training patches. Rows: float, and after --steps steps more; and integers by int8_rows.py: ours, with the channels of
 full resolution held twice, with ranges by the loss of the output, by the best of `compress` with as many steps, with
-integer ends, the costly layers or all of them with 16 bits, weights only; onnxruntime, ai-edge-quantizer, OpenVINO with NNCF, torchao's XNNPACK quantizer. A tool that is not
-installed, or fails, has a cell that says so. Losses are counted from the better of the float rows, by validation.
+integer ends, the costly layers or all of them with 16 bits, weights only; onnxruntime, ai-edge-quantizer, OpenVINO with
+NNCF, torchao's XNNPACK quantizer. A tool that is not installed, or fails, has a cell that says so. Losses are counted
+from the better of the float rows, by validation.
 
 Resumable: every cell, a row of a network on one set of photographs, is a file below --out that is kept as it is made.
 --table only prints what is there.

@@ -61,7 +61,7 @@ class Case:
         return load_network(path).eval()
 
     def trained(self, levels: int) -> LPIENet:
-        """The best by the ways of `compress`, quantization-aware training among them, with so many levels held twice."""
+        """The best by the ways of `compress`, after training too, with the channels of so many levels held twice."""
         return self._after_training(f"{TRAINED}-{levels}", levels)
 
     def longer(self) -> LPIENet:
