@@ -93,8 +93,7 @@ class Annotation:
             if layers[node] in self.scheme.in_float or (_is_output(node) and not self.scheme.integer_ends):
                 continue
             wide = layers[node] in self.scheme.wide
-            alike = all((layers[term] in self.scheme.wide) == wide for term in node.all_input_nodes)
-            found = _annotated(node, tensors[16 if wide else self.scheme.activations], alike)
+            found = _annotated(node, tensors[16 if wide else self.scheme.activations])
             if found is None:
                 continue
             inputs, output = found
@@ -126,11 +125,8 @@ class _Tensors:
         return self.sigmoid if _is_sigmoid(source) else self.activation
 
 
-def _annotated(node: Node, tensors: _Tensors, alike: bool) -> tuple[dict[Node, Any], Any] | None:
-    """How the inputs and the output of an operator are rounded; None: it is none that rounds.
-
-    `alike` says whether its inputs have as many bits as its output.
-    """
+def _annotated(node: Node, tensors: _Tensors) -> tuple[dict[Node, Any], Any] | None:
+    """How the inputs and the output of an operator are rounded; None: it is none that rounds."""
     from torchao.quantization.pt2e.quantizer import SharedQuantizationSpec
 
     given: Any = node.args
@@ -141,10 +137,6 @@ def _annotated(node: Node, tensors: _Tensors, alike: bool) -> tuple[dict[Node, A
     if node.target == _ATEN.relu.default:
         inputs = {} if _feeds_only_relu(given[0]) else {given[0]: tensors.activation}
         return inputs, tensors.activation
-    if node.target == _ATEN.add.Tensor and alike and _sums(node):
-        first, *rest = given
-        shared = SharedQuantizationSpec((first, node))
-        return {first: tensors.activation} | dict.fromkeys(rest, shared), shared
     if node.target in (_ATEN.add.Tensor, _ATEN.mul.Tensor):
         output = tensors.end if _is_output(node) else tensors.activation
         return {term: tensors.into(term) for term in given}, output
@@ -174,12 +166,6 @@ def _layers(model: GraphModule) -> dict[Node, str]:
 def _is_output(node: Node) -> bool:
     """Whether `node` is the sum of image and update."""
     return [user.op for user in node.users] == ["output"]
-
-
-def _sums(node: Node) -> bool:
-    """Whether the terms of an addition and their sum may share a scale, so that the sum of integers is exact."""
-    plain = not any(term.op == "placeholder" or _is_sigmoid(term) for term in node.all_input_nodes)
-    return plain and len(node.all_input_nodes) == 2 and not _is_output(node)
 
 
 def _is_sigmoid(node: Node) -> bool:

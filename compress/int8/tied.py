@@ -13,11 +13,10 @@ import torch
 from torch.fx import GraphModule, Node
 
 _ATEN = torch.ops.aten
-_ADD = _ATEN.add.Tensor
 _MIXING = (  # operators that take a matrix over the channels through, from all of their inputs
     _ATEN.upsample_nearest2d.vec,
     _ATEN.upsample_bilinear2d.vec,
-    _ADD,
+    _ATEN.add.Tensor,
 )
 _MOVING = (_ATEN.upsample_nearest2d.vec, _ATEN.upsample_bilinear2d.vec, _ATEN.max_pool2d.default)  # round nothing
 _SCALING = (_ATEN.relu.default, _ATEN.leaky_relu.default, _ATEN.max_pool2d.default)  # positive factors alone
@@ -38,7 +37,7 @@ class Tied:
         """The tensors that an int8 graph holds in integers, those of one scale together (scheme.py)."""
         of = {one: [one] for one in self.tensors if _is_held(one)}
         for node in self.tensors:
-            if node.target == _ADD or node.target in _MOVING:
+            if node.target in _MOVING:
                 for source in (one for one in node.all_input_nodes if one in of and of[one] is not of[node]):
                     of[node] += of[source]
                     of |= dict.fromkeys(of[source], of[node])
@@ -82,8 +81,8 @@ def is_depthwise(convolution: Node) -> bool:
 
 
 def is_exact(tensor: Node) -> bool:
-    """Whether integers give it without rounding: what is moved or chosen, and sums, whose terms share their scale."""
-    return tensor.target in (_ADD, _ATEN.upsample_nearest2d.vec, _ATEN.max_pool2d.default)
+    """Whether integers give it without rounding: what is moved or chosen."""
+    return tensor.target in (_ATEN.upsample_nearest2d.vec, _ATEN.max_pool2d.default)
 
 
 def _merged(several: Sequence[Tied], of: dict[Node, Tied]) -> Tied:

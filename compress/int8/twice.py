@@ -2,8 +2,8 @@
 
 What int8 loses is mostly the rounding of few wide-ranging tensors of the full resolution. Where such a channel is
 written twice, once a quarter of a step above its value and once as much below, the mean of both has steps of half the
-size, as dither and two staggered converters have it, and what reads them takes half of each. Sums keep the distance,
-since all of their terms have one scale (scheme.py). The network stays an LPIENet, with wider stages.
+size, as dither and two staggered converters have it, and what reads them takes half of each. In sums the distances
+add up, which are some part of the sum's own step. The network stays an LPIENet, with wider stages.
 """
 
 from collections.abc import Sequence
