@@ -14,6 +14,8 @@ from search_spaces.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Stage
 from search_spaces.lpienet import LPIENet, build
 
+CONVOLUTION, NEAREST = torch.ops.aten.conv2d.default, torch.ops.aten.upsample_nearest2d.vec
+
 
 def network_of(activation: str = "relu", attention: str = "none", block: str = "mobilenet", **genes: str) -> LPIENet:
     first, other = (Stage(depth=1, width=4, expansion=2.0, attention=kind) for kind in (attention, "none"))
@@ -143,9 +145,11 @@ def test_the_gain_of_a_tensor_says_what_noise_in_it_does_to_the_output() -> None
 
 def test_what_is_moved_has_the_scale_of_what_it_is_moved_from_and_rounds_nothing() -> None:
     _, one = first_tied(network_of(join="add", upsampling="nearest", opening="none"))
-    (moved,) = (scale for scale in one.scales if len(scale) > 1)
-    assert {is_exact(node): node.name for node in moved}[True] == "upsample_nearest2d_1"
-    assert not any(is_exact(node) for scale in one.scales for node in scale if scale is not moved)
+    (scale,) = (scale for scale in one.scales if any(is_exact(node) for node in scale))
+    moved, source = scale
+    assert (moved.target, source.target) == (NEAREST, CONVOLUTION)
+    assert moved.all_input_nodes == [source]
+    assert not is_exact(source)
 
 
 def test_before_a_relu_each_convolution_that_writes_has_no_scale_of_its_own() -> None:

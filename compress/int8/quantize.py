@@ -53,24 +53,14 @@ def post_training_quantize(
 
 
 def steps_of(network: LPIENet, calibration: Sequence[Tensor]) -> dict[str, float]:
-    """The step of int8 of what each convolution writes, by the name of its weight; see `post_training_quantize`.
-
-    Where a ReLU follows, of what that writes.
-    """
+    """The step of int8 of each tensor by its name in the graph of `captured`; see `post_training_quantize`."""
     from torchao.quantization.pt2e import HistogramObserver
 
     observed, found = _observed(network, calibration, INT8), {}
     for node in observed.graph.nodes:
         seen = observed.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(seen, HistogramObserver):
-            continue
-        written = node.args[0]
-        if written.target == torch.ops.aten.relu.default:
-            written = written.args[0]
-        if written.target == torch.ops.aten.conv2d.default:
-            weight = written.args[1]
-            weight = weight.args[0] if weight.op == "call_module" else weight  # behind its own observer
-            found[str(weight.target)] = float(seen.calculate_qparams()[0])
+        if isinstance(seen, HistogramObserver):
+            found[node.args[0].name] = float(seen.calculate_qparams()[0])
     return found
 
 

@@ -3,7 +3,8 @@
 What int8 loses is mostly the rounding of few wide-ranging tensors of the full resolution. Where such a channel is
 written twice, once a quarter of a step above its value and once as much below, the mean of both has steps of half the
 size, as dither and two staggered converters have it, and what reads them takes half of each. In sums the distances
-add up, which are some part of the sum's own step. The network stays an LPIENet, with wider stages.
+add up: whole steps more of a term bring what they come to as near to half a step of the sum as may be. The network
+stays an LPIENet, with wider stages.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ _CHANNEL_BY_CHANNEL = (  # what comes out of them has the channels of what goes 
     _ATEN.upsample_nearest2d.vec,
     _ATEN.upsample_bilinear2d.vec,
 )
+_MORE = (0, -1, 1, -2, 2)  # steps that the copies of a term may be further apart
 _OVER_CHANNELS = (_ATEN.amax.default, _ATEN.mean.dim)  # of which one is left
 
 
@@ -50,7 +52,7 @@ def twice(network: LPIENet, images: Sequence[Tensor], levels: int) -> LPIENet:
 
 
 def _widened(network: LPIENet, levels: int, steps: dict[str, float]) -> LPIENet:
-    """`steps` are those of what each convolution writes, by the name of its weight."""
+    """`steps` are those of the tensors of the captured graph, by their names."""
     graph, blueprint = captured(_filled(network.blueprint, network.state_dict())), _wider(network.blueprint, levels)
     wanted = {name: value.shape for name, value in LPIENet(blueprint).state_dict().items()}
     found = dict(network.state_dict())
@@ -58,9 +60,40 @@ def _widened(network: LPIENet, levels: int, steps: dict[str, float]) -> LPIENet:
     for node in graph.graph.nodes:
         if node.op in ("placeholder", "call_function"):
             channels[node] = _channels(node, channels, graph, wanted)
+    apart = _distances(graph, channels, steps)
+    for node in graph.graph.nodes:
         if node.target == _ATEN.conv2d.default:
-            _copy(node, channels, found, steps)
+            _copy(node, channels, found, 0.0 if is_depthwise(node) else apart.get(node, 0.0))
     return _filled(blueprint, found)
+
+
+def _distances(graph: GraphModule, channels: dict[Node, list[int]], steps: dict[str, float]) -> dict[Node, float]:
+    """How far the copies of each tensor are apart that has some: half a step, and in sums what is nearest to that."""
+    apart: dict[Node, float] = {}
+    writer: dict[Node, Node] = {}  # the convolution that a tensor comes from unchanged, while its copies may be moved
+    for node in graph.graph.nodes:
+        if node not in channels or len(set(channels[node])) == len(channels[node]):
+            continue
+        sources = [source for source in node.all_input_nodes if source in apart]
+        if node.target == _ATEN.conv2d.default and not is_depthwise(node):
+            (reader, *others) = node.users
+            held = reader if not others and reader.target == _ATEN.relu.default else node
+            apart[node], writer[node] = steps.get(held.name, 0.0) / 2, node
+            continue
+        apart[node] = (
+            sum(apart[source] for source in sources)
+            if node.target == _ATEN.add.Tensor
+            else max((apart[source] for source in sources), default=0.0)
+        )
+        free = [writer.pop(source) for source in sources if source in writer]
+        if node.target == _ATEN.add.Tensor and free and (step := steps.get(node.name, 0.0)):
+            own = 2 * apart[free[-1]]  # the step of the term
+            more = min((more * own for more in _MORE), key=lambda more: abs((apart[node] + more) / step % 1 - 0.5))
+            apart[free[-1]] += more
+            apart[node] += more
+        elif len(free) == 1:
+            writer[node] = free[0]
+    return apart
 
 
 def _wider(blueprint: Blueprint, levels: int) -> Blueprint:
@@ -100,9 +133,7 @@ def _channels(
     return list(range(node.meta["val"].shape[1])) if node.meta["val"].dim() == 4 else []
 
 
-def _copy(
-    convolution: Node, channels: dict[Node, list[int]], weights: dict[str, Tensor], steps: dict[str, float]
-) -> None:
+def _copy(convolution: Node, channels: dict[Node, list[int]], weights: dict[str, Tensor], apart: float) -> None:
     """Put copies in the place of a convolution's weight and bias: rows for what it writes, shares of what it reads."""
     (source,) = (one for one in convolution.all_input_nodes if one in channels)
     named, written, read = parameters_of(convolution), channels[convolution], channels[source]
@@ -112,11 +143,9 @@ def _copy(
         weight = weight[:, read] / copies[:, None, None]
     weights[named[0]] = weight
     if len(named) > 1:
-        doubled = len(written) > len(set(written)) and not is_depthwise(convolution)
-        apart = steps.get(named[0], 0.0) / 4 if doubled else 0.0
         before = len(set(written))
         signs = torch.tensor([1.0 if place < before else -1.0 for place in range(len(written))])
-        weights[named[1]] = weights[named[1]][written] + apart * signs
+        weights[named[1]] = weights[named[1]][written] + apart / 2 * signs
 
 
 def _filled(blueprint: Blueprint, weights: dict[str, Tensor]) -> LPIENet:
