@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.fx import Interpreter, Node
 
-from compress.int8.quantize import post_training_quantize, steps_of
+from compress.int8.quantize import captured, post_training_quantize, steps_of
 from compress.int8.rounded import rounded
 from compress.int8.twice import twice
 from compress.settings import CompressSettings, Fast
@@ -80,6 +81,26 @@ def test_the_copies_are_half_a_step_apart():
     first, second = made.state_dict()["encoder1.0.bias"].chunk(2)
     torch.testing.assert_close(first - second, torch.full((4,), step / 2), rtol=0.05, atol=0)
     torch.testing.assert_close((first + second) / 2, network.state_dict()["encoder1.0.bias"])
+
+
+def test_the_copies_of_sums_are_about_half_of_their_own_step_apart_whole_ones_left_aside():
+    made = twice(adding(), images(2), 1)
+    steps = steps_of(made, images(2))
+    sums: dict[str, Tensor] = {}
+
+    class Watched(Interpreter):
+        def run_node(self, n: Node) -> Tensor:
+            value = super().run_node(n)
+            if n.name in steps and n.target == torch.ops.aten.add.Tensor and value.shape[1] == 8:
+                sums[n.name] = value
+            return value
+
+    with torch.no_grad():
+        Watched(captured(made)).run(images(1)[0])
+    assert len(sums) == 5  # two in the encoder's blocks, the skip, two in the decoder's
+    for name, value in sums.items():
+        first, second = value.chunk(2, dim=1)
+        assert abs(float((first - second).mean()) / steps[name] % 1 - 0.5) < 0.2
 
 
 def test_no_level_is_a_copy_of_the_network():
