@@ -41,7 +41,9 @@ def photograph() -> Tensor:
 
 
 def noisy(clean: Tensor, seed: int) -> Tensor:
-    return clean + 25 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
+    """With the 256 levels of a picture, which int8 files take as they are."""
+    noise = 25 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
+    return ((clean + noise).clamp(0, 1) * 255).round() / 255
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
