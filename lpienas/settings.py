@@ -137,8 +137,8 @@ class CompressOptions(ReadOptions):
     )
     twice: int | str = option(
         0,
-        "of the highest levels, whose channels int8 holds in two copies, half a step apart: it loses half as much, for "
-        "more multiply-adds; auto: one, where int8 loses more than 0.002 SSIM or 0.1 dB without",
+        "of the highest levels, whose channels int8 holds in two copies, half a step apart: it loses a third to a half "
+        "less, for more multiply-adds; auto: one, where int8 loses more than 0.002 SSIM or 0.1 dB without",
         "LEVELS",
         parse=levels_or_auto,
         default="none",
