@@ -47,11 +47,17 @@ def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     with torch.no_grad():
         wanted = [on_any_size(source, image) for image in images]
 
-    def made(mixing: bool) -> LPIENet:
+    scales = [
+        [[replace(seen[node], exact=is_exact(node)) for node in scale] for scale in one.scales] for one in together
+    ]
+    factors = [best_matrix(each, mixing=False) for each in scales]
+    pairs = zip(together, scales, factors, strict=True)
+    mixing = [best_matrix(each, mixing=True) if one.mixes else alone for one, each, alone in pairs]
+
+    def made(matrices: Sequence[Tensor]) -> LPIENet:
         copy = _copy(source)
-        for one in together:
-            scales = [[replace(seen[node], exact=is_exact(node)) for node in scale] for scale in one.scales]
-            _fold(copy, one, best_matrix(scales, mixing and one.mixes))
+        for one, matrix in zip(together, matrices, strict=True):
+            _fold(copy, one, matrix)
         return copy
 
     def lost(candidate: LPIENet) -> float:
@@ -61,7 +67,7 @@ def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
             return sum(float((on_any_size(int8, image) - output).square().sum()) for image, output in pairs)
 
     mixes = any(one.mixes for one in together)
-    return min([source, made(False), *([made(True)] if mixes else [])], key=lost)
+    return min([source, made(factors), *([made(mixing)] if mixes else [])], key=lost)
 
 
 def best_matrix(scales: Sequence[Sequence[Felt]], mixing: bool = True) -> Tensor:
