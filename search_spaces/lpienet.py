@@ -1,5 +1,7 @@
 """LPIENet: the network that a blueprint describes."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,6 +84,13 @@ def build(blueprint: Blueprint, seed: int) -> LPIENet:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU too
         return LPIENet(blueprint)
+
+
+def filled(blueprint: Blueprint, weights: Mapping[str, Tensor]) -> LPIENet:
+    """A network with copies of `weights`, by the names of its state, on the CPU and as it is used, not trained."""
+    network = LPIENet(blueprint)
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def stages_in(network: LPIENet) -> dict[str, nn.Sequential]:

@@ -19,7 +19,7 @@ from compress.int8.quantize import captured, post_training_quantize
 from compress.int8.ranges import alike
 from compress.int8.rounded import rounded
 from compress.int8.tied import Tied, is_depthwise, is_exact, parameters_of, tied
-from search_spaces.lpienet import LPIENet
+from search_spaces.lpienet import LPIENet, filled
 from search_spaces.sides import on_any_size
 
 _LEAST = 0.01  # of the largest range of the channels: a smaller one counts as this
@@ -38,7 +38,7 @@ def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     if not images:
         raise ValueError("images is empty: ranges of channels need at least one, give some that look like real use")
     images = alike(images, torch.device("cpu"))
-    source = _copy(network)
+    source = filled(network.blueprint, network.state_dict())
     graph = captured(source)
     together = tied(graph)
     if not together:
@@ -55,7 +55,7 @@ def equalised(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     mixing = [best_matrix(each, mixing=True) if one.mixes else alone for one, each, alone in pairs]
 
     def made(matrices: Sequence[Tensor]) -> LPIENet:
-        copy = _copy(source)
+        copy = filled(source.blueprint, source.state_dict())
         for one, matrix in zip(together, matrices, strict=True):
             _fold(copy, one, matrix)
         return copy
@@ -150,9 +150,3 @@ def _read(convolution: Node, weight: Tensor, back: Tensor) -> Tensor:
         return weight * back.diagonal().view(-1, 1, 1, 1)
     read: Tensor = torch.einsum("oikl,ij->ojkl", weight, back)
     return read
-
-
-def _copy(network: LPIENet) -> LPIENet:
-    copy = LPIENet(network.blueprint)
-    copy.load_state_dict(network.state_dict())
-    return copy.eval()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from compress.int8.ranges import alike
 from compress.int8.scheme import SMALLEST_SCALE
-from search_spaces.lpienet import LPIENet
+from search_spaces.lpienet import LPIENet, filled
 from search_spaces.sides import on_any_size
 
 _MOST = 127  # integer of the largest weight of a channel
@@ -29,9 +29,7 @@ def rounded(network: LPIENet, images: Sequence[Tensor]) -> LPIENet:
     """
     if not images:
         raise ValueError("images is empty: weights are rounded for some, give some that look like real use")
-    copy = LPIENet(network.blueprint)
-    copy.load_state_dict(network.state_dict())
-    copy.eval()
+    copy = filled(network.blueprint, network.state_dict())
     convolutions = {name: module for name, module in copy.named_modules() if isinstance(module, nn.Conv2d)}
     squares = _squares(copy, convolutions, alike(images, torch.device("cpu")))
     for name, square in squares.items():

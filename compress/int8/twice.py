@@ -17,7 +17,7 @@ from torch.fx import GraphModule, Node
 from compress.int8.quantize import captured, steps_of
 from compress.int8.tied import is_depthwise, parameters_of
 from search_spaces.blueprint import Blueprint
-from search_spaces.lpienet import LPIENet
+from search_spaces.lpienet import LPIENet, filled
 
 _ATEN = torch.ops.aten
 _COPIES = 2
@@ -46,14 +46,14 @@ def twice(network: LPIENet, images: Sequence[Tensor], levels: int) -> LPIENet:
     if not 0 <= levels <= network.blueprint.levels:
         raise ValueError(f"levels = {levels}: must be from 0 to {network.blueprint.levels}, which this network has")
     if not levels:
-        return _filled(network.blueprint, network.state_dict())
+        return filled(network.blueprint, network.state_dict())
     alike = _widened(network, levels, {})
     return _widened(network, levels, steps_of(alike, images))
 
 
 def _widened(network: LPIENet, levels: int, steps: dict[str, float]) -> LPIENet:
     """`steps` are those of the tensors of the captured graph, by their names."""
-    graph, blueprint = captured(_filled(network.blueprint, network.state_dict())), _wider(network.blueprint, levels)
+    graph, blueprint = captured(filled(network.blueprint, network.state_dict())), _wider(network.blueprint, levels)
     wanted = {name: value.shape for name, value in LPIENet(blueprint).state_dict().items()}
     found = dict(network.state_dict())
     channels: dict[Node, list[int]] = {}  # of each tensor, which of the channels before each one is
@@ -64,7 +64,7 @@ def _widened(network: LPIENet, levels: int, steps: dict[str, float]) -> LPIENet:
     for node in graph.graph.nodes:
         if node.target == _ATEN.conv2d.default:
             _copy(node, channels, found, 0.0 if is_depthwise(node) else apart.get(node, 0.0))
-    return _filled(blueprint, found)
+    return filled(blueprint, found)
 
 
 def _distances(graph: GraphModule, channels: dict[Node, list[int]], steps: dict[str, float]) -> dict[Node, float]:
@@ -146,9 +146,3 @@ def _copy(convolution: Node, channels: dict[Node, list[int]], weights: dict[str,
         before = len(set(written))
         signs = torch.tensor([1.0 if place < before else -1.0 for place in range(len(written))])
         weights[named[1]] = weights[named[1]][written] + apart / 2 * signs
-
-
-def _filled(blueprint: Blueprint, weights: dict[str, Tensor]) -> LPIENet:
-    network = LPIENet(blueprint)
-    network.load_state_dict(weights)
-    return network.eval()
