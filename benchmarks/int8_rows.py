@@ -17,12 +17,10 @@ from compress.export.formats import FORMATS, Variant, export_network
 from compress.export.litert_file import described, to_litert
 from compress.export.litert_wide import mosaics
 from compress.export.onnx_file import write_onnx
-from compress.int8.equalise import equalised
+from compress.int8.fitted import fitted
 from compress.int8.quantize import post_training_quantize
-from compress.int8.rounded import rounded
 from compress.int8.scheme import Scheme
 from compress.int8.sensitivity import sensitivity
-from compress.int8.twice import twice
 from compress.int8.ways import Quantizing, to_int8
 from compress.quiet import quiet
 from compress.runtime.runtimes import Runtime, load, load_in_openvino
@@ -56,8 +54,7 @@ class Case:
         """The network as int8 is made of it without training, with the channels of so many levels held twice."""
         path = self.folder / f"fitted-{levels}"
         if not path.with_suffix(".safetensors").exists():
-            equal = twice(equalised(self.network, self.calibration), self.calibration, levels)
-            save_network(path, rounded(equal, self.calibration))
+            save_network(path, fitted(self.network, self.calibration, levels))
         return load_network(path).eval()
 
     def trained(self, levels: int) -> LPIENet:

@@ -18,8 +18,7 @@ from compress.export.parity import FLOAT_DIFFERENCE, HALF_DIFFERENCE, check
 from compress.export.side_by_side import side_by_side
 from compress.export.wanted import Wanted, asked, file_name
 from compress.int8.calibration import calibration_fingerprint, kept_calibration
-from compress.int8.equalise import equalised
-from compress.int8.rounded import rounded
+from compress.int8.fitted import fitted
 from compress.runtime.about import NO_LICENCE, About, texts_of
 from compress.runtime.runtimes import load
 from compress.runtime.tiles import enhance, fits
@@ -243,7 +242,7 @@ def _export(job: _Job) -> dict[str, Any]:
     try:
         network = job.origin.opened()
         if job.origin.is_bare and is_int8(job.precision) and isinstance(network, LPIENet):
-            network = rounded(equalised(network, job.origin.calibration), job.origin.calibration)
+            network = fitted(network, job.origin.calibration)
         origin = export_network(network, job.variant, unproven, job.origin.calibration, job.about)
         if job.opset is not None:
             at_opset(unproven, job.opset)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from compress.int8.equalise import equalised
+from compress.int8.fitted import fitted
 from compress.int8.quantize import FakeQuantized, layers_of, post_training_quantize
 from compress.int8.rounded import rounded
 from compress.int8.scheme import Scheme
@@ -132,8 +133,7 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
         longer.load_state_dict(network.state_dict())
         course = Course(asked.recipe, task.device, checkpoint("float.safetensors"), _steps(watcher))
         train(longer, task.batches(asked.seed), task.loss, course)
-        again = twice(equalised(longer.cpu(), calibration), calibration, levels)
-        found["float_fine_tuned"] = judged(rounded(again, calibration))
+        found["float_fine_tuned"] = judged(fitted(longer.cpu(), calibration, levels))
     best = max(found, key=lambda name: found[name].validation.ssim)
     kept = found[best]
     made_so = {"method": METHODS[best], "in_float": in_float, "wide": wide, "twice": levels}

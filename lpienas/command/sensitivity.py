@@ -20,8 +20,7 @@ class SensitivityOptions:
 def sensitivity(asked: SensitivityOptions, json_only: bool) -> None:
     """Print the layers, the costliest first."""
     from compress.int8.calibration import int8_calibration, kept_calibration
-    from compress.int8.equalise import equalised
-    from compress.int8.rounded import rounded
+    from compress.int8.fitted import fitted
     from compress.int8.sensitivity import sensitivity as measure
     from lpienas.searches import opened_task
     from results.compressions import FLOAT, INT8, compression_of
@@ -40,8 +39,8 @@ def sensitivity(asked: SensitivityOptions, json_only: bool) -> None:
             calibration = kept_calibration(compression.calibration)
         else:
             calibration = int8_calibration(task, settings.seed)
-        equal = rounded(equalised(network, calibration), calibration)
-        layers = [one.to_json() for one in measure(equal, calibration, task.validation, shown)]
+        network = fitted(network, calibration)
+        layers = [one.to_json() for one in measure(network, calibration, task.validation, shown)]
         run.summarize(sensitivity={compression.name: layers})
     if json_only:
         as_json({"layers": layers})
