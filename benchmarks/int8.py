@@ -51,6 +51,9 @@ def main() -> None:
     parser.add_argument("networks", type=Path, nargs="*", help="NAME of NAME.json and NAME.safetensors")
     parser.add_argument("--data", help="folder of photographs (default: sample photographs)")
     parser.add_argument("--pairs", type=Path, help="folder of noisy and clean photographs")
+    parser.add_argument(
+        "--calibration", type=Path, help="photographs, or pairs, that ranges are taken from, others than these"
+    )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--steps", type=int, default=300, help="of the quantization-aware training (300)")
     parser.add_argument("--out", type=Path, required=True)
@@ -64,7 +67,7 @@ def main() -> None:
         if options.pairs is not None:
             real = judged(read_folder(options.pairs), _PAIRS)
             sets["pairs"] = validation_pairs(real, SensorNoise(), 0, SIDE)
-        calibration = int8_calibration(task, settings.seed)
+        calibration = int8_calibration(task, settings.seed, options.calibration)
         for path in options.networks:
             _measure(path, task, calibration, sets, options)
     print("\n".join(table(options.out)), flush=True)
