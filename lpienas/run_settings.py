@@ -96,7 +96,7 @@ class RunOptions(ReadOptions):
         None, "never score above it: 600M, 1.2GFLOPs; 25ms of latency; 8MB of memory", "COST", default=""
     )
     fix: tuple[str, ...] | None = kept((), **FIX)
-    steps: int | None = kept(None, "training of each (400), or of the supernet (1000)", "N", parse=count, default="")
+    steps: int | None = kept(None, "training of each (400), or of the supernet (8000)", "N", parse=count, default="")
     sampler: str | None = kept("auto", "who proposes", choices=("auto", "gp", "tpe", "nsga2", "random"))
     seed: int | None = kept(0, "of everything random", "N", parse=int)
     size: Size | None = kept((256, 256), "size at which costs are taken", "HxW", parse=a_size)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and wrong arguments
     from search_spaces.own import AnyBlueprint
 
 OWN = "own"  # noise of a run whose photographs are degraded by the user's code alone
-STEPS = {"short": 400, "halving": 400, "supernet": 1000, "tuned": 1000}  # of training, by what is scored
+STEPS = {"short": 400, "halving": 400, "supernet": 8000, "tuned": 8000}  # of training, by what is scored
 
 
 @tells
