@@ -1,6 +1,6 @@
 """Screenshots: the page of a run as it looks on a desktop, in the dark and on a phone, for docs/.
 
-    python benchmarks/screenshots.py runs/denoise --to docs --photograph skimage_motorcycle_left.png
+    python benchmarks/screenshots.py runs/demo --to docs --photograph flower
 
 The section with settings, commands and names of photographs is left out: it names folders.
 """
