@@ -17,7 +17,7 @@ HEAD = "ray start --head --num-cpus=0"
 DASHBOARD = "optuna-dashboard RUN/study.journal"
 TENSORBOARD = "pip install tensorboard"
 CURVES = "tensorboard --logdir runs/night/tensorboard"
-SCREENSHOTS = "python benchmarks/screenshots.py runs/denoise --to docs --photograph skimage_motorcycle_left.png"
+SCREENSHOTS = "python benchmarks/screenshots.py runs/demo --to docs --photograph flower"
 
 ALL_RUN = {FAULT, HASHES, SITE, IN_CHECKOUT, OTHER_PYTHON, PAGE_OF_LICENCES, BY_NAME}
 ALL_RUN |= {HEAD, DASHBOARD, TENSORBOARD, CURVES, SCREENSHOTS}

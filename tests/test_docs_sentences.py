@@ -101,8 +101,8 @@ def test_pictures_of_a_page_are_made_by_the_command_that_stands_beside_them(nigh
             pytest.skip(MISSING)
     entries = Photographs.read(Run(night / "runs/night").photographs).entries
     photograph = next(entry.name for entry in entries if entry.split == "test")
-    command = SCREENSHOTS.replace("runs/denoise", str(night / "runs/night")).replace("--to docs", f"--to {tmp_path}")
-    run_sh(command.replace("skimage_motorcycle_left.png", photograph))
+    command = SCREENSHOTS.replace("runs/demo", str(night / "runs/night")).replace("--to docs", f"--to {tmp_path}")
+    run_sh(command.replace("flower", photograph))
     assert {path.name for path in tmp_path.glob("report-*.webp")} == {
         path.name for path in ROOT.glob("docs/report-*.webp")
     }
