@@ -22,7 +22,7 @@ from nas.task.task import Task
 from nas.task.training import Course, Diverged, Recipe, train
 from results.files import read_json, write_json
 from results.progress import Watcher
-from search_spaces.lpienet import LPIENet, build
+from search_spaces.lpienet import LPIENet, filled
 from search_spaces.receptive import margin_of
 
 # In place of layers in float, or with 16 bits: those that cost the most, where they do. In place of levels whose
@@ -129,8 +129,7 @@ def to_int8(network: LPIENet, task: Task, asked: Quantizing, watcher: Watcher, c
     longer: LPIENet | None = None
     if asked.way == "best":
         watcher.begin("as long in float", asked.recipe.steps)
-        longer = build(network.blueprint, seed=0)
-        longer.load_state_dict(network.state_dict())
+        longer = filled(network.blueprint, network.state_dict()).train()
         course = Course(asked.recipe, task.device, checkpoint("float.safetensors"), _steps(watcher))
         train(longer, task.batches(asked.seed), task.loss, course)
         found["float_fine_tuned"] = judged(fitted(longer.cpu(), calibration, levels))
